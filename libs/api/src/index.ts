@@ -1,0 +1,11 @@
+/**
+ * The messages of every contract between processes, one namespace per protobuf package.
+ * Generated from `libs/api/proto` by `npm run proto`; nothing else lives here.
+ */
+export * as workload from './gen/istio/workload/workload_pb.ts';
+export * as zds from './gen/istio/workload/zds/zds_pb.ts';
+export * as security from './gen/istio/security/authorization_pb.ts';
+export * as auth from './gen/istio/v1/auth/ca_pb.ts';
+export * as discovery from './gen/envoy/service/discovery/v3/discovery_pb.ts';
+export * as core from './gen/envoy/config/core/v3/node_pb.ts';
+export * as rpc from './gen/google/rpc/status_pb.ts';
