@@ -1,0 +1,23 @@
+export { type ConnectionContext, type PeerIdentity, type PolicyTarget, peerIdentity } from './connection-context.ts';
+export type { Clause, Match, Policy, PolicyAction, PolicyScope, Rule, ServiceAccountMatch } from './policy.ts';
+export { type IpPrefix, ipPrefix, prefixContains } from './ip-prefix.ts';
+export { type StringMatch, StringMatcher } from './string-matcher.ts';
+export {
+  type DecodedPolicy,
+  type PolicyLimits,
+  compilePolicy,
+  decodePolicy,
+  defaultPolicyLimits,
+} from './decode-policy.ts';
+export { type ApplicablePolicies, PolicyStore } from './policy-store.ts';
+export { matchingRule, noRule } from './match-policy.ts';
+export {
+  type Admitted,
+  type Authorization,
+  type Denied,
+  type DryRunFinding,
+  type Explanation,
+  type Missing,
+  type MissingPolicyRule,
+  authorize,
+} from './authorize.ts';
