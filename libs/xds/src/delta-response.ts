@@ -1,0 +1,141 @@
+/**
+ * `envoy.service.discovery.v3.DeltaDiscoveryResponse` without objects per resource: the server joins resources that
+ * were encoded once, the client scans a message once and then walks its resources a few at a time.
+ * Field numbers: control-plane.md section 2.1.
+ */
+import { bytesField, joinBytes, stringField, WireReader, WIRE_BYTES } from './wire-format.ts';
+
+const SYSTEM_VERSION = 1;
+const RESOURCES = 2;
+const TYPE_URL = 4;
+const NONCE = 5;
+const REMOVED = 6;
+const RESOURCE_VERSION = 1;
+const RESOURCE_ANY = 2;
+const RESOURCE_NAME = 3;
+const RESOURCE_ALIASES = 4;
+const ANY_TYPE_URL = 1;
+const ANY_VALUE = 2;
+
+const bytesTag = (field: number): number => field * 8 + WIRE_BYTES;
+
+/** A resource as received. `value` is a view into the message: copy it to keep it. */
+export interface RawResource {
+  readonly name: string;
+  readonly version: string;
+  /** `Any.value`; undefined when the resource came without a payload. */
+  readonly value: Uint8Array | undefined;
+  readonly aliases: readonly string[];
+}
+
+/** What a resource is encoded from. */
+export interface ResourceContent {
+  readonly name: string;
+  readonly version: string;
+  readonly value: Uint8Array;
+}
+
+/** A response whose resources are not decoded yet. */
+export interface ScannedResponse {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly systemVersionInfo: string;
+  readonly removed: readonly string[];
+  readonly resourceCount: number;
+  /** Sum of the encoded resources, the number Istio counts as message bytes. */
+  readonly resourceBytes: number;
+  /** Resources in message order; each is decoded when the iterator reaches it. */
+  resources(): Generator<RawResource, void, undefined>;
+}
+
+/** One `Resource` as a field of the response, ready to be joined; made once and shared among all streams. */
+export function encodeResource(typeUrl: string, content: ResourceContent, aliases: readonly string[] = []): Uint8Array {
+  const any = joinBytes([stringField(ANY_TYPE_URL, typeUrl), bytesField(ANY_VALUE, content.value)]);
+  const parts = [
+    stringField(RESOURCE_VERSION, content.version),
+    bytesField(RESOURCE_ANY, any),
+    stringField(RESOURCE_NAME, content.name),
+  ];
+  for (const alias of aliases) parts.push(stringField(RESOURCE_ALIASES, alias));
+  return bytesField(RESOURCES, joinBytes(parts));
+}
+
+/** A whole response. `encodedResources` are results of {@link encodeResource}. */
+export function encodeResponse(response: {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly systemVersionInfo: string;
+  readonly encodedResources: readonly Uint8Array[];
+  readonly removed: readonly string[];
+}): Uint8Array {
+  const parts = [stringField(SYSTEM_VERSION, response.systemVersionInfo), ...response.encodedResources];
+  parts.push(stringField(TYPE_URL, response.typeUrl), stringField(NONCE, response.nonce));
+  for (const name of response.removed) parts.push(stringField(REMOVED, name));
+  return joinBytes(parts);
+}
+
+/** Reads the frame of a response; the cost is one tag per resource. Throws `XdsError` `MALFORMED`. */
+export function scanResponse(message: Uint8Array): ScannedResponse {
+  const reader = new WireReader(message);
+  const spans: number[] = [];
+  const removed: string[] = [];
+  let typeUrl = '';
+  let nonce = '';
+  let systemVersionInfo = '';
+  let resourceBytes = 0;
+  while (!reader.isDone) {
+    const tag = reader.tag();
+    if (tag === bytesTag(RESOURCES)) {
+      const [start, end] = reader.span();
+      spans.push(start, end);
+      resourceBytes += end - start;
+    } else if (tag === bytesTag(REMOVED)) removed.push(reader.string());
+    else if (tag === bytesTag(TYPE_URL)) typeUrl = reader.string();
+    else if (tag === bytesTag(NONCE)) nonce = reader.string();
+    else if (tag === bytesTag(SYSTEM_VERSION)) systemVersionInfo = reader.string();
+    else reader.skip(tag);
+  }
+  return {
+    typeUrl,
+    nonce,
+    systemVersionInfo,
+    removed,
+    resourceCount: spans.length / 2,
+    resourceBytes,
+    resources: () => readResources(message, spans),
+  };
+}
+
+function* readResources(message: Uint8Array, spans: readonly number[]): Generator<RawResource, void, undefined> {
+  for (let i = 0; i + 1 < spans.length; i += 2) {
+    yield readResource(new WireReader(message, spans[i], spans[i + 1]));
+  }
+}
+
+function readResource(reader: WireReader): RawResource {
+  let name = '';
+  let version = '';
+  let value: Uint8Array | undefined;
+  const aliases: string[] = [];
+  while (!reader.isDone) {
+    const tag = reader.tag();
+    if (tag === bytesTag(RESOURCE_NAME)) name = reader.string();
+    else if (tag === bytesTag(RESOURCE_VERSION)) version = reader.string();
+    else if (tag === bytesTag(RESOURCE_ANY)) value = readAnyValue(reader.bytes());
+    else if (tag === bytesTag(RESOURCE_ALIASES)) aliases.push(reader.string());
+    else reader.skip(tag);
+  }
+  return { name, version, value, aliases };
+}
+
+function readAnyValue(any: Uint8Array): Uint8Array {
+  const reader = new WireReader(any);
+  // An Any without a value field holds a message whose fields all have their defaults.
+  let value: Uint8Array = any.subarray(0, 0);
+  while (!reader.isDone) {
+    const tag = reader.tag();
+    if (tag === bytesTag(ANY_VALUE)) value = reader.bytes();
+    else reader.skip(tag);
+  }
+  return value;
+}

@@ -1,0 +1,48 @@
+export { type ContentVersion, createContentVersion } from './content-version.ts';
+export {
+  DeltaClient,
+  type DeltaClientObserver,
+  type DeltaClientOptions,
+  type DeltaTypeHandler,
+  type ReceivedResource,
+  type Rejection,
+} from './delta-client.ts';
+export { type DecodedRequest, decodeRequest, encodeRequest, type RequestFields } from './delta-request.ts';
+export {
+  encodeResource,
+  encodeResponse,
+  type RawResource,
+  type ResourceContent,
+  type ScannedResponse,
+  scanResponse,
+} from './delta-response.ts';
+export { DeltaServer, type DeltaServerOptions, deltaMethod, REQUEST_BYTES, type XdsCaller } from './delta-server.ts';
+export { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
+export {
+  type DeltaConnector,
+  type DeltaStream,
+  grpcConnector,
+  type Termination,
+  type TerminationKind,
+} from './delta-transport.ts';
+export type { DemandOutcome } from './demanded-names.ts';
+export type { NameResolver, ResolvedName } from './name-resolver.ts';
+export {
+  type ResourceTypeSpec,
+  ResourceStore,
+  type StoreChange,
+  type StoredResource,
+  type TypeUpdate,
+  ztunnelTypes,
+} from './resource-store.ts';
+export type { SubscriptionRequest } from './subscription.ts';
+export { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './type-url.ts';
+export { XdsError, type XdsErrorCode } from './xds-error.ts';
+export {
+  checkNodeOwner,
+  type NodeKind,
+  readNode,
+  type XdsNode,
+  type ZtunnelIdentity,
+  ztunnelNode,
+} from './xds-node.ts';
