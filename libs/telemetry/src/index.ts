@@ -1,0 +1,20 @@
+/** Metrics shared between threads, their exposition, access log and loggers. */
+export {
+  type AccessLogEntry,
+  type AccessLogOptions,
+  AccessLogWriter,
+  type LogField,
+  type LoggedAddress,
+  type LogSink,
+} from './access-log-writer.ts';
+export { type LabelSchema, type LabelSet, type LabelValues, OVERFLOW_VALUE } from './label-schema.ts';
+export { descriptorSink, type DescriptorSink } from './log-descriptor.ts';
+export { isLevelEnabled, type LogLevel, LogLevels } from './log-levels.ts';
+export { createLogger, type Logger, type LoggerOptions, type LoggerRoot } from './logger.ts';
+export type { FamilyDescriptor, MetricAnnouncement, MetricKind } from './metric-announcement.ts';
+export type { MetricFamily } from './metric-family.ts';
+export { type FamilyOptions, MetricRegistry, type MetricRegistryOptions } from './metric-registry.ts';
+export type { ComputedSample } from './metric-view.ts';
+export { metricsHandler, type Scrapable } from './metrics-handler.ts';
+export { observeProcess } from './process-metrics.ts';
+export type { Counter, Gauge, Histogram } from './series.ts';
