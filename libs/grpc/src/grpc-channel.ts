@@ -1,0 +1,261 @@
+import { isIP, isIPv6 } from 'node:net';
+import {
+  type ChannelOptions,
+  Client,
+  type ClientDuplexStream,
+  type MethodDefinition,
+  Metadata,
+  credentials,
+} from '@grpc/grpc-js';
+import { type ClientCertificate, TlsChannelCredentials } from './channel-credentials.ts';
+import { GrpcError, toGrpcError } from './grpc-error.ts';
+import { type TokenSource, readToken } from './token-source.ts';
+import { type TrustRoots, loadTrustRoots, watchTrustRoots } from './trust-roots.ts';
+
+/** How to reach and authenticate to one gRPC server. */
+export interface GrpcChannelOptions {
+  /** `https://host:port`, `host:port` (the same), or `http://host:port` for plaintext. */
+  readonly address: string;
+  /** Trust anchors; required unless the address is plaintext. */
+  readonly roots?: TrustRoots;
+  /** A second name the server's certificate may be valid for. */
+  readonly altHostname?: string;
+  /** Bearer token sent with each call; refused on a plaintext channel. */
+  readonly token?: TokenSource;
+  /** Sent as `clusterid` with each call. Istio: CLUSTER_ID. */
+  readonly clusterId?: string;
+  /** Further headers of each call. Istio: XDS_HEADER_*, CA_HEADER_*. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Own certificate, for servers that take one instead of a token. */
+  readonly clientCertificate?: ClientCertificate;
+  /** Largest message accepted from the server, bytes; default 200 MiB because a full wildcard xDS answer is one message. */
+  readonly maxReceiveBytes?: number;
+  /** Quiet time before changed roots are used, milliseconds; default 2000. */
+  readonly rootsDebounceMs?: number;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Ends the call with CANCELLED. */
+  readonly signal?: AbortSignal;
+  /** Deadline of a unary call, milliseconds from now; default 30 000. */
+  readonly timeoutMs?: number;
+  /** Headers of this call only. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const DEFAULT_UNARY_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_RECEIVE_BYTES = 200 * 1024 * 1024;
+
+interface Connection {
+  readonly client: Client;
+  calls: number;
+  retired: boolean;
+}
+
+/**
+ * A channel to one server. Connects when first used. When the directory of the root file changes, the next call opens a
+ * new connection with the new roots; calls in progress finish on the old one. If the new roots cannot be read the old
+ * connection stays and the next call tries again.
+ *
+ * Owner: whoever constructs it closes it (`close` or `using`).
+ */
+export class GrpcChannel implements Disposable {
+  readonly #options: GrpcChannelOptions;
+  readonly #target: Target;
+  readonly #watch: Disposable;
+  #connection: Connection | undefined;
+  #rootsChanged = false;
+  #closed = false;
+
+  /** Throws GrpcError INVALID_ARGUMENT for a bad address, a token on plaintext, or TLS without roots. */
+  constructor(options: GrpcChannelOptions) {
+    this.#options = options;
+    this.#target = parseTarget(options.address);
+    if (this.#target.plaintext) {
+      if (options.token !== undefined) throw invalid('a bearer token is never sent over plaintext');
+    } else if (options.roots === undefined) {
+      throw invalid('a TLS channel needs trust roots');
+    }
+    this.#watch = watchTrustRoots(
+      options.roots ?? { kind: 'system' },
+      () => {
+        this.#rootsChanged = true;
+      },
+      options.rootsDebounceMs,
+    );
+  }
+
+  /** Makes a unary call. Rejects with GrpcError. */
+  async unary<Req, Res>(method: MethodDefinition<Req, Res>, request: Req, options: CallOptions = {}): Promise<Res> {
+    const connection = this.#use();
+    const metadata = this.#metadata(options.headers);
+    try {
+      return await new Promise<Res>((resolve, reject) => {
+        if (options.signal?.aborted === true) {
+          reject(new GrpcError('CANCELLED', 'cancelled before the call', { cause: options.signal.reason }));
+          return;
+        }
+        const deadline = Date.now() + (options.timeoutMs ?? DEFAULT_UNARY_TIMEOUT_MS);
+        const onAbort = (): void => call.cancel();
+        const call = connection.client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize,
+          request,
+          metadata,
+          { deadline },
+          (error, response) => {
+            options.signal?.removeEventListener('abort', onAbort);
+            if (error !== null) reject(toGrpcError(error));
+            else if (response === undefined) reject(new GrpcError('INTERNAL', 'answer without a message'));
+            else resolve(response);
+          },
+        );
+        options.signal?.addEventListener('abort', onAbort, { once: true });
+      });
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /**
+   * Opens a bidirectional stream. The caller handles `data`, `error` and `end`, and ends or cancels it; errors are raw
+   * grpc-js errors, see {@link toGrpcError}. Throws GrpcError if token or roots cannot be read.
+   */
+  bidi<Req, Res>(method: MethodDefinition<Req, Res>, options: CallOptions = {}): ClientDuplexStream<Req, Res> {
+    options.signal?.throwIfAborted();
+    const metadata = this.#metadata(options.headers);
+    const connection = this.#use();
+    const deadline = options.timeoutMs === undefined ? {} : { deadline: Date.now() + options.timeoutMs };
+    const stream = connection.client.makeBidiStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      metadata,
+      deadline,
+    );
+    const onAbort = (): void => stream.cancel();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    stream.once('status', () => {
+      options.signal?.removeEventListener('abort', onAbort);
+      this.#release(connection);
+    });
+    return stream;
+  }
+
+  /** Closes the channel; calls in progress may finish, new ones are refused. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#watch[Symbol.dispose]();
+    if (this.#connection !== undefined) this.#retire(this.#connection);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #use(): Connection {
+    if (this.#closed) throw new GrpcError('CANCELLED', 'the channel is closed');
+    if (this.#connection === undefined) {
+      this.#rootsChanged = false;
+      this.#connection = this.#open();
+    } else if (this.#rootsChanged) {
+      this.#reopen(this.#connection);
+    }
+    this.#connection.calls += 1;
+    return this.#connection;
+  }
+
+  #reopen(old: Connection): void {
+    try {
+      this.#connection = this.#open();
+      this.#rootsChanged = false;
+      this.#retire(old);
+    } catch {
+      // Half-written roots: keep the working connection, `#rootsChanged` stays set for the next call.
+    }
+  }
+
+  #open(): Connection {
+    const { host, plaintext, target } = this.#target;
+    const roots = this.#options.roots;
+    const channelCredentials =
+      plaintext || roots === undefined
+        ? credentials.createInsecure()
+        : new TlsChannelCredentials({
+            roots: loadTrustRoots(roots),
+            host,
+            ...(this.#options.altHostname === undefined ? {} : { altHostname: this.#options.altHostname }),
+            ...(this.#options.clientCertificate === undefined
+              ? {}
+              : { clientCertificate: this.#options.clientCertificate }),
+          });
+    const client = new Client(target, channelCredentials, channelOptions(this.#options.maxReceiveBytes));
+    return { client, calls: 0, retired: false };
+  }
+
+  #release(connection: Connection): void {
+    connection.calls -= 1;
+    if (connection.retired && connection.calls === 0) connection.client.close();
+  }
+
+  #retire(connection: Connection): void {
+    connection.retired = true;
+    if (connection.calls === 0) connection.client.close();
+  }
+
+  #metadata(callHeaders: Readonly<Record<string, string>> | undefined): Metadata {
+    const metadata = new Metadata();
+    const { token, clusterId, headers } = this.#options;
+    for (const [name, value] of Object.entries(headers ?? {})) metadata.set(name, value);
+    for (const [name, value] of Object.entries(callHeaders ?? {})) metadata.set(name, value);
+    if (token !== undefined) metadata.set('authorization', `Bearer ${readToken(token)}`);
+    if (clusterId !== undefined) metadata.set('clusterid', clusterId);
+    return metadata;
+  }
+}
+
+interface Target {
+  readonly host: string;
+  readonly plaintext: boolean;
+  /** In grpc-js' resolver syntax. */
+  readonly target: string;
+}
+
+function parseTarget(address: string): Target {
+  const withScheme = address.includes('://') ? address : `https://${address}`;
+  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.hostname === '') {
+    throw invalid(`not a gRPC address: ${address}`);
+  }
+  const plaintext = url.protocol === 'http:';
+  const port = url.port === '' ? (plaintext ? '80' : '443') : url.port;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIPv6(host)) return { host, plaintext, target: `ipv6:[${host}]:${port}` };
+  return { host, plaintext, target: `${isIP(host) === 4 ? 'ipv4' : 'dns'}:${host}:${port}` };
+}
+
+/** Istio: ztunnel's channel; PING every 30 s while a stream is open, 10 s to answer, reconnect after 10 ms x2 up to 15 s. */
+function channelOptions(maxReceiveBytes: number | undefined): ChannelOptions {
+  return {
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_permit_without_calls': 0,
+    'grpc.initial_reconnect_backoff_ms': 10,
+    'grpc.max_reconnect_backoff_ms': 15_000,
+    'grpc.max_receive_message_length': maxReceiveBytes ?? DEFAULT_MAX_RECEIVE_BYTES,
+    'grpc.max_send_message_length': -1,
+    'grpc.enable_retries': 0,
+    'grpc.service_config_disable_resolution': 1,
+    // A proxy from the environment would see who talks to the control plane, and the mesh must not depend on one.
+    'grpc.enable_http_proxy': 0,
+    'grpc-node.flow_control_window': 4 * 1024 * 1024,
+    'grpc.use_local_subchannel_pool': 1,
+  };
+}
+
+function invalid(message: string): GrpcError {
+  return new GrpcError('INVALID_ARGUMENT', message);
+}

@@ -1,0 +1,62 @@
+import { AmbitError, type AmbitErrorOptions } from '@ambit/runtime';
+import { status } from '@grpc/grpc-js';
+
+/** gRPC status codes by name, as sent in `grpc-status`. */
+export type GrpcStatus = keyof typeof status;
+
+/**
+ * What a server handler throws to choose the status the caller sees, and what a client call rejects with.
+ *
+ * `message` travels to the peer: it must not hold secrets or internal detail. `code` is `GRPC_` plus the status name,
+ * for example `GRPC_UNAUTHENTICATED`.
+ */
+export class GrpcError extends AmbitError {
+  /** The gRPC status. */
+  readonly status: GrpcStatus;
+
+  constructor(grpcStatus: GrpcStatus, message: string, options: AmbitErrorOptions = {}) {
+    super(`GRPC_${grpcStatus}`, message, { source: 'upstream', retryable: RETRYABLE.has(grpcStatus), ...options });
+    this.status = grpcStatus;
+  }
+}
+
+const RETRYABLE: ReadonlySet<GrpcStatus> = new Set([
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'ABORTED',
+]);
+
+/** Turns whatever grpc-js rejected with into a {@link GrpcError}; a GrpcError is returned unchanged. */
+export function toGrpcError(error: unknown): GrpcError {
+  if (error instanceof GrpcError) return error;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
+    const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
+    return new GrpcError(statusName(error.code), details, { cause: error });
+  }
+  return new GrpcError('UNKNOWN', error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+function statusName(code: number): GrpcStatus {
+  return STATUS_NAMES.find((name) => status[name] === code) ?? 'UNKNOWN';
+}
+
+const STATUS_NAMES: readonly GrpcStatus[] = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
