@@ -1,0 +1,42 @@
+export { FolderSource, type FolderSourceOptions } from './folder-source.ts';
+export { isCidrOrIp, isIpLiteral } from './ip-literal.ts';
+export { formatLocation, formatPath, type Location, type Path } from './location.ts';
+export { nearestName } from './nearest-name.ts';
+export type { Labels, ObjectMeta, OwnerReference, ResourceBase } from './object-meta.ts';
+export { resourceKinds } from './read-resource.ts';
+export { compareReports, formatReport, type ReportCode, type SourceReport } from './report.ts';
+export {
+  objectName,
+  resourceKey,
+  resourceName,
+  type Resource,
+  type ResourceKind,
+  type ResourceKinds,
+} from './resource.ts';
+export type { ResourceEvent, ResourceSource } from './resource-source.ts';
+export { ResourceTable } from './resource-table.ts';
+export type {
+  AttributeValues,
+  AuthorizationPolicy,
+  PolicyAction,
+  PolicyCondition,
+  PolicyOperation,
+  PolicyRule,
+  PolicySource,
+} from './resources/authorization-policy.ts';
+export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
+export type { Namespace } from './resources/namespace.ts';
+export type { Node } from './resources/node.ts';
+export type { MutualTlsMode, PeerAuthentication } from './resources/peer-authentication.ts';
+export type { Container, ContainerPort, Pod, PodPhase } from './resources/pod.ts';
+export type { ServiceAccount } from './resources/service-account.ts';
+export type {
+  AllocatedAddress,
+  ServiceEntry,
+  ServiceEntryPort,
+  ServiceEntryResolution,
+} from './resources/service-entry.ts';
+export type { Service, ServicePort } from './resources/service.ts';
+export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entry.ts';
+export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
+export { podStatusFile, removePodStatus, writePodStatus, writeStatus, type PodStatusPart } from './status-writer.ts';

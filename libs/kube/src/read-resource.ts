@@ -1,0 +1,132 @@
+import type { Location } from './location.ts';
+import { nearestName } from './nearest-name.ts';
+import { isPlainObject, ObjectReader, type PlainObject, type ProblemSink } from './object-reader.ts';
+import { readObjectMeta, type ObjectMeta } from './object-meta.ts';
+import { objectName, type Resource, type ResourceKind } from './resource.ts';
+import { readAuthorizationPolicy, type Locate } from './resources/authorization-policy.ts';
+import { readEndpointSlice } from './resources/endpoint-slice.ts';
+import { readNamespace } from './resources/namespace.ts';
+import { readNode } from './resources/node.ts';
+import { readPeerAuthentication } from './resources/peer-authentication.ts';
+import { readPod } from './resources/pod.ts';
+import { readServiceAccount } from './resources/service-account.ts';
+import { readServiceEntry } from './resources/service-entry.ts';
+import { readService } from './resources/service.ts';
+import { readWorkloadEntry } from './resources/workload-entry.ts';
+
+interface KindRule {
+  readonly apiVersions: readonly string[];
+  readonly isNamespaced: boolean;
+  readonly read: (reader: ObjectReader, metadata: ObjectMeta, origin: Location, locate: Locate) => Resource;
+}
+
+const core = ['v1'];
+const security = ['security.istio.io/v1', 'security.istio.io/v1beta1'];
+const networking = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'];
+
+const kindRules: { readonly [K in ResourceKind]: KindRule } = {
+  AuthorizationPolicy: { apiVersions: security, isNamespaced: true, read: readAuthorizationPolicy },
+  EndpointSlice: { apiVersions: ['discovery.k8s.io/v1'], isNamespaced: true, read: readEndpointSlice },
+  Namespace: { apiVersions: core, isNamespaced: false, read: readNamespace },
+  Node: { apiVersions: core, isNamespaced: false, read: readNode },
+  PeerAuthentication: { apiVersions: security, isNamespaced: true, read: readPeerAuthentication },
+  Pod: { apiVersions: core, isNamespaced: true, read: readPod },
+  Service: { apiVersions: core, isNamespaced: true, read: readService },
+  ServiceAccount: { apiVersions: core, isNamespaced: true, read: readServiceAccount },
+  ServiceEntry: { apiVersions: networking, isNamespaced: true, read: readServiceEntry },
+  WorkloadEntry: { apiVersions: networking, isNamespaced: true, read: readWorkloadEntry },
+};
+
+/** All kinds, sorted. */
+export const resourceKinds: readonly ResourceKind[] = [
+  'AuthorizationPolicy',
+  'EndpointSlice',
+  'Namespace',
+  'Node',
+  'PeerAuthentication',
+  'Pod',
+  'Service',
+  'ServiceAccount',
+  'ServiceEntry',
+  'WorkloadEntry',
+];
+
+/** Kind, namespace and name of an object, as far as it can be told without reading the rest. */
+export interface ObjectIdentity {
+  readonly kind: ResourceKind;
+  /** `namespace/name`. */
+  readonly name: string;
+}
+
+/**
+ * - `known`: worth reading
+ * - `foreign`: of a kind that is not used; already reported as a warning
+ * - `nameless`: nobody can tell which object it was meant to be; already reported as an error
+ */
+export type Identification =
+  | ({ readonly kind: 'known' } & { readonly identity: ObjectIdentity })
+  | { readonly kind: 'foreign' | 'nameless' };
+
+/** Finds out which object a plain value is meant to be, without validating it. */
+export function identifyObject(value: unknown, sink: ProblemSink): Identification {
+  if (!isPlainObject(value)) {
+    sink.problem('error', 'invalid', [], 'this document must be a map with apiVersion, kind and metadata');
+    return { kind: 'nameless' };
+  }
+  const { apiVersion, kind: kindName, metadata } = value;
+  if (typeof kindName !== 'string' || kindName === '' || typeof apiVersion !== 'string') {
+    sink.problem('error', 'invalid', [], 'this document needs the fields apiVersion and kind');
+    return { kind: 'nameless' };
+  }
+  const kind = resourceKinds.find((candidate) => candidate === kindName);
+  if (kind === undefined) {
+    const near = nearestName(kindName, resourceKinds);
+    const advice = near === undefined ? `known are ${resourceKinds.join(', ')}` : `did you mean ${near}?`;
+    sink.problem('warning', 'unknown-kind', ['kind'], `kind ${kindName} is not used here and ignored; ${advice}`);
+    return { kind: 'foreign' };
+  }
+  const rule = kindRules[kind];
+  if (!rule.apiVersions.includes(apiVersion)) {
+    const advice = `write apiVersion: ${rule.apiVersions[0] ?? ''}`;
+    sink.problem(
+      'warning',
+      'unknown-kind',
+      ['apiVersion'],
+      `kind ${kind} of ${apiVersion} is not known and ignored; ${advice}`,
+    );
+    return { kind: 'foreign' };
+  }
+  if (!isPlainObject(metadata) || typeof metadata['name'] !== 'string' || metadata['name'] === '') {
+    sink.problem('error', 'invalid', ['metadata'], `this ${kind} needs metadata.name, a string`);
+    return { kind: 'nameless' };
+  }
+  const namespace = typeof metadata['namespace'] === 'string' ? metadata['namespace'] : 'default';
+  return { kind: 'known', identity: { kind, name: objectName(rule.isNamespaced ? namespace : '', metadata['name']) } };
+}
+
+/**
+ * Reads an identified object into its typed record. Every mistake goes to `sink`; the result is to be thrown away when
+ * the sink saw an error.
+ */
+export function readResource(kind: ResourceKind, value: PlainObject, locate: Locate, sink: ProblemSink): Resource {
+  const rule = kindRules[kind];
+  const reader = new ObjectReader(value, [], sink);
+  reader.ignore('apiVersion', 'kind');
+  const metadata =
+    reader.requiredObject('metadata', (body) => readObjectMeta(body, rule.isNamespaced)) ?? emptyMetadata;
+  const resource = rule.read(reader, metadata, locate([]), locate);
+  reader.finish();
+  return resource;
+}
+
+const emptyMetadata: ObjectMeta = {
+  name: '',
+  namespace: '',
+  labels: {},
+  annotations: {},
+  uid: undefined,
+  creationTimestamp: undefined,
+  deletionTimestamp: undefined,
+  generateName: undefined,
+  ownerReferences: [],
+};
