@@ -1,0 +1,214 @@
+/**
+ * Keeps every pod of this node where its labels say it belongs: one worker per pod, retried without end, re-verified
+ * periodically. Level-triggered: events only say "look again". Spec: data-plane contract 4.7.
+ */
+import { AmbitError, Backoff, toAmbitError, type Clock } from '@ambit/runtime';
+import type { Pod, ResourceEvent, ResourceSource } from '@ambit/kube';
+import { isEligible, isTerminal, isZtunnel, type EligibilityRules } from '../pods/eligibility.ts';
+import type { SnapshotPod } from '../zds/zds-registry.ts';
+import type { EnrolmentEvent, EnrolmentPorts } from './enrolment-ports.ts';
+import { Gate } from './gate.ts';
+import { PodEnrolment, workloadOf, type EnrolmentSettings } from './pod-enrolment.ts';
+
+export interface EnrolmentControllerOptions {
+  readonly source: ResourceSource;
+  readonly nodeName: string;
+  readonly systemNamespace: string;
+  readonly eligibility: EligibilityRules;
+  readonly settings: EnrolmentSettings;
+  /** Time between two looks at the rules of an enrolled pod. */
+  readonly verifyIntervalMs: number;
+  readonly ports: EnrolmentPorts;
+  readonly clock: Clock;
+  readonly onEvent: (event: EnrolmentEvent) => void;
+}
+
+interface Worker {
+  readonly enrolment: PodEnrolment;
+  readonly backoff: Backoff;
+  isGone: boolean;
+  isRunning: boolean;
+  isAgain: boolean;
+  timer: Disposable | undefined;
+  readonly onSettled: Set<(error: AmbitError | undefined) => void>;
+}
+
+const PARALLEL_PODS = 4;
+const RELEASE_POLL_MS = 250;
+
+export class EnrolmentController implements Disposable {
+  readonly #options: EnrolmentControllerOptions;
+  /** By pod uid. */
+  readonly #workers = new Map<string, Worker>();
+  readonly #gate = new Gate(PARALLEL_PODS);
+  #subscription: Disposable | undefined;
+  #verifyTimer: Disposable | undefined;
+  #isDisposed = false;
+
+  constructor(options: EnrolmentControllerOptions) {
+    this.#options = options;
+  }
+
+  /** Rebuilds the state from the node; after this `snapshot` is complete. */
+  async start(): Promise<void> {
+    for (const pod of this.#localPods()) if (!isTerminal(pod)) await this.#worker(pod).enrolment.restore();
+  }
+
+  /** Begins to act on pods and their changes. */
+  run(): void {
+    this.#subscription = this.#options.source.subscribe((events) => this.#onEvents(events));
+    this.#sync();
+    this.#verifyLater();
+  }
+
+  /** What a proxy that connects has to serve. */
+  snapshot(): readonly SnapshotPod[] {
+    return [...this.#workers.values()].filter(({ enrolment }) => enrolment.isServed).map(({ enrolment }) => ({ workload: workloadOf(enrolment.pod), netnsFd: enrolment.netnsFd }));
+  }
+
+  /** A proxy has taken over the snapshot: pods that were waiting for one are tried at once. */
+  onProxySynced(): void {
+    for (const worker of this.#workers.values()) if (worker.enrolment.stage !== 'enrolled') this.#kick(worker);
+  }
+
+  get enrolledCount(): number {
+    return [...this.#workers.values()].filter(({ enrolment }) => enrolment.stage === 'enrolled').length;
+  }
+
+  /**
+   * Resolves when the pod is where it belongs: true if that is in the mesh.
+   * @throws AmbitError what the attempt failed with, or `POD_UNKNOWN`.
+   */
+  async settle(namespace: string, name: string): Promise<boolean> {
+    const pod = this.#localPods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    if (!pod) throw new AmbitError('POD_UNKNOWN', `pod ${namespace}/${name} is not known on this node (yet)`, { retryable: true });
+    if (!this.#wants(pod)) return false;
+    const worker = this.#worker(pod);
+    if (worker.enrolment.stage === 'enrolled') return true;
+    const settled = new Promise<void>((resolve, reject) => {
+      worker.onSettled.add((error) => (error ? reject(error) : resolve()));
+    });
+    this.#kick(worker);
+    await settled;
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#subscription?.[Symbol.dispose]();
+    this.#verifyTimer?.[Symbol.dispose]();
+    for (const worker of this.#workers.values()) {
+      worker.timer?.[Symbol.dispose]();
+      worker.enrolment.letGo();
+    }
+  }
+
+  #onEvents(events: readonly ResourceEvent[]): void {
+    const concerns = (kind: string): boolean => kind === 'Pod' || kind === 'Namespace';
+    if (events.some((event) => concerns(event.kind === 'delete' ? event.previous.kind : event.resource.kind))) this.#sync();
+  }
+
+  /** Gives each worker the newest view of its pod, and makes workers for new pods. */
+  #sync(): void {
+    const present = new Set<string>();
+    for (const pod of this.#localPods()) {
+      present.add(uidOf(pod));
+      const worker = this.#worker(pod);
+      worker.enrolment.update(pod);
+      this.#kick(worker);
+    }
+    for (const [uid, worker] of this.#workers) {
+      if (present.has(uid)) continue;
+      worker.isGone = true;
+      this.#kick(worker);
+    }
+  }
+
+  #localPods(): readonly Pod[] {
+    const { source, nodeName, systemNamespace } = this.#options;
+    // A pod without a uid or an address has not been started yet.
+    return source.list('Pod').filter((pod) => pod.spec.nodeName === nodeName && uidOf(pod) !== '' && pod.status.podIPs.length > 0 && !isZtunnel(pod, systemNamespace));
+  }
+
+  #worker(pod: Pod): Worker {
+    const uid = uidOf(pod);
+    let worker = this.#workers.get(uid);
+    if (!worker) {
+      const { ports, settings, clock, onEvent } = this.#options;
+      worker = {
+        enrolment: new PodEnrolment(pod, ports, settings, clock, onEvent),
+        backoff: new Backoff({ initialMs: 5, maxMs: 5_000 }),
+        isGone: false,
+        isRunning: false,
+        isAgain: false,
+        timer: undefined,
+        onSettled: new Set(),
+      };
+      this.#workers.set(uid, worker);
+    }
+    return worker;
+  }
+
+  #wants(pod: Pod): boolean {
+    const namespace = this.#options.source.list('Namespace').find(({ metadata }) => metadata.name === pod.metadata.namespace);
+    return isEligible(pod, namespace?.metadata.labels ?? {}, this.#options.eligibility);
+  }
+
+  #kick(worker: Worker): void {
+    if (this.#isDisposed) return;
+    worker.timer?.[Symbol.dispose]();
+    worker.timer = undefined;
+    if (worker.isRunning) {
+      worker.isAgain = true;
+      return;
+    }
+    worker.isRunning = true;
+    worker.isAgain = false;
+    void this.#gate.run(() => this.#step(worker)).then((delayMs) => {
+      worker.isRunning = false;
+      if (worker.isAgain) this.#kick(worker);
+      else if (delayMs !== undefined && !this.#isDisposed) worker.timer = this.#options.clock.after(delayMs, () => this.#kick(worker));
+    });
+  }
+
+  /** One step towards where the pod belongs; never rejects. Returns when to look again, if at all. */
+  async #step(worker: Worker): Promise<number | undefined> {
+    if (this.#isDisposed) return undefined;
+    const { enrolment } = worker;
+    try {
+      if (worker.isGone || isTerminal(enrolment.pod)) {
+        await enrolment.forget();
+        if (worker.isGone) this.#workers.delete(uidOf(enrolment.pod));
+      } else if (this.#wants(enrolment.pod)) {
+        await enrolment.enrol();
+      } else if ((await enrolment.release()) === 'waiting') {
+        return RELEASE_POLL_MS;
+      }
+      worker.backoff.reset();
+      this.#settled(worker, undefined);
+      return undefined;
+    } catch (cause) {
+      const error = toAmbitError(cause);
+      const retryMs = worker.backoff.nextMs();
+      this.#options.onEvent({ kind: 'failed', pod: enrolment.pod, error, retryMs });
+      this.#settled(worker, error);
+      return retryMs;
+    }
+  }
+
+  #settled(worker: Worker, error: AmbitError | undefined): void {
+    for (const callback of worker.onSettled) callback(error);
+    worker.onSettled.clear();
+  }
+
+  #verifyLater(): void {
+    this.#verifyTimer = this.#options.clock.after(this.#options.verifyIntervalMs, () => {
+      for (const worker of this.#workers.values()) if (worker.enrolment.stage === 'enrolled' && !worker.isRunning) this.#kick(worker);
+      this.#verifyLater();
+    });
+  }
+}
+
+function uidOf(pod: Pod): string {
+  return pod.metadata.uid ?? '';
+}

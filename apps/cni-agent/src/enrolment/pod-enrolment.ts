@@ -1,0 +1,216 @@
+/**
+ * The way of one pod into the mesh and out of it. Every call may be repeated; calls for one pod never overlap.
+ *
+ * In (a running pod loses no connection, so the order differs from Istio's, which captures first):
+ *   return path and empty chains -> proxy listens -> probe addresses -> capture -> annotation.
+ * Out: stop capturing -> annotation off -> wait until the proxy carries nothing any more -> proxy stops -> rules gone.
+ * The wire to ztunnel is the same as Istio's; only the moment of the rules differs.
+ */
+import type { Clock } from '@ambit/runtime';
+import type { Pod } from '@ambit/kube';
+import { captureOptions, redirectionOf } from '../pods/eligibility.ts';
+import type { NamespacePlace } from '../rules/namespace-shell.ts';
+import type { ZdsWorkload } from '../zds/zds-messages.ts';
+import type { EnrolmentEvent, EnrolmentPorts, NetnsHandle } from './enrolment-ports.ts';
+
+export interface EnrolmentSettings {
+  readonly dnsCapture: boolean;
+  /** Peers may still hold the old configuration for a moment: the pod has to be without carried connections that long. */
+  readonly releaseQuietMs: number;
+  /** Connections that last longer than this after the pod left the mesh are cut. */
+  readonly releaseGraceMs: number;
+}
+
+/** `idle`: nothing of ours is in the pod. `prepared`: the return path is there, nothing is captured. */
+type Stage = 'idle' | 'prepared' | 'enrolled' | 'releasing';
+
+export type ReleaseProgress = 'done' | 'waiting';
+
+export class PodEnrolment {
+  readonly #ports: EnrolmentPorts;
+  readonly #settings: EnrolmentSettings;
+  readonly #clock: Clock;
+  readonly #report: (event: EnrolmentEvent) => void;
+  #pod: Pod;
+  #stage: Stage = 'idle';
+  #netns: NetnsHandle | undefined;
+  #isServed = false;
+  /** The proxy was told to keep what it has, because the namespace had not been found. */
+  #isOwedNetns = false;
+  #releaseSinceMs = 0;
+  #quietSinceMs: number | undefined;
+
+  constructor(pod: Pod, ports: EnrolmentPorts, settings: EnrolmentSettings, clock: Clock, report: (event: EnrolmentEvent) => void) {
+    this.#pod = pod;
+    this.#ports = ports;
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#report = report;
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  /** True from before the proxy is told until it has been told to stop: such pods belong into the snapshot. */
+  get isServed(): boolean {
+    return this.#isServed;
+  }
+
+  get netnsFd(): number | undefined {
+    return this.#netns?.fd;
+  }
+
+  /** A newer view of the same pod. */
+  update(pod: Pod): void {
+    this.#pod = pod;
+  }
+
+  /** Takes over what an earlier agent left in the pod, without touching it. */
+  async restore(): Promise<void> {
+    this.#netns = await this.#ports.locateNetns(this.#pod);
+    if (redirectionOf(this.#pod) === 'enabled') {
+      this.#stage = 'enrolled';
+      this.#isServed = true;
+      this.#isOwedNetns = this.#netns === undefined;
+    } else if (this.#netns && (await this.#ports.capture.isPresent(placeOf(this.#netns)))) {
+      // Either on its way out or not fully in; the next step decides. The proxy keeps what it has until then.
+      this.#stage = 'releasing';
+      this.#isServed = true;
+      this.#releaseSinceMs = this.#clock.nowMs();
+    }
+  }
+
+  /**
+   * Brings the pod in, or puts back what was altered in an enrolled one.
+   * @throws what the first failing step throws; the pod's own traffic is not captured then. A refusal of the proxy has
+   * been annotated as `pending`.
+   */
+  async enrol(): Promise<void> {
+    const netns = await this.#currentNetns();
+    if (!netns) return;
+    const place = placeOf(netns);
+    const options = captureOptions(this.#pod, this.#settings.dnsCapture);
+    const addresses = this.#pod.status.podIPs;
+    if (this.#stage === 'enrolled') {
+      if (this.#isOwedNetns) await this.#tellProxy(netns);
+      await this.#ports.probes.add(this.#uid, addresses);
+      if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired') this.#report({ kind: 'repaired', pod: this.#pod });
+    } else {
+      if (this.#stage === 'idle') this.#stage = 'prepared';
+      await this.#ports.capture.program(place, options, 'carry');
+      await this.#tellProxy(netns);
+      await this.#ports.probes.add(this.#uid, addresses);
+      await this.#ports.capture.program(place, options, 'capture');
+      this.#stage = 'enrolled';
+      this.#report({ kind: 'enrolled', pod: this.#pod });
+    }
+    if (redirectionOf(this.#pod) !== 'enabled') await this.#ports.annotate(this.#pod, 'enabled');
+  }
+
+  /** Takes the pod out; `waiting` asks to be called again soon, since the proxy still carries connections. */
+  async release(): Promise<ReleaseProgress> {
+    const netns = await this.#currentNetns();
+    if (this.#stage === 'idle' || !netns) {
+      if (redirectionOf(this.#pod) !== undefined) await this.#ports.annotate(this.#pod, undefined);
+      await this.forget();
+      return 'done';
+    }
+    const place = placeOf(netns);
+    if (this.#stage !== 'releasing') {
+      await this.#ports.capture.program(place, captureOptions(this.#pod, this.#settings.dnsCapture), 'carry');
+      await this.#ports.probes.remove(this.#uid, this.#pod.status.podIPs);
+      this.#stage = 'releasing';
+      this.#releaseSinceMs = this.#clock.nowMs();
+      this.#quietSinceMs = undefined;
+      this.#report({ kind: 'releasing', pod: this.#pod });
+    }
+    if (redirectionOf(this.#pod) !== undefined) await this.#ports.annotate(this.#pod, undefined);
+    if (await this.#isBusy(place)) return 'waiting';
+    await this.#ports.proxy.del(this.#uid);
+    this.#isServed = false;
+    await this.#ports.capture.remove(place);
+    this.#letGo();
+    this.#report({ kind: 'released', pod: this.#pod });
+    return 'done';
+  }
+
+  /** The pod is gone or has completed: its namespace needs no care any more. */
+  async forget(): Promise<void> {
+    if (this.#stage === 'idle' && !this.#isServed) return this.#letGo();
+    await this.#ports.probes.remove(this.#uid, this.#pod.status.podIPs);
+    await this.#ports.proxy.del(this.#uid);
+    this.#isServed = false;
+    this.#letGo();
+    this.#report({ kind: 'forgotten', pod: this.#pod });
+  }
+
+  /** Lets go of the descriptor without changing anything in the pod. */
+  letGo(): void {
+    this.#netns?.[Symbol.dispose]();
+    this.#netns = undefined;
+  }
+
+  get #uid(): string {
+    return this.#pod.metadata.uid ?? '';
+  }
+
+  async #tellProxy(netns: NetnsHandle): Promise<void> {
+    this.#isServed = true;
+    try {
+      await this.#ports.proxy.add(workloadOf(this.#pod), netns.fd);
+    } catch (cause) {
+      if (redirectionOf(this.#pod) !== 'pending') await this.#ports.annotate(this.#pod, 'pending');
+      throw cause;
+    }
+    this.#isOwedNetns = false;
+  }
+
+  /** A pod whose sandbox was replaced has a new namespace, into which it has to be brought from the start. */
+  async #currentNetns(): Promise<NetnsHandle | undefined> {
+    const found = await this.#ports.locateNetns(this.#pod);
+    if (!found) return this.#netns;
+    if (this.#netns?.id === found.id) {
+      found[Symbol.dispose]();
+      return this.#netns;
+    }
+    if (this.#netns) {
+      this.#netns[Symbol.dispose]();
+      this.#stage = 'idle';
+    }
+    this.#netns = found;
+    return found;
+  }
+
+  async #isBusy(place: NamespacePlace): Promise<boolean> {
+    const nowMs = this.#clock.nowMs();
+    const carried = await this.#ports.carriedConnections(place);
+    if (nowMs - this.#releaseSinceMs >= this.#settings.releaseGraceMs) {
+      if (carried > 0) this.#report({ kind: 'grace-ended', pod: this.#pod, carried });
+      return false;
+    }
+    if (carried > 0) {
+      this.#quietSinceMs = undefined;
+      return true;
+    }
+    this.#quietSinceMs ??= nowMs;
+    return nowMs - this.#quietSinceMs < this.#settings.releaseQuietMs;
+  }
+
+  #letGo(): void {
+    this.letGo();
+    this.#stage = 'idle';
+  }
+}
+
+export function placeOf(netns: NetnsHandle): NamespacePlace {
+  return { kind: 'pod', id: netns.id, enterPath: netns.enterPath };
+}
+
+export function workloadOf(pod: Pod): ZdsWorkload {
+  return { uid: pod.metadata.uid ?? '', name: pod.metadata.name, namespace: pod.metadata.namespace, serviceAccount: pod.spec.serviceAccountName };
+}
