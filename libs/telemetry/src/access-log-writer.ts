@@ -143,13 +143,8 @@ export class AccessLogWriter {
   flush(): void {
     const buffer = this.#buffer;
     let done = 0;
-    while (buffer.length > done) {
-      if (this.#maxWriteBytes < buffer.length - done && done > 0) {
-        buffer.consume(done);
-        done = 0;
-      }
-      const wanted = done === 0 ? buffer.wholeLines(this.#maxWriteBytes) : buffer.length - done;
-      const taken = this.#sink(buffer.bytes, done, wanted);
+    while (done < buffer.length) {
+      const taken = this.#sink(buffer.bytes, done, buffer.wholeLines(done, this.#maxWriteBytes));
       if (taken <= 0) break;
       done += taken;
     }
@@ -184,6 +179,8 @@ export class AccessLogWriter {
   #end(): void {
     if (this.#isJson) this.#buffer.byte(0x7d);
     if (!this.#buffer.endLine()) this.#dropped += 1;
+    // A turn with very many connections must not lose lines while the sink would take them.
+    if (this.#buffer.length > this.#buffer.bytes.length / 2) this.flush();
   }
 
   #peers(entry: Omit<AccessLogEntry, 'bytesSent' | 'bytesReceived' | 'durationMs' | 'error'>): void {

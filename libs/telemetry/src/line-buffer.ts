@@ -42,11 +42,11 @@ export class LineBuffer {
     this.#length = this.#lineStart;
   }
 
-  /** Length of the longest run of whole lines that fits `maxBytes`; a longer first line counts as one run. */
-  wholeLines(maxBytes: number): number {
-    if (this.#lineStart <= maxBytes) return this.#lineStart;
-    const end = this.bytes.lastIndexOf(0x0a, maxBytes - 1);
-    return end >= 0 ? end + 1 : this.bytes.indexOf(0x0a) + 1;
+  /** Length of the longest run of whole lines from `offset` that fits `maxBytes`; a longer first line is one run. */
+  wholeLines(offset: number, maxBytes: number): number {
+    if (this.#lineStart - offset <= maxBytes) return this.#lineStart - offset;
+    const end = this.bytes.lastIndexOf(0x0a, offset + maxBytes - 1);
+    return (end >= offset ? end : this.bytes.indexOf(0x0a, offset)) + 1 - offset;
   }
 
   byte(value: number): void {

@@ -37,7 +37,7 @@ export function createLogger(options: LoggerOptions = {}): LoggerRoot {
     options.format === 'text' ? { write: (line) => output.write(formatTextLine(line)) } : output;
   const root = pino(
     {
-      base: undefined,
+      base: null,
       messageKey: 'message',
       errorKey: 'error',
       level: 'trace',
