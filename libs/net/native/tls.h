@@ -1,0 +1,23 @@
+/* Shared by the two TLS files. */
+#ifndef AMBIT_TLS_H
+#define AMBIT_TLS_H
+#include "addon.h"
+#include "openssl.h"
+
+/* Results beside byte counts and -errno; the same numbers stand in src/tls.ts. */
+enum { TLS_WANT_READ = -1001, TLS_WANT_WRITE = -1002, TLS_FAILED = -1003 };
+
+/* Counted: held by the JavaScript value and by every session, whose handshake callback reads it. */
+struct tls_context {
+  SSL_CTX *ssl;
+  int references;
+  bool require_client_certificate;
+  unsigned alpn_length;
+  unsigned char alpn[64]; /* wire form: length byte and name, repeated */
+};
+
+struct tls_context *tls_context_from(napi_env env, napi_value value);
+void tls_context_release(struct tls_context *context);
+/* Records why a call failed, from OpenSSL's error queue, which is emptied; `verify` is an X509 verify result or 0. */
+void tls_record_error(struct addon_state *state, const char *what, long verify);
+#endif

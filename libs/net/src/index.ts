@@ -1,0 +1,29 @@
+export * from './epoll-events.ts';
+export * from './errno.ts';
+export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';
+export {
+  io,
+  type Fd,
+  type Io,
+  type KeepaliveOptions,
+  type ReceivedPacket,
+  type TcpConnectOptions,
+  type TcpListenOptions,
+  type UdpBindOptions,
+} from './io.ts';
+export { compareBytes, formatIp, IpAddress, ipFromBytes, isV4Mapped, parseIp } from './ip-address.ts';
+export { checked, errnoName, NetError, type NetErrorCode } from './net-error.ts';
+export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
+export { type TimerHandler } from './timer-heap.ts';
+export {
+  meshCipherSuites,
+  meshGroups,
+  TLS_FAILED,
+  TLS_WANT_READ,
+  TLS_WANT_WRITE,
+  type TlsContext,
+  type TlsContextOptions,
+  type TlsDescription,
+  type TlsSession,
+} from './tls.ts';
+export { watchFd } from './watch-fd.ts';
