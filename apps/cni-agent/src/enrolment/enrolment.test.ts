@@ -68,7 +68,7 @@ class Node {
     this.controller = new EnrolmentController({
       source: this.source, nodeName: 'node1', systemNamespace: 'istio-system', ports, clock: this.clock, verifyIntervalMs: 10_000,
       eligibility: { selectors: DEFAULT_SELECTORS, excludeNamespaces: ['kube-system'] },
-      settings: { dnsCapture: true, releaseQuietMs: 1_000, releaseGraceMs: 60_000 },
+      settings: { dnsCapture: true, repairOnStart: true, releaseQuietMs: 1_000, releaseGraceMs: 60_000 },
       onEvent: (event) => { if (event.kind !== 'failed') this.log.push(`event ${event.kind}`); },
     });
   }

@@ -15,6 +15,8 @@ import type { EnrolmentEvent, EnrolmentPorts, NetnsHandle } from './enrolment-po
 
 export interface EnrolmentSettings {
   readonly dnsCapture: boolean;
+  /** Whether rules that an earlier agent left are compared at once, or only at the next verification. */
+  readonly repairOnStart: boolean;
   /** Peers may still hold the old configuration for a moment: the pod has to be without carried connections that long. */
   readonly releaseQuietMs: number;
   /** Connections that last longer than this after the pod left the mesh are cut. */
@@ -37,6 +39,7 @@ export class PodEnrolment {
   #isServed = false;
   /** The proxy was told to keep what it has, because the namespace had not been found. */
   #isOwedNetns = false;
+  #skipsHeal = false;
   #releaseSinceMs = 0;
   #quietSinceMs: number | undefined;
 
@@ -77,6 +80,7 @@ export class PodEnrolment {
       this.#stage = 'enrolled';
       this.#isServed = true;
       this.#isOwedNetns = this.#netns === undefined;
+      this.#skipsHeal = !this.#settings.repairOnStart;
     } else if (this.#netns && (await this.#ports.capture.isPresent(placeOf(this.#netns)))) {
       // Either on its way out or not fully in; the next step decides. The proxy keeps what it has until then.
       this.#stage = 'releasing';
@@ -99,7 +103,8 @@ export class PodEnrolment {
     if (this.#stage === 'enrolled') {
       if (this.#isOwedNetns) await this.#tellProxy(netns);
       await this.#ports.probes.add(this.#uid, addresses);
-      if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired') this.#report({ kind: 'repaired', pod: this.#pod });
+      if (this.#skipsHeal) this.#skipsHeal = false;
+      else if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired') this.#report({ kind: 'repaired', pod: this.#pod });
     } else {
       if (this.#stage === 'idle') this.#stage = 'prepared';
       await this.#ports.capture.program(place, options, 'carry');
