@@ -1,0 +1,27 @@
+/** One run of a transformation, which has to run again when something it read changed. */
+export interface Reader {
+  invalidate(): void;
+}
+
+/** Who read what, by what they asked for (a key, or a value of an index). */
+export class ReaderTable {
+  readonly #readers = new Map<string, Set<Reader>>();
+
+  /** Enters a reader; the result takes it out again. */
+  enter(asked: string, reader: Reader): () => void {
+    let readers = this.#readers.get(asked);
+    if (readers === undefined) this.#readers.set(asked, (readers = new Set()));
+    readers.add(reader);
+    const entered = readers;
+    return () => {
+      entered.delete(reader);
+      if (entered.size === 0 && this.#readers.get(asked) === entered) this.#readers.delete(asked);
+    };
+  }
+
+  /** The answer to `asked` changed. */
+  wake(asked: string): void {
+    const readers = this.#readers.get(asked);
+    if (readers !== undefined) for (const reader of readers) reader.invalidate();
+  }
+}
