@@ -1,0 +1,1 @@
+export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
