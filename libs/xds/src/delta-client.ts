@@ -131,6 +131,7 @@ export class DeltaClient {
     }
     const onAbort = (): void => stream.close();
     signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) stream.close();
     try {
       for (const type of this.#options.types) stream.send(this.#initialRequest(type));
       this.#stream = stream;

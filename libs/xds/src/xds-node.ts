@@ -64,8 +64,9 @@ export function readNode(node: core.Node | undefined): XdsNode {
     const value = metadata[key];
     return typeof value === 'string' ? value : '';
   };
-  const addresses = [...ips.split(','), ...text('INSTANCE_IPS').split(',')].filter((ip) => isIP(ip) !== 0);
-  if (addresses.length === 0) throw badNode('the node id holds no valid IP address');
+  const isAddress = (ip: string): boolean => isIP(ip) !== 0;
+  const addresses = [...ips.split(','), ...text('INSTANCE_IPS').split(',')].filter(isAddress);
+  if (!ips.split(',').some(isAddress)) throw badNode('the node id holds no valid IP address');
   return {
     id: node.id,
     kind: known,
