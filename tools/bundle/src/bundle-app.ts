@@ -1,0 +1,97 @@
+/**
+ * Bundles one app: `apps/NAME/dist/main.mjs`, one more file per worker entry, source maps, and `io.node` beside them.
+ * The result is kept while sources, lock file and addon stay the same.
+ */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { rolldown, type Plugin } from 'rolldown';
+import { projectClosure, sourcesKey } from './workspace-sources.ts';
+import { rewriteWorkerUrls, type WorkerEntry } from './worker-entries.ts';
+
+/** What happened to one app. */
+export type BundleOutcome =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'cached'; readonly folder: string }
+  | { readonly kind: 'built'; readonly folder: string; readonly files: readonly string[] };
+
+/** Where the addon of this machine lies, relative to the root. */
+export function addonPath(): string {
+  const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const libc = existsSync('/lib64/ld-linux-x86-64.so.2') || existsSync('/lib/ld-linux-aarch64.so.1') ? 'gnu' : 'musl';
+  return join('libs/net/native/build', `${libc}-${arch}`, 'io.node');
+}
+
+/** @throws Error of rolldown when a module does not resolve or parse */
+export async function bundleApp(root: string, app: string, isForced: boolean): Promise<BundleOutcome> {
+  const project = join('apps', app);
+  const main = join(root, project, 'src/main.ts');
+  if (!existsSync(main)) return { kind: 'absent' };
+  const addon = addonPath();
+  const own = ['bundle-app.ts', 'worker-entries.ts'].map((name) => join('tools/bundle/src', name));
+  const key = sourcesKey(root, projectClosure(root, project), ['package-lock.json', addon, ...own]);
+  const folder = join(root, project, 'dist');
+  const keyFile = join(folder, 'key');
+  if (!isForced && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) return { kind: 'cached', folder };
+
+  const staging = `${folder}.${process.pid}`;
+  rmSync(staging, { recursive: true, force: true });
+  mkdirSync(staging, { recursive: true });
+  try {
+    const files = await bundleEntries(main, staging);
+    if (existsSync(join(root, addon))) {
+      copyFileSync(join(root, addon), join(staging, 'io.node'));
+      files.push('io.node');
+    }
+    writeFileSync(join(staging, 'key'), key);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(staging, folder);
+    return { kind: 'built', folder, files };
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+/** Bundles the main file, then each worker found on the way, each into one self-contained file. */
+async function bundleEntries(main: string, folder: string): Promise<string[]> {
+  const open: WorkerEntry[] = [{ source: main, bundle: 'main.mjs' }];
+  const done = new Map<string, string>();
+  for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
+    const { source, bundle } = entry;
+    const known = done.get(bundle);
+    if (known === source) continue;
+    if (known !== undefined) throw new Error(`${known} and ${source} would both become ${bundle}: rename one`);
+    done.set(bundle, source);
+    open.push(...(await bundleEntry(source, join(folder, bundle))));
+  }
+  return [...done.keys()];
+}
+
+async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]> {
+  const workers: WorkerEntry[] = [];
+  const findWorkers: Plugin = {
+    name: 'ambit-workers',
+    transform: (code, path) => {
+      if (!path.endsWith('.ts') || !code.includes('new URL(')) return null;
+      const rewritten = rewriteWorkerUrls(code, path);
+      workers.push(...rewritten.workers);
+      return rewritten.workers.length > 0 ? { code: rewritten.code, map: null } : null;
+    },
+  };
+  const build = await rolldown({
+    input: source,
+    platform: 'node',
+    plugins: [findWorkers],
+    // An unresolved import must fail here, not in the lab.
+    onLog: (level, log, report) => {
+      if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
+      if (level !== 'debug' && level !== 'info' && log.code !== 'EVAL') report(level, log);
+    },
+  });
+  try {
+    await build.write({ file, format: 'esm', sourcemap: true, codeSplitting: false, comments: { legal: true } });
+  } finally {
+    await build.close();
+  }
+  if (!existsSync(file)) throw new Error(`rolldown wrote no ${basename(file)}`);
+  return workers;
+}
