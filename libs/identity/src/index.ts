@@ -20,3 +20,12 @@ export {
   spiffeIdParts,
 } from './spiffe-id.ts';
 export { type ParsedCertificate, parseCertificate } from './x509-certificate.ts';
+export { type CaClient, GrpcCaClient, type GrpcCaClientOptions } from './ca-client.ts';
+export {
+  type CertificateEvent,
+  CertificateManager,
+  type CertificateManagerOptions,
+  type CertificateStatus,
+} from './certificate-manager.ts';
+export { type FetchPriority } from './fetch-queue.ts';
+export { type CertificateSummary, WorkloadCertificate, acceptCaResponse } from './workload-certificate.ts';
