@@ -114,6 +114,8 @@ bundles() {
 mkdir -p "$state"
 packages
 dependencies
+NODE_COMPILE_CACHE=$root/.cache/compile
+export NODE_COMPILE_CACHE
 PATH=$root/node_modules/.bin:$PATH
 export PATH
 addon
