@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum {
+  OUTCOME_NONE = 1,
   RECORD_ROOM = 16384 + 256 + 5,
   BLOCK_SIZE = 256 * 1024 + RECORD_ROOM,
   SLOT_BITS = 20,
@@ -33,6 +34,7 @@ struct tls_session {
   bool drained;         /* a read of this call took less than it asked for: another would only say EAGAIN */
   bool eof;
   bool failed;
+  int read_outcome; /* what ended the last read after it had bytes: told by the next one */
   uint32_t records;
 };
 
@@ -218,7 +220,7 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
     free(s);
     return ret_int(env, handle);
   }
-  *s = (struct tls_session){.state = state, .context = context, .ssl = ssl, .fd = arg_int(env, a[1])};
+  *s = (struct tls_session){.state = state, .context = context, .ssl = ssl, .fd = arg_int(env, a[1]), .read_outcome = OUTCOME_NONE};
   context->references++;
   BIO_set_data(bio, s);
   BIO_set_init(bio, 1);
@@ -272,29 +274,27 @@ static napi_value js_handshake(napi_env env, napi_callback_info info) {
 
 /*
  * tlsRead(session, buffer, offset, length): bytes | 0 after close_notify | TLS_WANT_READ | failure (also a cut stream).
- * Fewer bytes than asked for: nothing more is there now.
+ * To be called until it answers no bytes: what ended a short read is kept for the next call, which costs no system call.
  */
 static napi_value js_read(napi_env env, napi_callback_info info) {
   ARGS(4);
   struct tls_session *s = arg_session(state, env, a[0]);
   struct bytes b;
   size_t total = 0, n;
-  int result = 0;
   if (!s) return ret_int(env, -EBADF);
   if (!arg_slice(env, a[1], a[2], a[3], &b) || !b.length) return ret_int(env, -EINVAL);
+  int kept = s->read_outcome;
+  if (kept == TLS_WANT_READ || kept == TLS_WANT_WRITE) s->read_outcome = OUTCOME_NONE;
+  if (kept != OUTCOME_NONE) return ret_int(env, kept);
   ERR_clear_error();
   s->drained = false;
-  while (total < b.length) {
-    int rc = SSL_read_ex(s->ssl, b.at + total, b.length - total, &n);
-    if (rc == 1) total += n;
-    else {
-      /* With bytes in hand the end of the stream or a failure is told by the next call: OpenSSL and io_error keep it. */
-      if (!total) result = outcome(s, rc, "tls read error");
-      break;
+  for (int rc = 1; total < b.length; total += n)
+    if ((rc = SSL_read_ex(s->ssl, b.at + total, b.length - total, &n)) != 1) {
+      int result = outcome(s, rc, "tls read error");
+      if (total || (result != TLS_WANT_READ && result != TLS_WANT_WRITE)) s->read_outcome = result;
+      return ret_int(env, total ? (int64_t)total : result);
     }
-  }
-  ERR_clear_error();
-  return ret_int(env, total ? (int64_t)total : result);
+  return ret_int(env, (int64_t)total);
 }
 
 /* tlsWrite(session, buffer, offset, length): bytes taken into the block | TLS_WANT_WRITE when it and the socket are full */
@@ -329,11 +329,11 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
   return ret_int(env, s ? flush_out(s) : -EBADF);
 }
 
-/* tlsPending(session): 1 if bytes already taken from the transport wait inside the session */
+/* tlsPending(session): 1 if bytes already taken from the transport wait inside, of which epoll will not tell */
 static napi_value js_pending(napi_env env, napi_callback_info info) {
   ARGS(1);
   struct tls_session *s = arg_session(state, env, a[0]);
-  return ret_int(env, s ? SSL_has_pending(s->ssl) : -EBADF);
+  return ret_int(env, s ? SSL_has_pending(s->ssl) || (s->read_outcome <= 0 && s->read_outcome != TLS_WANT_READ) : -EBADF);
 }
 
 /* tlsShutdown(session): queues close_notify and flushes; bytes left to flush, or -errno. Reading stays possible. */
@@ -368,6 +368,7 @@ static napi_value js_feed(napi_env env, napi_callback_info info) {
   if (!s || s->fd >= 0) return ret_int(env, -EBADF);
   if (!arg_slice(env, a[1], a[2], a[3], &b)) return ret_int(env, -EINVAL);
   if (!b.length) s->eof = true;
+  if (s->read_outcome == TLS_WANT_READ) s->read_outcome = OUTCOME_NONE;
   return ret_int(env, b.length ? (int64_t)block_append(state, &s->in, b.at, b.length) : 0);
 }
 

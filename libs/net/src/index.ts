@@ -1,3 +1,5 @@
+export { Cidr, parseCidr } from './cidr.ts';
+export { CidrSet } from './cidr-set.ts';
 export * from './epoll-events.ts';
 export * from './errno.ts';
 export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';
@@ -13,6 +15,15 @@ export {
 } from './io.ts';
 export { compareBytes, formatIp, IpAddress, ipFromBytes, isV4Mapped, parseIp } from './ip-address.ts';
 export { checked, errnoName, NetError, type NetErrorCode } from './net-error.ts';
+export {
+  decodeProxyHeader,
+  encodeProxyHeader,
+  maxProxyBodyBytes,
+  proxyPeerIdentityTlv,
+  type ProxyDecoding,
+  type ProxyHeader,
+  type ProxyTlv,
+} from './proxy-protocol.ts';
 export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
 export { type TimerHandler } from './timer-heap.ts';
 export {

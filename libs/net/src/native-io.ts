@@ -27,27 +27,38 @@ export interface NativeIo {
     keepIntervalSec: number,
     keepProbes: number,
   ): number;
+  /** A non-blocking connection; -EAGAIN when none waits. */
   accept(fd: number): number;
+  /** SO_ERROR as 0 or -errno; reading clears it. */
   socketError(fd: number): number;
   socketName(fd: number, which: 0 | 1 | 2, out: Uint8Array): number;
   socketOption(fd: number, option: number, value: number): number;
   setKeepalive(fd: number, idleSec: number, intervalSec: number, probes: number): number;
+  /** The next close sends RST (SO_LINGER 0). */
   resetOnClose(fd: number): number;
   openNetns(path: string): number;
   netnsId(fd: number): string | undefined;
+  /** Raises the soft limit of open files to the hard one; returns it. */
   raiseFileLimit(): number;
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   write(fd: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** Reads into parts of one buffer: `count` (at most 64) pairs of offset and length in `spans`. */
   readvSpans(fd: number, slab: Uint8Array, spans: Int32Array, count: number): number;
+  /** Writes parts of one buffer, as `readvSpans`. */
   writevSpans(fd: number, slab: Uint8Array, spans: Int32Array, count: number): number;
+  /** Reads into at most 64 whole buffers. */
   readv(fd: number, buffers: readonly Uint8Array[]): number;
+  /** Writes at most 64 whole buffers. */
   writev(fd: number, buffers: readonly Uint8Array[]): number;
+  /** Half-close: sends FIN. */
   shutdownWrite(fd: number): number;
   close(fd: number): number;
   epollCreate(): number;
   epollControl(epollFd: number, operation: 1 | 2 | 3, fd: number, events: number, tag: number): number;
+  /** Fills triples (fd, tag, events); an interrupted wait is 0. */
   epollWait(epollFd: number, out: Int32Array, timeoutMs: number): number;
   eventfd(): number;
+  /** May be called from any thread. */
   eventfdSignal(fd: number): number;
   eventfdClear(fd: number): number;
   seqpacketListen(path: string): number;
@@ -66,21 +77,37 @@ export interface NativeIo {
     alpn: Uint8Array,
     requireClient: 0 | 1,
   ): TlsContext | undefined;
+  /** Text of this thread's last TLS failure, for the log; read it before the next TLS call. */
   tlsError(): string;
   tlsSession(context: TlsContext, fd: number, role: 1 | 2): TlsSession;
+  /** 0 done, TLS_WANT_READ, TLS_WANT_WRITE, or a failure (TLS_FAILED, -errno). Sends what it made. */
   tlsHandshake(session: TlsSession): number;
+  /** Bytes; 0 after close_notify; TLS_WANT_READ; or a failure, also for a stream cut without close_notify. Call it until it
+   * answers no bytes: what it has buffered is not seen by epoll (`tlsPending` tells), and the call after a short read costs no
+   * system call. */
   tlsRead(session: TlsSession, buffer: Uint8Array, offset: number, length: number): number;
+  /** Bytes taken into the session's block (256 KiB), sent by `tlsFlush`; TLS_WANT_WRITE when block and socket are full. */
   tlsWrite(session: TlsSession, buffer: Uint8Array, offset: number, length: number): number;
+  /** One write of all that waits. Bytes left: not 0 means wait for EPOLLOUT and flush again. -errno on failure. */
   tlsFlush(session: TlsSession): number;
+  /** 1 if bytes or the end wait inside the session, of which epoll does not tell. */
   tlsPending(session: TlsSession): number;
+  /** Sends close_notify; as `tlsFlush`. Reading stays possible. */
   tlsShutdown(session: TlsSession): number;
+  /** Once. Does not close the descriptor and sends nothing. */
   tlsFree(session: TlsSession): number;
+  /** Session without a socket: takes bytes of the peer, returns how many; length 0 is the end of its stream. */
   tlsFeed(session: TlsSession, bytes: Uint8Array, offset: number, length: number): number;
+  /** Session without a socket: moves out bytes for the peer. */
   tlsDrain(session: TlsSession, bytes: Uint8Array, offset: number, length: number): number;
   tlsPeerCertificate(session: TlsSession): Uint8Array | undefined;
+  /** URI names of the peer's leaf in order; empty without a leaf. */
   tlsPeerUriSans(session: TlsSession): string[];
   tlsDescribe(session: TlsSession): string | undefined;
 }
+
+/** A condition nobody resolves by: `node` passes it on to test processes and workers, where an argument would be lost. */
+const sanitizeFlag = '--conditions=ambit-sanitize';
 
 /** `gnu` or `musl`, from the interpreter named at the start of the node binary. */
 function libcOfProcess(): 'gnu' | 'musl' {
@@ -101,11 +128,10 @@ function libcOfProcess(): 'gnu' | 'musl' {
 export function loadNativeIo(): NativeIo | NetError {
   try {
     const arch = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-    const override = process.env['AMBIT_NET_ADDON_DIR'];
+    const build = `${libcOfProcess()}-${arch}${process.execArgv.includes(sanitizeFlag) ? '-sanitize' : ''}`;
     const places = [
-      ...(override === undefined ? [] : [`${override}/io.node`]),
       fileURLToPath(new URL('./io.node', import.meta.url)),
-      fileURLToPath(new URL(`../native/build/${libcOfProcess()}-${arch}/io.node`, import.meta.url)),
+      fileURLToPath(new URL(`../native/build/${build}/io.node`, import.meta.url)),
     ];
     const place = places.find((path) => existsSync(path));
     if (place === undefined)
