@@ -1,5 +1,5 @@
 /** The texts of a CONNECT request that name a destination. Spec: contract data-plane 1.4 and 1.6. */
-import { isIP } from 'node:net';
+import { parseIp } from '@ambit/net';
 import type { TargetAddress } from './plan-outbound.ts';
 
 /** The `:authority` of a CONNECT request. */
@@ -16,12 +16,13 @@ export function parseAuthority(text: string): Authority | undefined {
   const port = Number(portText);
   if (port > 65_535) return undefined;
   const host = text.slice(0, colon);
-  if (host.startsWith('[')) {
-    const address = host.slice(1, -1);
-    const isAddress = host.endsWith(']') && isIP(address) === 6 && !address.includes('%');
-    return isAddress ? { kind: 'address', address: canonical(address), port } : undefined;
+  const isBracketed = host.startsWith('[') && host.endsWith(']');
+  const ip = parseIp(isBracketed ? host.slice(1, -1) : host);
+  if (ip !== undefined) {
+    // An IPv6 address without brackets cannot be told from its port.
+    const isClear = isBracketed === (ip.version === 6) || host.includes('.');
+    return isClear ? { kind: 'address', address: ip.toString(), port } : undefined;
   }
-  if (isIP(host) === 4) return { kind: 'address', address: host, port };
   if (!/^[\w*.~-]{1,255}$/u.test(host)) return undefined;
   return { kind: 'hostname', hostname: host, port };
 }
@@ -36,9 +37,4 @@ export function forwardedHost(header: string): string | undefined {
     return host === '' ? undefined : host;
   }
   return undefined;
-}
-
-/** An IPv6 address in its canonical spelling. */
-function canonical(address: string): string {
-  return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

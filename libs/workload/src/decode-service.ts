@@ -105,15 +105,17 @@ const scopes: readonly (LoadBalancingScope | undefined)[] = [
 const healthPolicies: readonly ('only-healthy' | 'allow-all')[] = ['only-healthy', 'allow-all'];
 
 function readVipInto(reader: WireReader, vips: NetworkAddress[], cidrVips: CidrVip[]): void {
-  const { network, bytes, length } = readNetworkAddress(reader);
+  const { network, bytes, length: sent } = readNetworkAddress(reader);
   const address = ipText(bytes);
-  const width = bytes.length * 8;
+  const width = address.includes(':') ? 128 : 32;
+  // A v4-mapped address reads as IPv4, and so must its prefix.
+  const length = sent !== undefined && bytes.length * 8 > width ? sent - 96 : sent;
   if (length === undefined || length === width) {
     vips.push({ network, address });
-  } else if (length < width) {
+  } else if (length >= 0 && length < width) {
     cidrVips.push({ network, address, length });
   } else {
-    throw new WorkloadError('WORKLOAD_BAD_ADDRESS', `invalid cidr: ${address}/${length}`);
+    throw new WorkloadError('WORKLOAD_BAD_ADDRESS', `invalid cidr: ${address}/${sent}`);
   }
 }
 

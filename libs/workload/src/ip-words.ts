@@ -2,7 +2,7 @@
  * IP addresses as four 32-bit words, the form in which they are indexed: an IPv4 address is kept
  * as its v4-mapped IPv6 form, so both spellings of one address meet.
  */
-import { formatIp, parseIp } from './ip-text.ts';
+import { formatIp, parseIp } from '@ambit/net';
 import { WorkloadError } from './workload-error.ts';
 
 /** Four big-endian words; an instance is reused by its owner from one lookup to the next. */
@@ -42,9 +42,9 @@ export class IpWords {
       this.setV4(v4);
       return true;
     }
-    const bytes = parseIp(text);
-    if (bytes === undefined) return false;
-    this.setBytes(bytes);
+    const ip = parseIp(text);
+    if (ip === undefined) return false;
+    this.setBytes(ip.bytes);
     return true;
   }
 
