@@ -1,0 +1,86 @@
+import { type Collection, compareText, derive, type FetchContext, type Graph, join } from '@ambit/collections';
+import {
+  type AuthorizationPolicy,
+  formatLocation,
+  formatReport,
+  type PeerAuthentication,
+  type Pod,
+  resourceName,
+  type SourceReport,
+} from '@ambit/kube';
+import type { MeshSettings } from '../mesh-settings.ts';
+import type { MeshSources } from './mesh-sources.ts';
+import { hasWorkload } from './pod-workload.ts';
+import type { PeerLevels } from './peer-levels.ts';
+import { peerFindings, policyFindings } from './policy-findings.ts';
+
+/** Warnings about resources that are valid one by one but surely not meant like this together. */
+export function findingCollection(
+  graph: Graph,
+  sources: MeshSources,
+  peers: PeerLevels,
+  settings: MeshSettings,
+): Collection<SourceReport> {
+  const namesOf = knownNames(sources);
+  const policies = derive<AuthorizationPolicy, SourceReport>(graph, {
+    name: 'policy-findings',
+    from: sources.AuthorizationPolicy,
+    keyOf: formatReport,
+    transform: (policy, context) => policyFindings(policy, namesOf(context), settings),
+  });
+  const peerReports = derive<PeerAuthentication, SourceReport>(graph, {
+    name: 'peer-findings',
+    from: sources.PeerAuthentication,
+    keyOf: formatReport,
+    transform: (peer, context) => peerFindings(peer, peers.inherited(context, peer.metadata.namespace), settings),
+  });
+  return join<SourceReport>(graph, 'findings', [policies, peerReports, addressFindings(graph, sources)]);
+}
+
+function knownNames(sources: MeshSources): (context: FetchContext) => Parameters<typeof policyFindings>[1] {
+  const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
+  const podsByAccount = sources.Pod.index('by-service-account', (pod) => [
+    `${pod.metadata.namespace}/${pod.spec.serviceAccountName}`,
+  ]);
+  const entriesByAccount = sources.WorkloadEntry.index('by-service-account', (entry) =>
+    entry.spec.serviceAccount === undefined ? [] : [`${entry.metadata.namespace}/${entry.spec.serviceAccount}`],
+  );
+  return (context) => ({
+    hasNamespace: (name) =>
+      context.get(sources.Namespace, name) !== undefined || context.lookup(podsByNamespace, name).length > 0,
+    hasServiceAccount: (namespace, account) => {
+      const name = `${namespace}/${account}`;
+      return (
+        context.get(sources.ServiceAccount, name) !== undefined ||
+        context.lookup(podsByAccount, name).length > 0 ||
+        context.lookup(entriesByAccount, name).length > 0
+      );
+    },
+  });
+}
+
+/** Two pods that claim one address: ztunnel can attribute traffic to one of them only. */
+function addressFindings(graph: Graph, sources: MeshSources): Collection<SourceReport> {
+  const byAddress = sources.Pod.index('by-address', (pod) => (claimsAddresses(pod) ? pod.status.podIPs : []));
+  return derive<Pod, SourceReport>(graph, {
+    name: 'address-findings',
+    from: sources.Pod,
+    keyOf: formatReport,
+    transform: (pod, context) => {
+      if (!claimsAddresses(pod)) return [];
+      return pod.status.podIPs.flatMap((address) => {
+        const [first] = context
+          .lookup(byAddress, address)
+          .toSorted((a, b) => compareText(resourceName(a), resourceName(b)));
+        if (first === undefined || first === pod) return [];
+        const other = `Pod ${resourceName(first)} (${formatLocation(first.origin)})`;
+        const message = `Pod ${resourceName(pod)} has address ${address}, which ${other} has too; give one of them another address`;
+        return [{ severity: 'warning', code: 'suspicious', location: pod.origin, message } satisfies SourceReport];
+      });
+    },
+  });
+}
+
+function claimsAddresses(pod: Pod): boolean {
+  return hasWorkload(pod) && !pod.spec.hostNetwork;
+}

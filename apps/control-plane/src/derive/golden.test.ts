@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import {
+  formatReport,
+  parseManifests,
+  resourceKinds,
+  ResourceTable,
+  type SourceReport,
+  compareReports,
+} from '@ambit/kube';
+import { stringify } from 'yaml';
+import { AddressAllocator } from '../allocate/address-allocator.ts';
+import { defaultMeshSettings } from '../mesh-settings.ts';
+import { describeMesh } from './describe-mesh.ts';
+import { meshCollections } from './mesh-collections.ts';
+import { loadSources } from './mesh-sources.ts';
+
+// AMBIT_REWRITE_GOLDEN=1 writes what is derived now; read the difference before committing it.
+const rewrite = process.env['AMBIT_REWRITE_GOLDEN'] === '1';
+const testdata = join(import.meta.dirname, '../../testdata');
+
+function derive(file: string, text: string): string {
+  const { resources, reports } = parseManifests(file, text);
+  const table = new ResourceTable(resources);
+  const mesh = meshCollections(defaultMeshSettings);
+  mesh.graph.update(() => {
+    loadSources(mesh.sources, table);
+    mesh.sources.allocations.replace(new AddressAllocator().assign(table.list('ServiceEntry')));
+  });
+  const all: readonly SourceReport[] = [...reports, ...mesh.findings.values()].toSorted(compareReports);
+  return stringify(
+    { ...describeMesh(mesh), reports: all.map(formatReport) },
+    { aliasDuplicateObjects: false, lineWidth: 0 },
+  );
+}
+
+const inputs = globSync(join(testdata, '*.in.yaml')).toSorted();
+
+test('there are golden cases', () => assert.ok(inputs.length >= 20));
+
+for (const input of inputs) {
+  const name = basename(input, '.in.yaml');
+  const output = join(testdata, `${name}.out.yaml`);
+  test(`golden ${name}: resources give exactly this mesh and these reports`, () => {
+    const derived = derive(basename(input), readFileSync(input, 'utf8'));
+    if (rewrite) writeFileSync(output, derived);
+    assert.equal(derived, readFileSync(output, 'utf8'));
+  });
+}
+
+test('every kind of resource occurs in a golden case', () => {
+  const seen = new Set(
+    inputs.flatMap((input) => parseManifests(input, readFileSync(input, 'utf8')).resources.map(({ kind }) => kind)),
+  );
+  assert.deepEqual([...seen].toSorted(), [...resourceKinds]);
+});

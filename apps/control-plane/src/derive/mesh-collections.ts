@@ -1,0 +1,37 @@
+import { type Collection, Graph } from '@ambit/collections';
+import type { SourceReport } from '@ambit/kube';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { findingCollection } from './finding-collection.ts';
+import type { MeshPolicy } from './mesh-policy.ts';
+import type { MeshService } from './mesh-service.ts';
+import { type MeshSources, meshSources } from './mesh-sources.ts';
+import type { MeshWorkload } from './mesh-workload.ts';
+import { PeerLevels } from './peer-levels.ts';
+import { policyCollections } from './policy-collections.ts';
+import { serviceCollections } from './service-collections.ts';
+import { workloadCollection } from './workload-collections.ts';
+
+/** Everything that is derived from the sources, kept up to date. */
+export interface MeshCollections {
+  readonly graph: Graph;
+  readonly sources: MeshSources;
+  /** By UID. */
+  readonly workloads: Collection<MeshWorkload>;
+  /** By `namespace/hostname`. */
+  readonly services: Collection<MeshService>;
+  /** By `namespace/name`. */
+  readonly policies: Collection<MeshPolicy>;
+  /** Warnings that need more than one resource to be seen. */
+  readonly findings: Collection<SourceReport>;
+}
+
+export function meshCollections(settings: MeshSettings): MeshCollections {
+  const graph = new Graph();
+  const sources = meshSources(graph);
+  const peers = new PeerLevels(sources, settings);
+  const services = serviceCollections(graph, sources, settings);
+  const policies = policyCollections(graph, sources, peers, settings);
+  const workloads = workloadCollection(graph, { sources, services, policies, settings });
+  const findings = findingCollection(graph, sources, peers, settings);
+  return { graph, sources, workloads, services: services.services, policies: policies.policies, findings };
+}

@@ -1,0 +1,82 @@
+import { type Graph, SourceCollection } from '@ambit/collections';
+import {
+  type AllocatedAddress,
+  type Resource,
+  type ResourceEvent,
+  type ResourceKind,
+  resourceKinds,
+  type ResourceKinds,
+  resourceName,
+  type ResourceSource,
+} from '@ambit/kube';
+
+/** Addresses allocated to the hosts of one ServiceEntry. */
+export interface Allocation {
+  /** `namespace/name` of the ServiceEntry. */
+  readonly name: string;
+  readonly addresses: readonly AllocatedAddress[];
+}
+
+/** Source collections, one per kind, and what else comes from outside. */
+export type MeshSources = { readonly [K in ResourceKind]: SourceCollection<ResourceKinds[K]> } & {
+  readonly allocations: SourceCollection<Allocation>;
+};
+
+/** Resources of a source are replaced, never changed, so identity is equality. */
+function collectionOf<T extends Resource>(graph: Graph, kind: ResourceKind): SourceCollection<T> {
+  return new SourceCollection<T>(graph, kind, resourceName, Object.is);
+}
+
+export function meshSources(graph: Graph): MeshSources {
+  return {
+    AuthorizationPolicy: collectionOf(graph, 'AuthorizationPolicy'),
+    EndpointSlice: collectionOf(graph, 'EndpointSlice'),
+    Namespace: collectionOf(graph, 'Namespace'),
+    Node: collectionOf(graph, 'Node'),
+    PeerAuthentication: collectionOf(graph, 'PeerAuthentication'),
+    Pod: collectionOf(graph, 'Pod'),
+    Service: collectionOf(graph, 'Service'),
+    ServiceAccount: collectionOf(graph, 'ServiceAccount'),
+    ServiceEntry: collectionOf(graph, 'ServiceEntry'),
+    WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
+    allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
+  };
+}
+
+/** Fills the collections with everything a source has. Call it inside `Graph.update`. */
+export function loadSources(sources: MeshSources, from: ResourceSource): void {
+  for (const kind of resourceKinds) for (const resource of from.list(kind)) setResource(sources, resource);
+}
+
+/** Takes over one batch of changes. Call it inside `Graph.update`. */
+export function applyEvents(sources: MeshSources, events: readonly ResourceEvent[]): void {
+  for (const event of events) {
+    if (event.kind === 'delete') sources[event.previous.kind].delete(resourceName(event.previous));
+    else setResource(sources, event.resource);
+  }
+}
+
+function setResource(sources: MeshSources, resource: Resource): void {
+  switch (resource.kind) {
+    case 'AuthorizationPolicy':
+      return sources.AuthorizationPolicy.set(resource);
+    case 'EndpointSlice':
+      return sources.EndpointSlice.set(resource);
+    case 'Namespace':
+      return sources.Namespace.set(resource);
+    case 'Node':
+      return sources.Node.set(resource);
+    case 'PeerAuthentication':
+      return sources.PeerAuthentication.set(resource);
+    case 'Pod':
+      return sources.Pod.set(resource);
+    case 'Service':
+      return sources.Service.set(resource);
+    case 'ServiceAccount':
+      return sources.ServiceAccount.set(resource);
+    case 'ServiceEntry':
+      return sources.ServiceEntry.set(resource);
+    case 'WorkloadEntry':
+      return sources.WorkloadEntry.set(resource);
+  }
+}

@@ -1,0 +1,36 @@
+import { workload } from '@ambit/api';
+import { compareText } from '@ambit/collections';
+import type { Location } from '@ambit/kube';
+import { create, toBinary } from '@bufbuild/protobuf';
+
+/** A workload as it is sent. */
+export interface MeshWorkload {
+  readonly uid: string;
+  readonly message: workload.Workload;
+  /** The encoded Address. */
+  readonly bytes: Uint8Array;
+  readonly origin: Location;
+}
+
+/** Ports by service key. */
+export type ServicePorts = readonly (readonly [key: string, ports: workload.PortList])[];
+
+/**
+ * Finishes a workload: services sorted by key, so that equal content gives equal bytes on every replica, and the
+ * default trust domain left empty as istiod does.
+ */
+export function meshWorkload(message: workload.Workload, services: ServicePorts, origin: Location): MeshWorkload {
+  message.services = Object.fromEntries(services.toSorted(([a], [b]) => compareText(a, b)));
+  const address = create(workload.AddressSchema, { type: { case: 'workload', value: message } });
+  return { uid: message.uid, message, bytes: toBinary(workload.AddressSchema, address), origin };
+}
+
+/** Trust domain on the wire: the default one is empty. */
+export function wireTrustDomain(trustDomain: string): string {
+  return trustDomain === 'cluster.local' ? '' : trustDomain;
+}
+
+/** Byte equality, which is all that matters to those who are sent a resource. */
+export function haveSameBytes(a: { readonly bytes: Uint8Array }, b: { readonly bytes: Uint8Array }): boolean {
+  return Buffer.compare(a.bytes, b.bytes) === 0;
+}

@@ -1,0 +1,60 @@
+import { workload } from '@ambit/api';
+import type { Pod } from '@ambit/kube';
+import { create } from '@bufbuild/protobuf';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { ipBytes } from './ip-prefix.ts';
+import { meshWorkload, type MeshWorkload, type ServicePorts, wireTrustDomain } from './mesh-workload.ts';
+import { tunnelOf } from './tunnel.ts';
+import { canonicalName, canonicalRevision, podWorkloadName } from './workload-naming.ts';
+
+/** What a workload owes to other resources. */
+export interface WorkloadSurroundings {
+  readonly settings: MeshSettings;
+  readonly network: string;
+  readonly locality: workload.Locality | undefined;
+  readonly services: ServicePorts;
+  /** Names of the policies that select it, in the order of section 5.5. */
+  readonly policies: readonly string[];
+}
+
+/** True for pods that have a workload: an address, and not finished. */
+export function hasWorkload(pod: Pod): boolean {
+  const { phase, podIPs } = pod.status;
+  return phase !== 'Succeeded' && phase !== 'Failed' && podIPs.length > 0;
+}
+
+/** UID of a pod. The empty part is the core API group; `//Pod/` decides between two claims to one IP in ztunnel. */
+export function podUid(pod: Pod, settings: MeshSettings): string {
+  return `${settings.clusterId}//Pod/${pod.metadata.namespace}/${pod.metadata.name}`;
+}
+
+/** Spec: control-plane.md section 3.2. */
+export function podWorkload(pod: Pod, surroundings: WorkloadSurroundings): MeshWorkload {
+  const { metadata, spec, status } = pod;
+  const { settings, network, locality, services, policies } = surroundings;
+  const workloadName = podWorkloadName(pod);
+  const tunnel = tunnelOf(metadata);
+  const isHealthy = status.isReady && metadata.deletionTimestamp === undefined;
+  const message = create(workload.WorkloadSchema, {
+    uid: podUid(pod, settings),
+    name: metadata.name,
+    namespace: metadata.namespace,
+    addresses: status.podIPs.map(ipBytes).filter((bytes) => bytes !== undefined),
+    network,
+    tunnelProtocol: tunnel.protocol,
+    nativeTunnel: tunnel.isNative,
+    trustDomain: wireTrustDomain(settings.trustDomain),
+    serviceAccount: spec.serviceAccountName,
+    node: spec.nodeName,
+    canonicalName: canonicalName(metadata.labels, workloadName),
+    canonicalRevision: canonicalRevision(metadata.labels),
+    workloadType: workload.WorkloadType.POD,
+    workloadName,
+    authorizationPolicies: [...policies],
+    status: isHealthy ? workload.WorkloadStatus.HEALTHY : workload.WorkloadStatus.UNHEALTHY,
+    clusterId: settings.clusterId,
+    networkMode: spec.hostNetwork ? workload.NetworkMode.HOST_NETWORK : workload.NetworkMode.STANDARD,
+  });
+  if (locality !== undefined) message.locality = locality;
+  return meshWorkload(message, services, pod.origin);
+}

@@ -1,0 +1,109 @@
+import {
+  type Collection,
+  compareText,
+  derive,
+  type FetchContext,
+  type Graph,
+  type Index,
+  join,
+  singleton,
+} from '@ambit/collections';
+import {
+  type AuthorizationPolicy,
+  type Labels,
+  matchesLabels,
+  type PeerAuthentication,
+  resourceName,
+} from '@ambit/kube';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { authorizationPolicy, isSent } from './authorization-policy.ts';
+import { selectorValue, selectorValuesFor } from './label-selection.ts';
+import type { MeshPolicy } from './mesh-policy.ts';
+import type { MeshSources } from './mesh-sources.ts';
+import { haveSameBytes } from './mesh-workload.ts';
+import { oldest, portPolicy, selectsWorkloads, staticStrictPolicy } from './peer-authentication.ts';
+import type { PeerLevels } from './peer-levels.ts';
+
+/** Policies as they are sent, and which of them a workload has to name. */
+export interface PolicyCollections {
+  /** By `namespace/name`. */
+  readonly policies: Collection<MeshPolicy>;
+  /** Names for `authorization_policies` of a workload. Spec: control-plane.md section 5.5. */
+  namesFor(context: FetchContext, namespace: string, labels: Labels): readonly string[];
+}
+
+export function policyCollections(
+  graph: Graph,
+  sources: MeshSources,
+  peers: PeerLevels,
+  settings: MeshSettings,
+): PolicyCollections {
+  const bySelector = sources.AuthorizationPolicy.index('by-selector', (policy) => {
+    const matchLabels = policy.spec.selector?.matchLabels;
+    return matchLabels === undefined || !isSent(policy) ? [] : [selectorValue(policy.metadata.namespace, matchLabels)];
+  });
+  const authorization = derive<AuthorizationPolicy, MeshPolicy>(graph, {
+    name: 'authorization-policies',
+    from: sources.AuthorizationPolicy,
+    keyOf: (policy) => policy.name,
+    transform: (policy) => {
+      const sent = authorizationPolicy(policy, settings);
+      return sent === undefined ? [] : [sent];
+    },
+    isEqual: haveSameBytes,
+  });
+  const portLevel = derive<PeerAuthentication, MeshPolicy>(graph, {
+    name: 'port-level-policies',
+    from: sources.PeerAuthentication,
+    keyOf: (policy) => policy.name,
+    transform: (peer, context) => {
+      const { namespace } = peer.metadata;
+      if (!selectsWorkloads(peer) || namespace === settings.rootNamespace) return [];
+      const sent = portPolicy(peer, peers.inherited(context, namespace));
+      return sent === undefined ? [] : [sent];
+    },
+    isEqual: haveSameBytes,
+  });
+  const staticStrict = singleton<MeshPolicy>(
+    graph,
+    'static-strict-policy',
+    (context) => {
+      const because = oldest(context.all(sources.PeerAuthentication));
+      return because === undefined ? undefined : staticStrictPolicy(settings.rootNamespace, because);
+    },
+    haveSameBytes,
+  );
+  const strictByName = derive<MeshPolicy, MeshPolicy>(graph, {
+    name: 'static-strict-by-name',
+    from: staticStrict,
+    keyOf: (policy) => policy.name,
+    transform: (policy) => [policy],
+    isEqual: haveSameBytes,
+  });
+  const policies = join<MeshPolicy>(graph, 'policies', [authorization, portLevel, strictByName], haveSameBytes);
+  return {
+    policies,
+    namesFor: (context, namespace, labels) => [
+      ...selectingPolicies(context, bySelector, namespace, labels, settings).toSorted(compareText),
+      ...peers.policyNames(context, namespace, labels),
+    ],
+  };
+}
+
+function selectingPolicies(
+  context: FetchContext,
+  bySelector: Index<AuthorizationPolicy>,
+  namespace: string,
+  labels: Labels,
+  settings: MeshSettings,
+): readonly string[] {
+  const names = new Set<string>();
+  for (const place of new Set([namespace, settings.rootNamespace])) {
+    for (const value of selectorValuesFor(place, labels)) {
+      for (const policy of context.lookup(bySelector, value)) {
+        if (matchesLabels(policy.spec.selector?.matchLabels ?? {}, labels)) names.add(resourceName(policy));
+      }
+    }
+  }
+  return [...names];
+}

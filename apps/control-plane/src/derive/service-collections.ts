@@ -1,0 +1,93 @@
+import { type Collection, derive, type Graph, type Index, join, singleton } from '@ambit/collections';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { compareAge } from './age-order.ts';
+import { kubernetesService } from './kubernetes-service.ts';
+import { selectorValue } from './label-selection.ts';
+import { candidateKey, type MeshService, meshService, type ServiceCandidate, serviceKey } from './mesh-service.ts';
+import type { MeshSources } from './mesh-sources.ts';
+import { haveSameBytes } from './mesh-workload.ts';
+import { serviceEntryServices } from './service-entry-services.ts';
+
+/** Services as they are sent, and ways to find them. */
+export interface ServiceCollections {
+  /** One item, under the singleton key: the network of the cluster. */
+  readonly network: Collection<string>;
+  /** By `namespace/hostname`. */
+  readonly services: Collection<MeshService>;
+  /** Services with a selector, by `selectorValue`. */
+  readonly bySelector: Index<MeshService>;
+}
+
+export function serviceCollections(graph: Graph, sources: MeshSources, settings: MeshSettings): ServiceCollections {
+  const network = singleton(
+    graph,
+    'network',
+    (context) =>
+      context.get(sources.Namespace, settings.rootNamespace)?.metadata.labels['topology.istio.io/network'] ?? '',
+  );
+  const fromServices = derive(graph, {
+    name: 'service-candidates',
+    from: sources.Service,
+    keyOf: candidateKey,
+    transform: (service, context) => {
+      const namespace = context.get(sources.Namespace, service.metadata.namespace);
+      const candidate = kubernetesService(service, namespace, context.get(network, '') ?? '', settings);
+      return candidate === undefined ? [] : [candidate];
+    },
+  });
+  const fromEntries = derive(graph, {
+    name: 'service-entry-candidates',
+    from: sources.ServiceEntry,
+    keyOf: candidateKey,
+    transform: (entry, context) => {
+      const { namespace, name } = entry.metadata;
+      const allocated = context.get(sources.allocations, `${namespace}/${name}`)?.addresses ?? [];
+      const owner = context.get(sources.Namespace, namespace);
+      return serviceEntryServices(entry, allocated, owner, context.get(network, '') ?? '');
+    },
+  });
+  const candidates = join<ServiceCandidate>(graph, 'candidates', [fromServices, fromEntries]);
+  const services = winners(graph, candidates);
+  const bySelector = services.index('by-selector', ({ candidate }) =>
+    Object.keys(candidate.selector).length === 0 ? [] : [selectorValue(candidate.namespace, candidate.selector)],
+  );
+  return { network, services, bySelector };
+}
+
+/**
+ * Of several definitions of a host name in one namespace one is sent; of those in several namespaces all are, and one
+ * is canonical. Spec: control-plane.md section 3.5, one hostname, many definitions.
+ */
+function winners(graph: Graph, candidates: Collection<ServiceCandidate>): Collection<MeshService> {
+  const byKey = candidates.index('by-key', (candidate) => [serviceKey(candidate)]);
+  const keys = derive<ServiceCandidate, string>(graph, {
+    name: 'service-keys',
+    from: candidates,
+    keyOf: (key) => key,
+    transform: (candidate) => [serviceKey(candidate)],
+  });
+  const chosen = derive<string, ServiceCandidate>(graph, {
+    name: 'chosen-candidates',
+    from: keys,
+    keyOf: serviceKey,
+    transform: (key, context) => context.lookup(byKey, key).toSorted(comparePrecedence).slice(0, 1),
+  });
+  const byHostname = chosen.index('by-hostname', (candidate) => [candidate.hostname]);
+  return derive<ServiceCandidate, MeshService>(graph, {
+    name: 'services',
+    from: chosen,
+    keyOf: (service) => service.key,
+    transform: (candidate, context) => {
+      const [canonical] = context.lookup(byHostname, candidate.hostname).toSorted(comparePrecedence);
+      const isCanonical = canonical === undefined || candidateKey(canonical) === candidateKey(candidate);
+      return [meshService(candidate, isCanonical)];
+    },
+    isEqual: (a, b) => haveSameBytes(a, b) && a.candidate === b.candidate,
+  });
+}
+
+/** Kubernetes Services before ServiceEntries, then the oldest. */
+function comparePrecedence(a: ServiceCandidate, b: ServiceCandidate): number {
+  if (a.source !== b.source) return a.source === 'Service' ? -1 : 1;
+  return compareAge(a, b);
+}

@@ -1,0 +1,179 @@
+import { type Collection, derive, type FetchContext, type Graph, type Index, join } from '@ambit/collections';
+import {
+  type EndpointSlice,
+  type Labels,
+  matchesLabels,
+  type Pod,
+  resourceName,
+  type ServiceEntry,
+  type WorkloadEntry,
+} from '@ambit/kube';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { endpointSliceWorkloads, refersToPod, slicePods, sliceServiceName } from './endpoint-slice-workloads.ts';
+import {
+  type EntrySurroundings,
+  inlineEndpoints,
+  inlineWorkload,
+  workloadEntryLabels,
+  workloadEntryWorkload,
+} from './entry-workload.ts';
+import { serviceHostname } from './kubernetes-service.ts';
+import { selectorValuesFor } from './label-selection.ts';
+import { nodeLocality } from './locality.ts';
+import type { MeshService } from './mesh-service.ts';
+import type { MeshSources } from './mesh-sources.ts';
+import { haveSameBytes, type MeshWorkload, type ServicePorts } from './mesh-workload.ts';
+import { hasWorkload, podWorkload } from './pod-workload.ts';
+import type { PolicyCollections } from './policy-collections.ts';
+import type { ServiceCollections } from './service-collections.ts';
+import { entryPortResolver, podPortResolver, portList, type PortResolver } from './service-ports.ts';
+
+interface Inputs {
+  readonly sources: MeshSources;
+  readonly services: ServiceCollections;
+  readonly policies: PolicyCollections;
+  readonly settings: MeshSettings;
+}
+
+/** Workloads of every origin, by UID. */
+export function workloadCollection(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
+  const parts = [podWorkloads(graph, inputs), entryWorkloads(graph, inputs), inlineWorkloads(graph, inputs)];
+  return join<MeshWorkload>(graph, 'workloads', [...parts, sliceWorkloads(graph, inputs)], haveSameBytes);
+}
+
+function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
+  const { sources, services, policies, settings } = inputs;
+  const slicesByPod = sources.EndpointSlice.index('by-pod', slicePods);
+  return derive<Pod, MeshWorkload>(graph, {
+    name: 'pod-workloads',
+    from: sources.Pod,
+    keyOf: (item) => item.uid,
+    transform: (pod, context) => {
+      if (!hasWorkload(pod)) return [];
+      const { namespace, labels, uid } = pod.metadata;
+      const named = slicesNaming(context, slicesByPod, resourceName(pod), uid);
+      const found = [
+        ...selectingServices(context, services, namespace, labels),
+        ...named.flatMap((slice) => sliceService(context, services, slice, settings) ?? []).filter(hasNoSelector),
+      ];
+      const surroundings = {
+        settings,
+        network: context.get(services.network, '') ?? '',
+        locality: nodeLocality(context.get(sources.Node, pod.spec.nodeName)?.metadata.labels),
+        services: portsOf(found, podPortResolver(pod)),
+        policies: policies.namesFor(context, namespace, labels),
+      };
+      return [podWorkload(pod, surroundings)];
+    },
+    isEqual: haveSameBytes,
+  });
+}
+
+function entryWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
+  const { sources, services } = inputs;
+  return derive<WorkloadEntry, MeshWorkload>(graph, {
+    name: 'workload-entry-workloads',
+    from: sources.WorkloadEntry,
+    keyOf: (item) => item.uid,
+    transform: (entry, context) => {
+      const labels = workloadEntryLabels(entry);
+      const found = selectingServices(context, services, entry.metadata.namespace, labels);
+      const ports = portsOf(found, entryPortResolver(entry.spec));
+      return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, entry.metadata.namespace, labels, ports))];
+    },
+    isEqual: haveSameBytes,
+  });
+}
+
+function inlineWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
+  const { sources, services } = inputs;
+  return derive<ServiceEntry, MeshWorkload>(graph, {
+    name: 'service-entry-workloads',
+    from: sources.ServiceEntry,
+    keyOf: (item) => item.uid,
+    transform: (entry, context) => {
+      const { namespace, labels, name } = entry.metadata;
+      return inlineEndpoints(entry).map((endpoint) => {
+        const found = endpoint.hosts
+          .map((host) => context.get(services.services, `${namespace}/${host}`))
+          .filter((service) => service?.candidate.source === 'ServiceEntry' && service.candidate.name === name)
+          .filter((service) => service !== undefined);
+        const ports = portsOf(found, entryPortResolver(endpoint.spec));
+        return inlineWorkload(entry, endpoint, surroundingsOf(context, inputs, namespace, labels, ports));
+      });
+    },
+    isEqual: haveSameBytes,
+  });
+}
+
+function sliceWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
+  const { sources, services, settings } = inputs;
+  return derive<EndpointSlice, MeshWorkload>(graph, {
+    name: 'endpoint-slice-workloads',
+    from: sources.EndpointSlice,
+    keyOf: (item) => item.uid,
+    transform: (slice, context) => {
+      const service = sliceService(context, services, slice, settings);
+      if (service === undefined) return [];
+      return endpointSliceWorkloads(slice, service, context.get(services.network, '') ?? '', settings);
+    },
+    isEqual: haveSameBytes,
+  });
+}
+
+function surroundingsOf(
+  context: FetchContext,
+  inputs: Inputs,
+  namespace: string,
+  labels: Labels,
+  services: ServicePorts,
+): EntrySurroundings {
+  return {
+    settings: inputs.settings,
+    network: context.get(inputs.services.network, '') ?? '',
+    services,
+    policies: inputs.policies.namesFor(context, namespace, labels),
+  };
+}
+
+function selectingServices(
+  context: FetchContext,
+  services: ServiceCollections,
+  namespace: string,
+  labels: Labels,
+): readonly MeshService[] {
+  return selectorValuesFor(namespace, labels)
+    .flatMap((value) => context.lookup(services.bySelector, value))
+    .filter(({ candidate }) => matchesLabels(candidate.selector, labels));
+}
+
+function slicesNaming(
+  context: FetchContext,
+  slicesByPod: Index<EndpointSlice>,
+  pod: string,
+  uid: string | undefined,
+): readonly EndpointSlice[] {
+  return context.lookup(slicesByPod, pod).filter((slice) => refersToPod(slice, pod, uid));
+}
+
+function sliceService(
+  context: FetchContext,
+  services: ServiceCollections,
+  slice: EndpointSlice,
+  settings: MeshSettings,
+): MeshService | undefined {
+  const name = sliceServiceName(slice);
+  if (name === undefined) return undefined;
+  const { namespace } = slice.metadata;
+  const service = context.get(services.services, `${namespace}/${serviceHostname(name, namespace, settings)}`);
+  return service?.candidate.source === 'Service' ? service : undefined;
+}
+
+function hasNoSelector(service: MeshService): boolean {
+  return Object.keys(service.candidate.selector).length === 0;
+}
+
+function portsOf(services: readonly MeshService[], resolve: PortResolver): ServicePorts {
+  const byKey = new Map(services.map((service) => [service.key, portList(service.candidate, resolve)]));
+  return [...byKey];
+}
