@@ -1,0 +1,186 @@
+/**
+ * Events over NATS. Connects and reconnects for ever; while there is no connection a bounded queue holds what is
+ * published, and the client's own buffer is never allowed to grow: what was not flushed counts against a limit.
+ */
+import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import {
+  DEFAULT_QUEUE_LIMIT,
+  DropOldestQueue,
+  type EventTransport,
+  type TransportState,
+  type TransportStatus,
+} from './event-transport.ts';
+import { ensureAuditStream } from './nats-audit-stream.ts';
+import { checkPattern } from './subject-pattern.ts';
+
+export interface NatsTransportOptions {
+  /** `nats://host:port`, one or more. */
+  readonly servers: readonly string[];
+  /** Shown by the server's monitoring. */
+  readonly name: string;
+  readonly token?: string;
+  readonly queueLimit?: number;
+  /** Create the JetStream stream that keeps `cert.issued` and `root.rotated`; default false. */
+  readonly keepsAudit?: boolean;
+}
+
+/** Messages handed to the client and not confirmed by a flush. */
+const MAX_UNFLUSHED = 4_096;
+const RECONNECT_WAIT_MS = 1_000;
+
+interface Wanted {
+  readonly pattern: string;
+  readonly onMessage: (subject: string, bytes: Uint8Array) => void;
+  active: Subscription | undefined;
+}
+
+interface Waiting {
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+}
+
+export class NatsTransport implements EventTransport {
+  readonly #options: NatsTransportOptions;
+  readonly #queue: DropOldestQueue<Waiting>;
+  readonly #wanted = new Set<Wanted>();
+  readonly #running: Promise<void>;
+  readonly #closed = Promise.withResolvers<undefined>();
+  #connection: NatsConnection | undefined;
+  #state: TransportState = 'connecting';
+  #lastError = '';
+  #unflushed = 0;
+  #isFlushing = false;
+
+  constructor(options: NatsTransportOptions) {
+    this.#options = options;
+    this.#queue = new DropOldestQueue(options.queueLimit ?? DEFAULT_QUEUE_LIMIT);
+    this.#running = this.#run();
+  }
+
+  get status(): TransportStatus {
+    const { size: queued, dropped } = this.#queue;
+    return { kind: 'nats', state: this.#state, queued, dropped, lastError: this.#lastError };
+  }
+
+  publish(subject: string, bytes: Uint8Array): void {
+    const isFull = this.#unflushed >= MAX_UNFLUSHED;
+    if (this.#state === 'closed' || isFull) return this.#queue.drop();
+    if (this.#state === 'connecting' || this.#connection === undefined) return this.#queue.push({ subject, bytes });
+    this.#send(this.#connection, subject, bytes);
+  }
+
+  subscribe(pattern: string, onMessage: (subject: string, bytes: Uint8Array) => void): Disposable {
+    checkPattern(pattern);
+    const wanted: Wanted = { pattern, onMessage, active: undefined };
+    this.#wanted.add(wanted);
+    if (this.#connection !== undefined) this.#activate(this.#connection, wanted);
+    return {
+      [Symbol.dispose]: () => {
+        this.#wanted.delete(wanted);
+        if (this.#connection?.isClosed() === false) wanted.active?.unsubscribe();
+      },
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { servers, name, token } = this.#options;
+    while (this.#state !== 'closed') {
+      const connecting = connect({
+        servers: [...servers],
+        name,
+        ...(token === undefined ? {} : { token }),
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RECONNECT_WAIT_MS,
+        timeout: 5_000,
+      });
+      // A connection that comes after the end is closed at once; its failure is nobody's concern then.
+      connecting.then(
+        (late) => (this.#state === 'closed' ? late.close() : undefined),
+        () => undefined,
+      );
+      try {
+        const connection = await Promise.race([connecting, this.#closed.promise]);
+        if (connection === undefined) return;
+        this.#begin(connection);
+        await this.#follow(connection);
+      } catch (cause) {
+        this.#lastError = cause instanceof Error ? cause.message : String(cause);
+      }
+      this.#connection = undefined;
+      this.#setConnecting();
+      await Promise.race([pause(RECONNECT_WAIT_MS), this.#closed.promise]);
+    }
+  }
+
+  #begin(connection: NatsConnection): void {
+    this.#connection = connection;
+    for (const wanted of this.#wanted) this.#activate(connection, wanted);
+    this.#setConnected(connection);
+    if (this.#options.keepsAudit !== true) return;
+    ensureAuditStream(connection).catch((cause: unknown) => {
+      this.#lastError = `no audit stream: ${cause instanceof Error ? cause.message : String(cause)}`;
+    });
+  }
+
+  /** Follows the connection until it is closed for good. */
+  async #follow(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') this.#setConnecting();
+      else if (status.type === 'reconnect') this.#setConnected(connection);
+      else if (status.type === 'error') this.#lastError = status.error.message;
+    }
+  }
+
+  #setConnecting(): void {
+    if (this.#state === 'connected') this.#state = 'connecting';
+  }
+
+  #setConnected(connection: NatsConnection): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'connected';
+    for (const { subject, bytes } of this.#queue.takeAll()) this.#send(connection, subject, bytes);
+  }
+
+  #activate(connection: NatsConnection, wanted: Wanted): void {
+    wanted.active = connection.subscribe(wanted.pattern, {
+      callback: (error, message) => {
+        if (error === null) wanted.onMessage(message.subject, message.data);
+      },
+    });
+  }
+
+  #send(connection: NatsConnection, subject: string, bytes: Uint8Array): void {
+    try {
+      connection.publish(subject, bytes);
+    } catch {
+      return this.#queue.drop();
+    }
+    this.#unflushed += 1;
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    const sent = this.#unflushed;
+    const done = (): void => {
+      this.#unflushed -= sent;
+      this.#isFlushing = false;
+    };
+    connection.flush().then(done, done);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === 'closed') return;
+    const wasConnected = this.#state === 'connected';
+    this.#state = 'closed';
+    this.#closed.resolve(undefined);
+    this.#queue.drop(this.#queue.takeAll().length);
+    const connection = this.#connection;
+    // Draining sends what was published; without a connection there is nothing to drain into.
+    if (connection !== undefined) await (wasConnected ? connection.drain() : connection.close()).catch(() => undefined);
+    await this.#running;
+  }
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), ms).unref();
+  });
+}
