@@ -3,7 +3,7 @@
 #   sh build.sh                       for this machine           -> build/<libc>-<arch>/io.node
 #   sh build.sh --sanitize            with ASan and UBSan         -> build/<libc>-<arch>-sanitize/io.node
 #   sh build.sh --target x86_64-gnu | x86_64-musl | aarch64-gnu | aarch64-musl
-# CC, if set, is the compiler of every target. The node-api and OpenSSL symbols are those of the node binary that loads it.
+# CC, if set, is the compiler (also with arguments: CC='zig cc -target aarch64-linux-musl'). The node-api and OpenSSL symbols are those of the node binary that loads it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 sanitize= target=
@@ -22,13 +22,11 @@ libc=gnu
 for loader in /lib/ld-musl-*.so.1; do [ -e "$loader" ] && [ ! -e /lib64/ld-linux-x86-64.so.2 ] && [ ! -e /lib/ld-linux-aarch64.so.1 ] && libc=musl; done
 native=$machine-$libc
 target=${target:-$native}
-extra=
 case $target in
   "$native") compiler=cc ;;
   x86_64-gnu) compiler=x86_64-linux-gnu-gcc ;;
   aarch64-gnu) compiler=aarch64-linux-gnu-gcc ;;
   x86_64-musl) compiler=musl-gcc ;;
-  # musl's headers of another machine are not packaged: clang checks against the libc at hand and leaves linking undone.
   aarch64-musl) compiler=aarch64-linux-musl-gcc ;;
   *) echo "build.sh: unknown target $target" >&2; exit 64 ;;
 esac
@@ -43,7 +41,7 @@ while [ -z "$headers" ] && [ "$dir" != / ]; do
 done
 [ -n "$headers" ] || { echo "build.sh: npm package node-api-headers is not installed" >&2; exit 69; }
 
-flags="-std=gnu11 -O2 -g1 -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra -Werror -Wshadow -Wvla -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now $extra"
+flags="-std=gnu11 -O2 -g1 -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra -Werror -Wshadow -Wvla -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now"
 out=$here/build/${target#*-}-${target%%-*}
 if [ -n "$sanitize" ]; then
   out=$out-sanitize

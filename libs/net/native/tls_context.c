@@ -39,7 +39,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
   const struct tls_context *context = data;
   (void)ssl;
   for (unsigned own = 0; own < context->alpn_length; own += context->alpn[own] + 1u)
-    for (unsigned at = 0; at + offered[at] < length; at += offered[at] + 1u)
+    for (unsigned at = 0; at < length && at + offered[at] < length; at += offered[at] + 1u)
       if (offered[at] == context->alpn[own] && !memcmp(offered + at + 1, context->alpn + own + 1, offered[at])) {
         *out = offered + at + 1;
         *out_length = offered[at];

@@ -6,7 +6,7 @@ import { EPOLLIN, EPOLLOUT } from './epoll-events.ts';
 import { EventLoop } from './event-loop.ts';
 import { io } from './io.ts';
 import { NetError } from './net-error.ts';
-import { handshake, TlsEnd, tlsPair, turnUntil } from './test-support/loopback.ts';
+import { handshake, type TlsEnd, tlsPair, turnUntil } from './test-support/loopback.ts';
 import { TestAuthority, type TestCertificate } from './test-support/test-certificates.ts';
 import { TLS_FAILED, TLS_WANT_READ, TLS_WANT_WRITE, type TlsContext, type TlsSession } from './tls.ts';
 
