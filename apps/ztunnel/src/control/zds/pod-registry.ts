@@ -119,7 +119,7 @@ export class PodRegistry {
 
   async #retryPending(): Promise<void> {
     this.#retry = undefined;
-    for (const pod of [...this.#pods.values()]) {
+    for (const pod of this.#pods.values()) {
       if (pod.state === 'pending' && this.#pods.get(pod.uid) === pod) await this.#start(pod);
     }
   }

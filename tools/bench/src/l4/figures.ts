@@ -1,0 +1,106 @@
+/** What is measured, in the order of the report; each figure of one subject in one round is one number. */
+import { cpuSeconds, largestMemory } from '../process-usage.ts';
+import type { Subject } from './subjects.ts';
+
+export interface Figure {
+  readonly key: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly better: 'more' | 'less';
+}
+
+const CONNECTIONS = [1, 16, 64] as const;
+const FLOWS = [1, 4] as const;
+
+export const figures: readonly Figure[] = [
+  ...CONNECTIONS.flatMap((connections): Figure[] => [
+    {
+      key: `requests.${connections}`,
+      title: `1 KB requests, ${connections} connections`,
+      unit: 'a second',
+      better: 'more',
+    },
+    { key: `p50.${connections}`, title: `p50, ${connections} connections`, unit: 'us', better: 'less' },
+    { key: `cpu.${connections}`, title: `proxy CPU a request, ${connections} connections`, unit: 'us', better: 'less' },
+  ]),
+  ...FLOWS.flatMap((flows): Figure[] => [
+    {
+      key: `up.${flows}`,
+      title: `bulk to the server, ${flows} flow${flows > 1 ? 's' : ''}`,
+      unit: 'Gbit/s',
+      better: 'more',
+    },
+    {
+      key: `down.${flows}`,
+      title: `bulk to the client, ${flows} flow${flows > 1 ? 's' : ''}`,
+      unit: 'Gbit/s',
+      better: 'more',
+    },
+    { key: `cpuGb.${flows}`, title: `proxy CPU a GB, ${flows} flow${flows > 1 ? 's' : ''}`, unit: 's', better: 'less' },
+  ]),
+  { key: 'connects', title: 'connect, request, close', unit: 'a second', better: 'more' },
+  { key: 'idleMiB', title: 'private memory before load', unit: 'MiB', better: 'less' },
+  { key: 'loadedMiB', title: 'private memory after load', unit: 'MiB', better: 'less' },
+  { key: 'connectionKiB', title: 'private memory an idle connection, both proxies', unit: 'KiB', better: 'less' },
+];
+
+/** Figures of one subject in one round, by key; what could not be measured is absent. */
+export type Measured = Record<string, number>;
+
+export interface Problem {
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** All runs of load against one subject, one after the other. Errors of the load are problems, not figures. */
+export async function measureRound(subject: Subject, seconds: number, problems: Problem[]): Promise<Measured> {
+  const measured: Measured = {};
+  const complain = (what: string, errors: number): void => {
+    if (errors > 0) problems.push({ subject: subject.name, text: `${what}: ${errors} errors` });
+  };
+  for (const connections of CONNECTIONS) {
+    const before = cpuSeconds(subject.proxies);
+    const run = await subject.load.requests(subject.target, connections, seconds);
+    complain(`${connections} connections`, run.errors);
+    measured[`requests.${connections}`] = run.perSecond;
+    measured[`p50.${connections}`] = run.p50Us;
+    // The run counts requests after its first tenth, CPU time is of the whole run: scale to the same time.
+    if (subject.proxies.length > 0 && run.perSecond > 0)
+      measured[`cpu.${connections}`] = ((cpuSeconds(subject.proxies) - before) * 1e6) / (run.perSecond * seconds);
+  }
+  for (const flows of FLOWS) {
+    const before = cpuSeconds(subject.proxies);
+    const up = await subject.load.bulk(subject.target, flows, seconds, 'up');
+    const down = await subject.load.bulk(subject.target, flows, seconds, 'down');
+    complain(`${flows} flows`, up.errors + down.errors);
+    measured[`up.${flows}`] = up.gbitPerSecond;
+    measured[`down.${flows}`] = down.gbitPerSecond;
+    const gigabytes = ((up.gbitPerSecond + down.gbitPerSecond) / 8) * seconds;
+    if (subject.proxies.length > 0 && gigabytes > 0)
+      measured[`cpuGb.${flows}`] = (cpuSeconds(subject.proxies) - before) / gigabytes;
+  }
+  const connects = await subject.load.connects(subject.target, 16, seconds);
+  complain('connect, request, close', connects.errors);
+  measured['connects'] = connects.perSecond;
+  return measured;
+}
+
+/** Private memory of the larger proxy, and what idle connections add to both. */
+export async function measureIdleConnections(
+  subject: Subject,
+  connections: number,
+  problems: Problem[],
+): Promise<number> {
+  const before = totalPrivateKiB(subject.proxies);
+  using idle = await subject.load.idle(subject.target, connections);
+  if (idle.errors > 0) problems.push({ subject: subject.name, text: `idle connections: ${idle.errors} errors` });
+  return (totalPrivateKiB(subject.proxies) - before) / Math.max(1, idle.open);
+}
+
+export function privateMiB(subject: Subject): number {
+  return largestMemory(subject.proxies).privateMiB;
+}
+
+function totalPrivateKiB(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + largestMemory([pid]).privateMiB * 1024, 0);
+}
