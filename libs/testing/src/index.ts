@@ -1,1 +1,2 @@
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
+export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
