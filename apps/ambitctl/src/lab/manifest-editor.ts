@@ -22,7 +22,7 @@ export class ManifestEditor {
     this.#edit(object, (document) => {
       if (value === undefined) document.deleteIn(['metadata', 'labels', key]);
       else {
-        if (!isMap(document.getIn(['metadata', 'labels']))) document.setIn(['metadata', 'labels'], {});
+        if (!isMap(document.getIn(['metadata', 'labels']))) document.setIn(['metadata', 'labels'], document.createNode({}));
         document.setIn(['metadata', 'labels', key], value);
       }
     });

@@ -1,0 +1,69 @@
+/** Runs the groups of claims in a lab of their own, and takes the lab down whatever happens. */
+import { once } from 'node:events';
+import { toAmbitError } from '@ambit/runtime';
+import { Lab } from '../lab/lab.ts';
+import { readLabFile } from '../lab/lab-file.ts';
+import { LabPaths } from '../lab/lab-names.ts';
+import { findLeftovers } from '../lab/sweep.ts';
+import type { Claim, ClaimGroup } from './claim.ts';
+import { claimGroups } from './claims/claim-groups.ts';
+
+export interface DemoOptions {
+  readonly labFile: string;
+  readonly stateRoot: string;
+  readonly searchPath: string;
+  /** Only prints claims and the verdict. */
+  readonly isCheck: boolean;
+  /** Ids of the groups to run; all when undefined. */
+  readonly only: readonly string[] | undefined;
+}
+
+/** @returns true when every claim was proven and nothing was left behind. */
+export async function runDemo(options: DemoOptions): Promise<boolean> {
+  const description = readLabFile(options.labFile);
+  const stopping = new AbortController();
+  const interrupt = (): void => stopping.abort(new Error('interrupted'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
+  const claims: Claim[] = [];
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const startMs = performance.now();
+  const narrate = (line: string): void => { if (!options.isCheck) say(`  ${line}`); };
+
+  const starting = Lab.up({ description, stateRoot: options.stateRoot, searchPath: options.searchPath, onProgress: narrate, onProblem: () => {} });
+  // An interrupt during the start waits for it, so that there is something whole to take down.
+  const lab = await starting;
+  try {
+    narrate(`the lab is up after ${seconds(startMs)}`);
+    for (const group of claimGroups) {
+      if (stopping.signal.aborted) break;
+      if (options.only && !options.only.includes(group.id)) continue;
+      await runGroup(group, lab, claims, narrate, stopping.signal, say);
+    }
+  } finally {
+    await lab.down();
+  }
+  const leftovers = await findLeftovers(description.name, new LabPaths(options.stateRoot, description.name).root);
+  report(claims, say, { id: '0.1', text: 'nothing is left behind: no process, namespace, rule, mount or file', observed: leftovers.length === 0 ? 'nothing found' : leftovers.join('; '), isProven: leftovers.length === 0 });
+  const refuted = claims.filter(({ isProven }) => !isProven).length;
+  say(`${claims.length - refuted} proven, ${refuted} refuted${stopping.signal.aborted ? ', interrupted' : ''} (${seconds(startMs)})`);
+  return refuted === 0 && !stopping.signal.aborted;
+}
+
+async function runGroup(group: ClaimGroup, lab: Lab, claims: Claim[], narrate: (line: string) => void, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+  say(`\n${group.id}. ${group.title}`);
+  try {
+    const proof = group.prove({ lab, narrate, signal, report: (claim) => report(claims, say, claim) });
+    await (signal.aborted ? proof : Promise.race([proof, once(signal, 'abort')]));
+  } catch (cause) {
+    report(claims, say, { id: `${group.id}.x`, text: `the claims of this group can be looked at`, observed: toAmbitError(cause).message, isProven: false });
+  }
+}
+
+function report(claims: Claim[], say: (line: string) => void, claim: Claim): void {
+  claims.push(claim);
+  say(`${claim.isProven ? '✔' : '✘'} ${claim.id} ${claim.text} — ${claim.observed}`);
+}
+
+function seconds(startMs: number): string {
+  return `${((performance.now() - startMs) / 1_000).toFixed(1)} s`;
+}
