@@ -1,7 +1,7 @@
 import { AmbitError } from '@ambit/runtime';
 
-/** `MALFORMED`: bytes that are not the event their subject says. `BAD_PATTERN`: a subject that cannot be one. */
-export type EventErrorCode = 'MALFORMED' | 'BAD_PATTERN' | 'SOCKET';
+/** Codes of {@link EventError}; the README says what each means. */
+export type EventErrorCode = 'MALFORMED' | 'BAD_PATTERN' | 'BAD_ADDRESS' | 'SOCKET';
 
 /** What libs/events throws; publishing and delivering never do. */
 export class EventError extends AmbitError {

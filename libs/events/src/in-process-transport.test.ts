@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testTransport } from './event-bus.suite.ts';
+import { EventError } from './event-error.ts';
 import { InProcessTransport } from './in-process-transport.ts';
+import { openEventBus } from './open-event-bus.ts';
 
 testTransport('in process', () => {
   const transport = new InProcessTransport();
@@ -20,4 +22,19 @@ test('a full queue gives up the oldest and counts it', async () => {
   assert.deepEqual([transport.status.queued, transport.status.dropped], [2, 1]);
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(heard, [2, 3]);
+});
+
+test('the setting decides the transport, and nonsense is refused', async () => {
+  for (const [address, kind] of [
+    [undefined, 'in-process'],
+    ['', 'in-process'],
+    ['unix:/nonexistent/bus.sock', 'unix-socket'],
+  ] as const) {
+    await using bus = openEventBus({ address, source: 'test' });
+    assert.equal(bus.status.kind, kind);
+  }
+  assert.throws(
+    () => openEventBus({ address: 'http://x', source: 'test' }),
+    (error) => error instanceof EventError && error.code === 'BAD_ADDRESS',
+  );
 });

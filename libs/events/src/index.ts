@@ -5,5 +5,6 @@ export { EventError, type EventErrorCode } from './event-error.ts';
 export type { EventTransport, TransportState, TransportStatus } from './event-transport.ts';
 export { InProcessTransport } from './in-process-transport.ts';
 export { NatsTransport, type NatsTransportOptions } from './nats-transport.ts';
+export { openEventBus, type OpenEventBusOptions } from './open-event-bus.ts';
 export { UnixBusServer, type UnixBusServerOptions } from './unix-bus-server.ts';
 export { UnixTransport, type UnixTransportOptions } from './unix-transport.ts';
