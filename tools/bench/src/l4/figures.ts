@@ -1,5 +1,6 @@
 /** What is measured, in the order of the report; each figure of one subject in one round is one number. */
 import { cpuSeconds, largestMemory } from '../process-usage.ts';
+import type { RelayClient } from './relay-client.ts';
 import type { Subject } from './subjects.ts';
 
 export interface Figure {
@@ -103,4 +104,33 @@ export function privateMiB(subject: Subject): number {
 
 function totalPrivateKiB(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + largestMemory([pid]).privateMiB * 1024, 0);
+}
+
+export interface ResyncFigures {
+  readonly name: string;
+  readonly quietP50Us: number;
+  readonly resyncP50Us: number;
+  readonly ratio: number;
+}
+
+/**
+ * p50 of 16 connections while 100,000 workloads are replaced, against the run just before. The first sending only fills the
+ * proxies' stores; what is measured is the replacement of all of them.
+ */
+export async function measureResync(
+  subject: Subject,
+  relay: RelayClient,
+  seconds: number,
+  problems: Problem[],
+): Promise<ResyncFigures> {
+  await relay.replace();
+  await subject.load.requests(subject.target, CONNECTIONS[1], seconds);
+  await relay.prepare();
+  const quiet = await subject.load.requests(subject.target, CONNECTIONS[1], seconds);
+  const running = subject.load.requests(subject.target, CONNECTIONS[1], seconds);
+  await relay.replace();
+  const during = await running;
+  if (quiet.errors + during.errors > 0)
+    problems.push({ subject: subject.name, text: `resync: ${quiet.errors + during.errors} errors` });
+  return { name: subject.name, quietP50Us: quiet.p50Us, resyncP50Us: during.p50Us, ratio: during.p50Us / quiet.p50Us };
 }

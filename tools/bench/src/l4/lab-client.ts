@@ -2,8 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { AmbitError, mustRun } from '@ambit/runtime';
+import { RelayClient } from './relay-client.ts';
 
 const AMBITCTL = fileURLToPath(new URL('../../../../apps/ambitctl/src/main.ts', import.meta.url));
+/** Where labs keep their state unless told otherwise; the benchmark always tells. */
+const STATE_ROOT = '/run/ambit-bench';
 const LABS = fileURLToPath(new URL('../../lab/', import.meta.url));
 
 export interface LabProcess {
@@ -32,23 +35,31 @@ interface LabRecord {
 
 export class LabClient implements AsyncDisposable {
   readonly name: string;
+  readonly relay: RelayClient;
   readonly #record: LabRecord;
 
-  private constructor(name: string, record: LabRecord) {
+  private constructor(name: string, record: LabRecord, relay: RelayClient) {
     this.name = name;
     this.#record = record;
+    this.relay = relay;
   }
 
   /** Starts the lab `tools/bench/lab/<name>.yaml`; resolves when its mesh pods are enrolled. */
   static async up(name: string): Promise<LabClient> {
-    await ambitctl(['lab', 'up', '--file', `${LABS}${name}.yaml`], 120_000);
-    const deadlineMs = performance.now() + 30_000;
-    for (;;) {
-      const record = readRecord(await ambitctl(['lab', 'status', '--name', name, '--output', 'json'], 20_000));
-      if (record.pods.filter((pod) => pod.name.startsWith('mesh/')).every((pod) => pod.redirection === 'enabled'))
-        return new LabClient(name, record);
-      if (performance.now() > deadlineMs)
-        throw new AmbitError('BENCH_LAB', `the pods of lab ${name} were not enrolled within 30 s`);
+    const starting = new AbortController();
+    // The proxies are ready only when they have heard from the relay, so it starts while the lab does.
+    const relay = RelayClient.start(`${STATE_ROOT}/${name}`, `/run/netns/ambit-${name}-fabric`, {
+      signal: starting.signal,
+    });
+    relay.catch(() => {});
+    try {
+      await ambitctl(['lab', 'up', ...stateRoot(), '--file', `${LABS}${name}.yaml`], 120_000);
+      return new LabClient(name, await enrolledRecord(name), await relay);
+    } catch (cause) {
+      starting.abort(cause);
+      await relay.then((started) => started[Symbol.asyncDispose]()).catch(() => {});
+      await ambitctl(['lab', 'down', ...stateRoot(), '--name', name], 30_000).catch(() => {});
+      throw cause;
     }
   }
 
@@ -68,7 +79,25 @@ export class LabClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await ambitctl(['lab', 'down', '--name', this.name], 30_000).catch(() => {});
+    await this.relay[Symbol.asyncDispose]();
+    await ambitctl(['lab', 'down', ...stateRoot(), '--name', this.name], 30_000).catch(() => {});
+  }
+}
+
+function stateRoot(): readonly string[] {
+  return ['--state', STATE_ROOT];
+}
+
+async function enrolledRecord(name: string): Promise<LabRecord> {
+  const deadlineMs = performance.now() + 30_000;
+  for (;;) {
+    const record = readRecord(
+      await ambitctl(['lab', 'status', ...stateRoot(), '--name', name, '--output', 'json'], 20_000),
+    );
+    if (record.pods.filter((pod) => pod.name.startsWith('mesh/')).every((pod) => pod.redirection === 'enabled'))
+      return record;
+    if (performance.now() > deadlineMs)
+      throw new AmbitError('BENCH_LAB', `the pods of lab ${name} were not enrolled within 30 s`);
   }
 }
 

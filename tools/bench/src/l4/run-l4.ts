@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { buildLoadTool } from '../load-tool.ts';
-import type { Measured, Problem } from './figures.ts';
-import { measureIdleConnections, measureRound, privateMiB } from './figures.ts';
+import type { Measured, Problem, ResyncFigures } from './figures.ts';
+import { measureIdleConnections, measureResync, measureRound, privateMiB } from './figures.ts';
 import { describeMachine } from './lab-client.ts';
 import type { BenchResult } from './report.ts';
 import { renderChart, renderGoals, renderTable } from './report.ts';
@@ -44,13 +44,19 @@ export async function runL4(options: L4Options): Promise<BenchResult> {
     if (last && subject.proxies.length > 0)
       last['connectionKiB'] = await measureIdleConnections(subject, options.idleConnections, problems);
   }
+  const resync: ResyncFigures[] = [];
+  for (const subject of subjects) {
+    if (!subject.relay) continue;
+    write(`100,000 workloads are replaced: ${subject.name}\n`);
+    resync.push(await measureResync(subject, subject.relay, Math.max(4, seconds), problems));
+  }
   const result: BenchResult = {
     machine: await describeMachine(),
     date: new Date().toISOString().slice(0, 10),
     rounds,
     secondsARun: seconds,
     subjects: [...results].map(([subject, measured]) => ({ name: subject.name, rounds: measured })),
-    resync: [],
+    resync,
     problems,
   };
   report(result, options);

@@ -4,6 +4,7 @@ import { LoadTool } from '../load-tool.ts';
 import type { HaproxyPlan } from './haproxy.ts';
 import { startHaproxyTcp, startHaproxyTls } from './haproxy.ts';
 import { LabClient } from './lab-client.ts';
+import type { RelayClient } from './relay-client.ts';
 
 export interface Subject {
   readonly name: SubjectName;
@@ -11,6 +12,8 @@ export interface Subject {
   readonly target: Target;
   /** Processes between client and server; their CPU time and memory are counted. */
   readonly proxies: readonly number[];
+  /** Where the proxies get their configuration from; undefined when they have none. */
+  readonly relay: RelayClient | undefined;
 }
 
 export const subjectNames = ['direct', 'haproxy-tcp', 'haproxy-tls', 'rust', 'ambit'] as const;
@@ -37,14 +40,27 @@ export async function setUpSubjects(
     farAddress: lab.node('node2').address,
     server: plainServer,
   };
-  if (wanted.has('direct')) subjects.push({ name: 'direct', load: plainLoad, target: plainServer, proxies: [] });
+  if (wanted.has('direct'))
+    subjects.push({ name: 'direct', load: plainLoad, target: plainServer, proxies: [], relay: undefined });
   if (wanted.has('haproxy-tcp')) {
     const haproxy = stack.use(await startHaproxyTcp(plan));
-    subjects.push({ name: 'haproxy-tcp', load: plainLoad, target: haproxy.target, proxies: haproxy.pids });
+    subjects.push({
+      name: 'haproxy-tcp',
+      load: plainLoad,
+      target: haproxy.target,
+      proxies: haproxy.pids,
+      relay: undefined,
+    });
   }
   if (wanted.has('haproxy-tls')) {
     const haproxy = stack.use(await startHaproxyTls(plan));
-    subjects.push({ name: 'haproxy-tls', load: plainLoad, target: haproxy.target, proxies: haproxy.pids });
+    subjects.push({
+      name: 'haproxy-tls',
+      load: plainLoad,
+      target: haproxy.target,
+      proxies: haproxy.pids,
+      relay: undefined,
+    });
   }
   if (wanted.has('rust')) {
     onProgress('starting the lab with the Rust ztunnel');
@@ -54,6 +70,7 @@ export async function setUpSubjects(
       load: new LoadTool(loadBinary, rust.pod('mesh/client').netns),
       target: target(rust, 'mesh/server'),
       proxies: rust.proxies(),
+      relay: rust.relay,
     });
   }
   if (wanted.has('ambit'))
@@ -62,6 +79,7 @@ export async function setUpSubjects(
       load: new LoadTool(loadBinary, lab.pod('mesh/client').netns),
       target: target(lab, 'mesh/server'),
       proxies: lab.proxies(),
+      relay: lab.relay,
     });
   return subjects;
 }
