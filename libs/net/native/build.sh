@@ -48,11 +48,12 @@ if [ -n "$sanitize" ]; then
   flags="-std=gnu11 -O1 -g -fPIC -shared -fvisibility=hidden -pthread -Wall -Wextra -Werror -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 fi
 
-key=$( (cat "$here"/*.c "$here"/*.h "$headers"/*.h "$here/build.sh"; "${compiler%% *}" --version; echo "$compiler $flags") | sha256sum | cut -d' ' -f1)
+# shellcheck disable=SC2086 # compiler and flags are word lists
+key=$( (cat "$here"/*.c "$here"/*.h "$headers"/*.h "$here/build.sh"; $compiler --version; echo "$compiler $flags") | sha256sum | cut -d' ' -f1)
 [ -f "$out/io.node" ] && [ "$(cat "$out/key" 2>/dev/null)" = "$key" ] && exit 0
 mkdir -p "$out"
 rm -f "$out/key"
-# shellcheck disable=SC2086 # compiler and flags are word lists
+# shellcheck disable=SC2086
 $compiler $flags -I"$headers" -o "$out/io.node.$$" "$here"/*.c
 mv "$out/io.node.$$" "$out/io.node"
 echo "$key" >"$out/key"

@@ -92,8 +92,8 @@ static napi_value js_receive(napi_env env, napi_callback_info info) {
   if (n < 0) return ret_int(env, -errno);
   result[0] = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
   result[1] = 0;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message); /* the only one: the kernel gathers descriptors into one */
+  if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
     int count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
     for (int i = 0; i < count && result[1] < MAX_PASSED; i++)
       memcpy(&result[2 + result[1]++], CMSG_DATA(header) + (size_t)i * sizeof(int), sizeof(int));
