@@ -24,8 +24,9 @@ program
       json: string;
       svg: string;
     }) => {
+      const rustProgram = peerProgram();
       const wanted = new Set(options.only ?? subjectNames);
-      if (wanted.has('rust') && !peerIsNamed()) {
+      if (wanted.has('rust') && rustProgram === undefined) {
         wanted.delete('rust');
         process.stdout.write('AMBIT_BENCH_ZTUNNEL names no program: the Rust ztunnel is left out\n');
       }
@@ -34,6 +35,7 @@ program
         seconds: options.seconds,
         idleConnections: options.idle,
         subjects: wanted,
+        rustProgram,
         jsonFile: options.json,
         svgFile: options.svg,
         write: (text) => void process.stdout.write(text),
@@ -42,9 +44,9 @@ program
   );
 
 /** The one setting of the benchmark: where the peer's program is. */
-function peerIsNamed(): boolean {
+function peerProgram(): string | undefined {
   // oxlint-disable-next-line node/no-process-env
-  return (process.env['AMBIT_BENCH_ZTUNNEL'] ?? '') !== '';
+  return process.env['AMBIT_BENCH_ZTUNNEL'] || undefined;
 }
 
 function positive(text: string): number {

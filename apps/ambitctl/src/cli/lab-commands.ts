@@ -1,6 +1,7 @@
 /** `ambitctl lab ...` */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { exitCodes } from '@ambit/runtime';
 import type { Command } from 'commander';
@@ -23,6 +24,8 @@ interface LabFlags {
   readonly name?: string;
   readonly stateDir: string;
   readonly mesh?: boolean;
+  readonly ztunnel?: readonly string[];
+  readonly output?: string;
 }
 
 export function addLabCommands(program: Command, surroundings: Surroundings): void {
@@ -32,13 +35,13 @@ export function addLabCommands(program: Command, surroundings: Surroundings): vo
     .option('--name <name>', "the lab's name, if not the file's")
     .option('--state-dir <folder>', 'where labs keep their state', surroundings.stateRoot);
 
-  command('up', 'start a lab in the background and wait until it is ready').option('--no-mesh', 'only nodes and pods').action(async (flags: LabFlags) => {
+  command('up', 'start a lab in the background and wait until it is ready').option('--no-mesh', 'only nodes and pods').option('--ztunnel <[node=]program>', "run this program as ztunnel, for instance Istio's; repeatable", collect).action(async (flags: LabFlags) => {
     checkRequirements(surroundings.searchPath);
     const description = describe(flags);
-    await startLab({ surroundings, file: flags.file, name: description.name, stateRoot: flags.stateDir, withMesh: flags.mesh !== false }, say);
+    await startLab({ surroundings, file: flags.file, name: description.name, stateRoot: flags.stateDir, withMesh: flags.mesh !== false, ztunnel: flags.ztunnel ?? [] }, say);
     say(`lab ${description.name} is up; see: ambitctl lab status --name ${description.name}`);
   });
-  lab.command('supervise', { hidden: true }).requiredOption('--file <f>').requiredOption('--name <n>').requiredOption('--state-dir <d>').option('--no-mesh').action(async (flags: LabFlags) => {
+  lab.command('supervise', { hidden: true }).requiredOption('--file <f>').requiredOption('--name <n>').requiredOption('--state-dir <d>').option('--no-mesh').option('--ztunnel <p>', '', collect).action(async (flags: LabFlags) => {
     await superviseLab(surroundings, describe(flags), flags.stateDir, flags.mesh !== false);
   });
   command('down', 'stop a lab and remove all of it, also what a crash left').action(async (flags: LabFlags) => {
@@ -48,8 +51,9 @@ export function addLabCommands(program: Command, surroundings: Surroundings): vo
     if (leftovers.length > 0) throw new LabError('NOT_READY', `could not be removed:\n${leftovers.join('\n')}`);
     say(`lab ${name} is down`);
   });
-  command('status', 'nodes, processes and pods of a lab').action((flags: LabFlags) => {
-    process.stdout.write(formatStatus(readRecord(pathsOf(flags))));
+  command('status', 'nodes, processes and pods of a lab').option('-o, --output <format>', 'table or json', 'table').action((flags: LabFlags) => {
+    const record = readRecord(pathsOf(flags));
+    process.stdout.write(flags.output === 'json' ? `${JSON.stringify(record, undefined, 2)}\n` : formatStatus(record));
   });
   command('exec <pod> [command...]', 'run a command in a pod (namespace/name)').passThroughOptions().action(async (pod: string, argv: readonly string[], flags: LabFlags) => {
     process.exitCode = await execInPod(readRecord(pathsOf(flags)), pod, argv[0] === '--' ? argv.slice(1) : argv, surroundings);
@@ -70,8 +74,28 @@ export function addLabCommands(program: Command, surroundings: Surroundings): vo
 }
 
 function describe(flags: LabFlags): LabDescription {
-  const description = readLabFile(flags.file);
+  const description = { ...readLabFile(flags.file), ztunnelPrograms: Object.fromEntries((flags.ztunnel ?? []).map(readZtunnelProgram)) };
   return flags.name === undefined ? description : { ...description, name: checkLabName(flags.name) };
+}
+
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+/** `node=program`, or a program for every node. */
+function readZtunnelProgram(value: string): readonly [string, string] {
+  const [, node = '*', program = ''] = /^(?:([a-z0-9-]+)=)?(.*)$/.exec(value) ?? [];
+  if (!isExecutable(program)) throw new LabError('BAD_LAB_FILE', `--ztunnel ${value}: ${program} is not an executable file`);
+  return [node, program];
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function pathsOf(flags: LabFlags): LabPaths {

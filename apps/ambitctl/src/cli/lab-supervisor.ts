@@ -22,13 +22,15 @@ export interface StartOptions {
   readonly name: string;
   readonly stateRoot: string;
   readonly withMesh: boolean;
+  /** Values of `--ztunnel`, handed on as they are. */
+  readonly ztunnel: readonly string[];
 }
 
 /** Starts the supervisor and waits until its lab is up. @throws LabError with what went wrong. */
-export async function startLab({ surroundings, file, name, stateRoot, withMesh }: StartOptions, onProgress: (line: string) => void): Promise<void> {
+export async function startLab({ surroundings, file, name, stateRoot, withMesh, ztunnel }: StartOptions, onProgress: (line: string) => void): Promise<void> {
   mkdirSync(stateRoot, { recursive: true });
   const log = openSync(logFile(stateRoot, name), 'w', 0o600);
-  const args = [surroundings.program, 'lab', 'supervise', '--file', file, '--name', name, '--state-dir', stateRoot, ...(withMesh ? [] : ['--no-mesh'])];
+  const args = [surroundings.program, 'lab', 'supervise', '--file', file, '--name', name, '--state-dir', stateRoot, ...(withMesh ? [] : ['--no-mesh']), ...ztunnel.flatMap((value) => ['--ztunnel', value])];
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] });
   closeSync(log);
   // Ctrl-C while it comes up takes it down again.

@@ -21,6 +21,8 @@ export interface LabDescription {
   readonly directory: string;
   /** Settings for processes, by process (`ca`, `control-plane`, `ztunnel`, `cni-agent`, `bus`). */
   readonly settings: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Programs that run as ztunnel instead of Ambit's, by node; `*` stands for every node. */
+  readonly ztunnelPrograms: Readonly<Record<string, string>>;
 }
 
 const KEYS: readonly string[] = ['name', 'nodes', 'manifests', 'settings'];
@@ -53,6 +55,7 @@ function interpret(document: unknown, directory: string): LabDescription {
     manifestDirs: readList(fields.get('manifests'), 'manifests').map((entry) => resolve(directory, readText(entry, 'manifests'))),
     directory,
     settings: Object.fromEntries([...readMap(fields.get('settings') ?? {}, 'settings')].map(([process, values]) => [process, readTexts(values, `settings.${process}`)])),
+    ztunnelPrograms: {},
   };
 }
 

@@ -109,7 +109,8 @@ export class MeshProcess {
 
   #command(): readonly string[] {
     const { netns, nodeDirectory, nameserver, repository } = this.#options;
-    const argv = [process.execPath, join(repository, this.plan.entry), ...this.plan.args];
+    const { program } = this.plan;
+    const argv = program === undefined ? [process.execPath, join(repository, this.plan.entry), ...this.plan.args] : [program, ...this.plan.args];
     mkdirSync(nodeDirectory, { recursive: true });
     if (!this.plan.usesNodeResolver || nameserver === undefined) return enclose({ netns }, argv);
     const resolvConf = join(nodeDirectory, 'resolv.conf');

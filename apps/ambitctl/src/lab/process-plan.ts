@@ -15,6 +15,8 @@ export interface PlannedProcess {
   readonly machine: string;
   /** From the root of the repository. */
   readonly entry: string;
+  /** An executable that runs in place of the entry. */
+  readonly program?: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Uses the resolver of its node instead of the machine's. */
@@ -28,7 +30,7 @@ export type ReadinessCheck =
 
 /** In the order in which they are started. */
 export function planProcesses(lab: LabDescription, paths: LabPaths): readonly PlannedProcess[] {
-  return [bus(paths), ca(paths), controlPlane(paths), ...lab.nodes.flatMap((node) => [agent(node, paths), ztunnel(node, paths)])].map((process) => ({
+  return [bus(paths), ca(paths), controlPlane(paths), ...lab.nodes.flatMap((node) => [agent(node, paths), ztunnel(node, paths, lab.ztunnelPrograms[node.name] ?? lab.ztunnelPrograms['*'])])].map((process) => ({
     ...process,
     env: { ...process.env, ...lab.settings[process.kind] },
   }));
@@ -86,9 +88,9 @@ function agent(node: LabNode, paths: LabPaths): PlannedProcess {
   };
 }
 
-function ztunnel(node: LabNode, paths: LabPaths): PlannedProcess {
+function ztunnel(node: LabNode, paths: LabPaths, program: string | undefined): PlannedProcess {
   return {
-    name: `ztunnel.${node.name}`, kind: 'ztunnel', machine: node.name, entry: 'apps/ztunnel/src/main.ts', args: [], usesNodeResolver: true,
+    name: `ztunnel.${node.name}`, kind: 'ztunnel', machine: node.name, entry: 'apps/ztunnel/src/main.ts', args: [], ...(program === undefined ? {} : { program }), usesNodeResolver: true,
     env: {
       NODE_NAME: node.name,
       POD_NAME: `ztunnel-${node.name}`,
@@ -100,8 +102,8 @@ function ztunnel(node: LabNode, paths: LabPaths): PlannedProcess {
       CA_ADDRESS: `https://${FABRIC_ADDRESS.v4}:${PORTS.ca}`,
       XDS_ROOT_CA: join(paths.caDirectory, 'root-cert.pem'),
       CA_ROOT_CA: join(paths.caDirectory, 'root-cert.pem'),
-      AUTH_TOKEN: `file://${paths.token(IdentityFiles.proxyToken(node.name))}`,
-      AMBIT_BUS: `unix:${paths.busSocket}`,
+      AUTH_TOKEN: paths.token(IdentityFiles.proxyToken(node.name)),
+      ...(program === undefined ? { AMBIT_BUS: `unix:${paths.busSocket}` } : {}),
     },
     readiness: { kind: 'http', port: 15_021, path: '/healthz/ready' },
   };

@@ -7,7 +7,7 @@ import { RelayClient } from './relay-client.ts';
 const AMBITCTL = fileURLToPath(new URL('../../../../apps/ambitctl/src/main.ts', import.meta.url));
 /** Where labs keep their state unless told otherwise; the benchmark always tells. */
 const STATE_ROOT = '/run/ambit-bench';
-const LABS = fileURLToPath(new URL('../../lab/', import.meta.url));
+const LAB_FILE = fileURLToPath(new URL('../../lab/bench.yaml', import.meta.url));
 
 export interface LabProcess {
   readonly name: string;
@@ -44,8 +44,8 @@ export class LabClient implements AsyncDisposable {
     this.relay = relay;
   }
 
-  /** Starts the lab `tools/bench/lab/<name>.yaml`; resolves when its mesh pods are enrolled. */
-  static async up(name: string): Promise<LabClient> {
+  /** Starts the bench lab under a name, with another ztunnel if one is named; resolves when its mesh pods are enrolled. */
+  static async up(name: string, ztunnel?: string): Promise<LabClient> {
     const starting = new AbortController();
     // The proxies are ready only when they have heard from the relay, so it starts while the lab does.
     const relay = RelayClient.start(`${STATE_ROOT}/${name}`, `/run/netns/ambit-${name}-fabric`, {
@@ -53,7 +53,19 @@ export class LabClient implements AsyncDisposable {
     });
     relay.catch(() => {});
     try {
-      await ambitctl(['lab', 'up', ...stateRoot(), '--file', `${LABS}${name}.yaml`], 120_000);
+      await ambitctl(
+        [
+          'lab',
+          'up',
+          ...stateRoot(),
+          '--file',
+          LAB_FILE,
+          '--name',
+          name,
+          ...(ztunnel === undefined ? [] : ['--ztunnel', ztunnel]),
+        ],
+        120_000,
+      );
       return new LabClient(name, await enrolledRecord(name), await relay);
     } catch (cause) {
       starting.abort(cause);
@@ -85,7 +97,7 @@ export class LabClient implements AsyncDisposable {
 }
 
 function stateRoot(): readonly string[] {
-  return ['--state', STATE_ROOT];
+  return ['--state-dir', STATE_ROOT];
 }
 
 async function enrolledRecord(name: string): Promise<LabRecord> {

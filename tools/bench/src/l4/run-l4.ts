@@ -15,6 +15,8 @@ export interface L4Options {
   readonly seconds: number;
   readonly idleConnections: number;
   readonly subjects: ReadonlySet<SubjectName>;
+  /** Program of the Rust ztunnel; undefined leaves it out. */
+  readonly rustProgram: string | undefined;
   readonly jsonFile: string;
   readonly svgFile: string;
   readonly write: (text: string) => void;
@@ -23,7 +25,9 @@ export interface L4Options {
 export async function runL4(options: L4Options): Promise<BenchResult> {
   const { rounds, seconds, write } = options;
   await using stack = new AsyncDisposableStack();
-  const subjects = await setUpSubjects(options.subjects, await buildLoadTool(), stack, (line) => write(`${line}\n`));
+  const subjects = await setUpSubjects(options.subjects, options.rustProgram, await buildLoadTool(), stack, (line) =>
+    write(`${line}\n`),
+  );
   const results = new Map<Subject, Measured[]>(subjects.map((subject) => [subject, []]));
   const problems: Problem[] = [];
   const idle = new Map(subjects.map((subject) => [subject, privateMiB(subject)]));

@@ -24,6 +24,7 @@ const SERVER_PORT = 9_000;
 /** Sets up every wanted subject; disposing the stack takes all down. */
 export async function setUpSubjects(
   wanted: ReadonlySet<SubjectName>,
+  rustProgram: string | undefined,
   loadBinary: string,
   stack: AsyncDisposableStack,
   onProgress: (line: string) => void,
@@ -62,9 +63,9 @@ export async function setUpSubjects(
       relay: undefined,
     });
   }
-  if (wanted.has('rust')) {
+  if (wanted.has('rust') && rustProgram !== undefined) {
     onProgress('starting the lab with the Rust ztunnel');
-    const rust = stack.use(await LabClient.up('benchrust'));
+    const rust = stack.use(await LabClient.up('benchrust', rustProgram));
     subjects.push({
       name: 'rust',
       load: new LoadTool(loadBinary, rust.pod('mesh/client').netns),
