@@ -203,6 +203,7 @@ test('a missing or empty token file fails the call with UNAUTHENTICATED before a
 test('settings of tokens and roots are told apart by their form', () => {
   assert.deepEqual(parseTokenSource('./var/run/secrets/tokens/istio-token').kind, 'file');
   assert.deepEqual(parseTokenSource('/tokens/a.b.c').kind, 'file');
+  assert.deepEqual(parseTokenSource('file:///tokens/x'), { kind: 'file', path: '/tokens/x' });
   assert.deepEqual(parseTokenSource('eyJh.eyJp.c2ln').kind, 'literal');
   assert.deepEqual(parseTrustRoots('SYSTEM').kind, 'system');
   assert.deepEqual(parseTrustRoots('-----BEGIN CERTIFICATE-----\n').kind, 'inline');

@@ -14,5 +14,6 @@ export {
 } from './method-definition.ts';
 export { type ClientCertificateMode, type ServerTlsMaterial, TlsServerCredentials } from './server-credentials.ts';
 export { type TokenSource, parseTokenSource } from './token-source.ts';
+export { type TokenVerdict, TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
 export { type TrustRoots, parseTrustRoots } from './trust-roots.ts';
 export type { ClientDuplexStream, MethodDefinition, ServerDuplexStream } from '@grpc/grpc-js';

@@ -10,12 +10,13 @@ export type TokenSource =
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 /**
- * Reads the setting `AUTH_TOKEN`: a compact JWS (two dots, no slash) is a literal token, anything else a file path.
+ * Reads the setting `AUTH_TOKEN`: a compact JWS (two dots, no slash) is a literal token, anything else a file path,
+ * with or without `file://`.
  * Istio: ztunnel `AUTH_TOKEN`.
  */
 export function parseTokenSource(setting: string): TokenSource {
   if (/^[\w-]+\.[\w-]+\.[\w-]*$/.test(setting)) return { kind: 'literal', token: setting };
-  return { kind: 'file', path: setting };
+  return { kind: 'file', path: setting.replace(/^file:\/\//, '') };
 }
 
 /**

@@ -1,0 +1,42 @@
+import type { SpiffeId } from '@ambit/identity';
+import { WatchedFile } from '../watched-file.ts';
+import type { Caller } from './caller.ts';
+import type { NodeAssignments } from './node-authorizer.ts';
+
+/**
+ * Which identities have a pod on which node, from a JSON file `{"<node>": ["spiffe://...", ...]}` that whoever schedules
+ * the pods maintains. A file that is missing or does not parse assigns nothing.
+ */
+export class AssignmentsFile implements NodeAssignments {
+  readonly #file: WatchedFile<ReadonlyMap<string, ReadonlySet<string>>>;
+
+  constructor(path: string) {
+    this.#file = new WatchedFile(path, parseAssignments);
+  }
+
+  hasPodOnCallersNode(caller: Caller, identity: SpiffeId): boolean {
+    return (
+      this.#file
+        .current()
+        .get(caller.pod?.node ?? '')
+        ?.has(identity) ?? false
+    );
+  }
+}
+
+/** For a CA without an assignments file: nobody may impersonate. */
+export const noAssignments: NodeAssignments = { hasPodOnCallersNode: () => false };
+
+function parseAssignments(text: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const document: unknown = JSON.parse(text);
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new Error('not a JSON object');
+  const nodes = new Map<string, ReadonlySet<string>>();
+  for (const [node, identities] of Object.entries(document)) {
+    if (!Array.isArray(identities) || !identities.every((identity) => typeof identity === 'string')) {
+      throw new Error(`node ${node}: not a list of identities`);
+    }
+    nodes.set(node, new Set(identities));
+  }
+  return nodes;
+}

@@ -1,0 +1,90 @@
+/** Settings of the CA. Names known from Istio are kept; own ones begin with AMBIT_. */
+import { type ConfigEntry, durationMs, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+
+/** Where a port listens. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the CA is told at start; the table below has names, defaults and meanings. */
+export interface CaConfig {
+  readonly grpc: ListenAddress;
+  readonly httpAddress: string;
+  readonly httpPort: number;
+  readonly serverNames: readonly string[];
+  readonly servingNames: readonly string[];
+  readonly trustDomain: string;
+  readonly clusterId: string;
+  readonly trustedNodeAccounts: readonly string[];
+  readonly defaultTtlMs: number;
+  readonly maxTtlMs: number;
+  readonly keyDirectory: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly jwksFile: string | undefined;
+  readonly tokenIssuer: string | undefined;
+  readonly audiences: readonly string[];
+  readonly assignmentsFile: string | undefined;
+  readonly bus: string | undefined;
+  readonly drainMs: number;
+  readonly logFormat: 'json' | 'text';
+  readonly logLevel: string;
+}
+
+/** See `--print-config` for the values in force. */
+export const caConfig: { readonly [K in keyof CaConfig]: ConfigEntry<CaConfig[K]> } = {
+  grpc: listenAddress(
+    'AMBIT_GRPC_ADDRESS',
+    { address: '0.0.0.0', port: 15_013 },
+    'address and port of the CA service (TLS)',
+  ),
+  httpAddress: text('AMBIT_HTTP_ADDRESS', '0.0.0.0', 'address of the HTTP port'),
+  httpPort: integer('AMBIT_HTTP_PORT', 15_015, { min: 0, max: 65_535 }, 'HTTP port: /ready, /metrics, /audit'),
+  serverNames: list(
+    'AMBIT_CA_SERVER_NAMES',
+    ['localhost', '127.0.0.1', '::1', 'istiod.istio-system.svc'],
+    "DNS names and IP addresses of the CA's own certificate, beside the address it listens on",
+  ),
+  servingNames: list(
+    'AMBIT_CA_SERVING_NAMES',
+    [],
+    'names that service accounts get in their own certificate: namespace/account=name+name',
+  ),
+  trustDomain: text('TRUST_DOMAIN', 'cluster.local', 'trust domain of the mesh'),
+  clusterId: text('CLUSTER_ID', 'Kubernetes', 'cluster whose tokens are accepted'),
+  trustedNodeAccounts: list(
+    'CA_TRUSTED_NODE_ACCOUNTS',
+    ['istio-system/ztunnel'],
+    'namespace/account of node proxies that may ask for the workloads of their node',
+  ),
+  defaultTtlMs: durationMs('DEFAULT_WORKLOAD_CERT_TTL', 24 * 3_600_000, 'lifetime when none is asked for'),
+  maxTtlMs: durationMs('MAX_WORKLOAD_CERT_TTL', 90 * 86_400_000, 'longest lifetime; more is an error'),
+  keyDirectory: optionalText('ROOT_CA_DIR', 'directory with a complete set of CA key material, watched for rotation'),
+  stateDirectory: optionalText(
+    'AMBIT_CA_DIR',
+    'directory in which a self-signed CA is kept (made if empty), watched like ROOT_CA_DIR; with neither it lives in memory',
+  ),
+  jwksFile: optionalText('AMBIT_JWKS_FILE', 'JWKS file whose keys verify tokens; unset: no tokens are accepted'),
+  tokenIssuer: optionalText('AMBIT_TOKEN_ISSUER', 'required issuer of tokens; unset: any'),
+  audiences: list('TOKEN_AUDIENCES', ['istio-ca'], 'accepted audiences of tokens'),
+  assignmentsFile: optionalText(
+    'AMBIT_ASSIGNMENTS_FILE',
+    'JSON file {"node": ["spiffe://..."]}; unset: nobody may ask for another identity',
+  ),
+  bus: optionalText('AMBIT_BUS', 'address of the event bus: nats://host:port or unix:/path; none means no events'),
+  drainMs: durationMs('AMBIT_DRAIN', 5000, 'time for calls in progress at the end'),
+  logFormat: oneOf('LOG_FORMAT', ['json', 'text'], 'json', 'format of the log'),
+  logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
+};
+
+function listenAddress(env: string, fallback: ListenAddress, describe: string): ConfigEntry<ListenAddress> {
+  return { env, describe, parse: parseListenAddress, fallback, required: false, secret: false };
+}
+
+/** Parses `host:port` or `[v6]:port`. Throws for another form. */
+function parseListenAddress(value: string): ListenAddress {
+  const [, v6, other, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
+  const address = v6 ?? other;
+  if (address === undefined || Number(port) > 65_535) throw new Error('expected host:port');
+  return { address, port: Number(port) };
+}
