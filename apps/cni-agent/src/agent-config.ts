@@ -57,5 +57,5 @@ export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<Agent
   releaseQuietMs: durationMs('AMBIT_RELEASE_QUIET', 3_000, 'a pod that left the mesh must carry no connection for this long before its proxy stops'),
   releaseGraceMs: durationMs('AMBIT_RELEASE_GRACE', 3_600_000, 'connections that outlast this after their pod left the mesh are cut'),
   bus: optionalText('AMBIT_BUS', 'address of the event bus: nats://host:port or unix:/path; none means no events'),
-  logLevel: text('AMBIT_LOG_LEVEL', 'info', 'log levels, such as info,zds=debug'),
+  logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
 };

@@ -1,6 +1,7 @@
 /** Assembles the node agent and runs it until it is told to stop. Pods are never touched by starting or stopping it. */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
+import type { EventBus } from '@ambit/events';
 import { FolderSource, writePodStatus, removePodStatus, type Pod } from '@ambit/kube';
 import { AmbitError, Backoff, delay, Readiness, systemClock, TaskScope } from '@ambit/runtime';
 import { createLogger, LogLevels, metricsHandler, type Logger } from '@ambit/telemetry';
@@ -22,7 +23,7 @@ const STATUS_WRITER = 'cni-agent';
 /** The plugin waits five seconds for its answer. */
 const PLUGIN_DEADLINE_MS = 4_500;
 
-export async function runAgent(config: AgentConfig, stopping: AbortSignal): Promise<void> {
+export async function runAgent(config: AgentConfig, bus: EventBus, stopping: AbortSignal): Promise<void> {
   await using scope = new TaskScope({ signal: stopping });
   const log = createLogger({ levels: new LogLevels(config.logLevel) }).scope('agent');
   const readiness = new Readiness();
@@ -56,6 +57,7 @@ export async function runAgent(config: AgentConfig, stopping: AbortSignal): Prom
       metrics.countEvent(event.kind);
       if (event.kind === 'forgotten') locator.forget(event.pod);
       logEvent(log, event);
+      publishEvent(bus, config.nodeName, event);
     },
   });
   scope.defer(() => controller[Symbol.dispose]());
@@ -146,6 +148,23 @@ function logEvent(log: Logger, event: EnrolmentEvent): void {
     case 'grace-ended': return log.warn({ pod, carried: event.carried }, 'connections of a pod that left the mesh are cut');
     case 'failed': return log.warn({ pod, error: event.error.message, retryMs: event.retryMs }, 'pod is not yet where it belongs');
   }
+}
+
+const PUBLISHED: Readonly<Record<EnrolmentEvent['kind'], 'enrolled' | 'removed' | 'broken' | 'repaired' | undefined>> = {
+  enrolled: 'enrolled',
+  releasing: undefined,
+  released: 'removed',
+  forgotten: 'removed',
+  repaired: 'repaired',
+  'grace-ended': undefined,
+  failed: 'broken',
+};
+
+function publishEvent(bus: EventBus, node: string, event: EnrolmentEvent): void {
+  const state = PUBLISHED[event.kind];
+  if (state === undefined) return;
+  const { namespace, name, uid = '' } = event.pod.metadata;
+  bus.publish('enrolment.changed', { node, podUid: uid, namespace, name, state, reason: event.kind === 'failed' ? event.error.message : '' });
 }
 
 function closeServer(server: Server): Promise<void> {
