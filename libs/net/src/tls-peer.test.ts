@@ -206,6 +206,7 @@ describe('our TLS client', () => {
     assert.equal(hello.extensions.has(0), false, 'server_name');
     assert.equal(hello.extensions.get(35)?.length ?? 0, 0, 'session ticket');
     assert.equal(hello.extensions.has(41), false, 'pre-shared key');
+    assert.equal(hello.extensions.has(27), false, 'certificate compression');
     assert.equal(hello.extensions.get(16)?.toString('latin1'), '\0\x03\x02h2');
     assert.equal(hello.extensions.get(10)?.toString('hex'), '0008' + '001d' + '0017' + '0018' + '11ec');
     assert.equal(hello.extensions.get(43)?.toString('hex'), '020304');
