@@ -20,7 +20,8 @@ static bool bind_functions(napi_env env, napi_value exports, const struct addon_
 
 NAPI_MODULE_INIT() {
   const struct addon_function *all[] = {socket_functions, io_functions, event_functions, packet_functions,
-                                        poll_functions, tls_context_functions, tls_session_functions};
+                                        poll_functions, tls_context_functions, tls_session_functions,
+                                        tls_peer_functions};
   struct addon_state *state = calloc(1, sizeof *state);
   if (!state) return NULL;
   state->own_netns = -1;

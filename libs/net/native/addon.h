@@ -100,7 +100,7 @@ struct addon_function {
 };
 
 extern const struct addon_function socket_functions[], io_functions[], event_functions[], packet_functions[],
-  poll_functions[], tls_context_functions[], tls_session_functions[];
+  poll_functions[], tls_context_functions[], tls_session_functions[], tls_peer_functions[];
 
 /* socket.c: makes a socket in the namespace of netns_fd, or in the thread's own if that is negative. -errno on failure. */
 int socket_in_namespace(struct addon_state *state, int netns_fd, int family, int type);

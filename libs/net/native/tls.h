@@ -18,6 +18,8 @@ struct tls_context {
 
 struct tls_context *tls_context_from(napi_env env, napi_value value);
 void tls_context_release(struct tls_context *context);
+/* The SSL of a session's handle, or NULL. */
+SSL *tls_session_ssl(struct addon_state *state, int handle);
 /* Records why a call failed, from OpenSSL's error queue, which is emptied; `verify` is an X509 verify result or 0. */
 void tls_record_error(struct addon_state *state, const char *what, long verify);
 #endif

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { before, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { EBADF, EINVAL } from './errno.ts';
 import { EPOLLIN, EPOLLOUT } from './epoll-events.ts';
 import { EventLoop } from './event-loop.ts';
@@ -247,6 +248,35 @@ describe('a TLS session', () => {
     io.tlsFeed(b, buffer, 0, 0);
     assert.equal(io.tlsRead(b, buffer, 0, 10), TLS_FAILED);
     for (const session of [a, b]) assert.equal(io.tlsFree(session), 0);
+  });
+
+  test('survives whatever a peer sends: it goes on waiting or fails, before and after the handshake', () => {
+    const noise = fc.record({ at: fc.nat(3000), bytes: fc.uint8Array({ maxLength: 40 }), cut: fc.boolean() });
+    fc.assert(
+      fc.property(noise, ({ at, bytes, cut }) => {
+        const a = io.tlsMemorySession(client, 'client');
+        const b = io.tlsMemorySession(server, 'server');
+        const flight = new Uint8Array(1 << 16);
+        let seen = 0;
+        for (let round = 0; round < 4; round++) {
+          for (const [from, to] of [
+            [a, b],
+            [b, a],
+          ] as const) {
+            if (io.tlsHandshake(from) === 0) io.tlsWrite(from, bytes, 0, bytes.length);
+            const length = io.tlsDrain(from, flight, 0, flight.length);
+            if (seen <= at && at < seen + length) flight.set(bytes.subarray(0, length - (at - seen)), at - seen);
+            seen += length;
+            io.tlsFeed(to, flight, 0, length);
+            if (cut && seen > at) io.tlsFeed(to, flight, 0, 0);
+            const n = io.tlsRead(to, new Uint8Array(100), 0, 100);
+            assert.ok(n <= 100 && (n >= 0 || n === TLS_WANT_READ || n === TLS_FAILED), String(n));
+          }
+        }
+        for (const session of [a, b]) assert.equal(io.tlsFree(session), 0);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('that was freed is not found by its old number, also when its place is used again', () => {
