@@ -96,6 +96,12 @@ dependencies() {
   say "installing npm dependencies (once, about half a minute)"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 ||
     stop "npm ci failed (see above); check the network and type the command again"
+  if [ ! -x node_modules/.bin/node ]; then
+    # npm 9 makes this link, then removes it together with the package of the other architecture.
+    for binary in node_modules/node-linux-*/bin/node; do
+      [ -x "$binary" ] && ln -sf "../${binary#node_modules/}" node_modules/.bin/node
+    done
+  fi
   [ -x node_modules/.bin/node ] || stop "npm brought no Node 26 for $(uname -sm); Linux x86-64 and arm64 with glibc are supported"
   node_modules/.bin/node --version >/dev/null || stop "the pinned Node does not run here (see above)"
   echo "$key" >"$state/npm.key"
@@ -130,7 +136,10 @@ case $command in
     bundles
     exec node tools/bench/src/main.ts "$@"
     ;;
-  ambitctl) exec node apps/ambitctl/src/main.ts "$@" ;;
+  ambitctl)
+    bundles
+    exec node apps/ambitctl/src/main.ts "$@"
+    ;;
   prepare) say "ready" ;;
   *)
     say "unknown command: $command (start, test, bench, ambitctl, prepare)"
