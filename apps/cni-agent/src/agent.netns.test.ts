@@ -28,7 +28,7 @@ class StandInProxy implements Disposable {
     const buffer = new Uint8Array(1_024);
     this.#watch = watchFd(this.#fd, EPOLLIN, () => {
       const received = io.receivePacket(this.#fd, buffer);
-      if (typeof received === 'number') return void assert.equal(-received, EAGAIN);
+      if (typeof received === 'number') return assert.equal(-received, EAGAIN);
       if (received.length === 0) return this[Symbol.dispose]();
       const text = Buffer.from(buffer.subarray(0, received.length)).toString('latin1');
       const kind = ['?', 'add', 'del', 'snapshot', '?', 'keep'][(buffer[0] ?? 0) >> 3] ?? '?';

@@ -1,4 +1,6 @@
 import type { ClaimGroup } from '../claim.ts';
+import { enrolmentClaims } from './enrolment-claims.ts';
+import { protocolClaims } from './protocol-claims.ts';
 
 /** All groups, in the order in which they are shown. */
-export const claimGroups: readonly ClaimGroup[] = [];
+export const claimGroups: readonly ClaimGroup[] = [enrolmentClaims, protocolClaims];

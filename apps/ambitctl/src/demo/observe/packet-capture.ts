@@ -1,0 +1,90 @@
+/**
+ * What travels over the link between the nodes, as somebody on the wire sees it. `tcpdump` writes, the packets are read
+ * here: which TCP ports carried bytes, whether a text can be read, which TLS version was agreed on.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Lab } from '../../lab/lab.ts';
+import { FABRIC } from '../../lab/lab-names.ts';
+import { fabricLinkName } from '../../lab/network.ts';
+import { readPackets, type CapturedPacket } from './pcap-reader.ts';
+
+/** More than this is not kept; enough for any claim. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
+export class PacketCapture {
+  readonly #child: ChildProcess;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.#bytes += chunk.length;
+      if (this.#bytes <= MAX_BYTES) this.#chunks.push(chunk);
+    });
+  }
+
+  /** Resolves when packets are being taken. Only traffic between pods, and the pods' tunnels, are looked at. */
+  static async start(lab: Lab): Promise<PacketCapture> {
+    const [node] = lab.description.nodes;
+    if (!node) throw new Error('a capture needs a node');
+    const child = lab.spawnOn(FABRIC, ['tcpdump', '-i', fabricLinkName(node), '-U', '--immediate-mode', '-s', '0', '-Z', 'root', '-w', '-', 'tcp and (net 10.244.0.0/16 or net fd44::/32)']);
+    const capture = new PacketCapture(child);
+    let complaint = '';
+    for await (const chunk of child.stderr ?? []) {
+      complaint += String(chunk);
+      if (complaint.includes('listening on')) return capture;
+    }
+    throw new Error(`tcpdump does not work here: ${complaint.trim()}`);
+  }
+
+  /** Ends the capture; gives what was seen. */
+  async stop(): Promise<CaptureSummary> {
+    const ended = once(this.#child, 'close');
+    this.#child.kill('SIGINT');
+    await ended;
+    return summarise(readPackets(Buffer.concat(this.#chunks)));
+  }
+}
+
+export interface CaptureSummary {
+  readonly packets: number;
+  /** Payload bytes by the lower port of the connection, which is the server's in a lab. */
+  readonly bytesByPort: ReadonlyMap<number, number>;
+  /** ServerHellos on 15008, by the version they chose: `1.3` or something else. */
+  readonly tlsVersions: readonly string[];
+  /** True when the text occurs in what one side of one connection sent. */
+  contains(text: string): boolean;
+}
+
+export function summarise(packets: readonly CapturedPacket[]): CaptureSummary {
+  const bytesByPort = new Map<number, number>();
+  const streams = new Map<string, Buffer[]>();
+  for (const { source, destination, sourcePort, destinationPort, payload } of packets) {
+    if (payload.length === 0) continue;
+    const port = Math.min(sourcePort, destinationPort);
+    bytesByPort.set(port, (bytesByPort.get(port) ?? 0) + payload.length);
+    const key = `${source} ${sourcePort} ${destination} ${destinationPort}`;
+    const stream = streams.get(key);
+    if (stream) stream.push(payload);
+    else streams.set(key, [payload]);
+  }
+  const joined = [...streams.values()].map((parts) => Buffer.concat(parts));
+  return {
+    packets: packets.length,
+    bytesByPort,
+    tlsVersions: packets.filter(({ sourcePort }) => sourcePort === 15_008).flatMap(({ payload }) => serverHelloVersion(payload)),
+    contains: (text) => joined.some((bytes) => bytes.includes(text)),
+  };
+}
+
+const HANDSHAKE_RECORD = 22;
+const SERVER_HELLO = 2;
+/** Extension supported_versions of two bytes: TLS 1.3 is chosen here and nowhere else. Spec: RFC 8446 section 4.2.1. */
+const CHOSE_TLS13 = Buffer.of(0x00, 0x2b, 0x00, 0x02, 0x03, 0x04);
+
+function serverHelloVersion(payload: Buffer): readonly string[] {
+  if (payload[0] !== HANDSHAKE_RECORD || payload[5] !== SERVER_HELLO) return [];
+  return [payload.includes(CHOSE_TLS13) ? '1.3' : 'older'];
+}
