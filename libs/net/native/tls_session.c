@@ -34,7 +34,7 @@ struct tls_session {
   bool drained;         /* a read of this call took less than it asked for: another would only say EAGAIN */
   bool eof;
   bool failed;
-  int read_outcome; /* what ended the last read after it had bytes: told by the next one */
+  int read_outcome; /* how reading ended, once it has */
   uint32_t records;
 };
 
@@ -279,7 +279,7 @@ static napi_value js_handshake(napi_env env, napi_callback_info info) {
 
 /*
  * tlsRead(session, buffer, offset, length): bytes | 0 after close_notify | TLS_WANT_READ | failure (also a cut stream).
- * To be called until it answers no bytes: what ended a short read is kept for the next call, which costs no system call.
+ * Fewer bytes than asked for: no more are there now. If the end stood behind them, it is kept for the next call.
  */
 static napi_value js_read(napi_env env, napi_callback_info info) {
   ARGS(4);
@@ -288,15 +288,13 @@ static napi_value js_read(napi_env env, napi_callback_info info) {
   size_t total = 0, n;
   if (!s) return ret_int(env, -EBADF);
   if (!arg_slice(env, a[1], a[2], a[3], &b) || !b.length) return ret_int(env, -EINVAL);
-  int kept = s->read_outcome;
-  if (kept == TLS_WANT_READ || kept == TLS_WANT_WRITE) s->read_outcome = OUTCOME_NONE;
-  if (kept != OUTCOME_NONE) return ret_int(env, kept);
+  if (s->read_outcome != OUTCOME_NONE) return ret_int(env, s->read_outcome);
   ERR_clear_error();
   s->drained = false;
   for (int rc = 1; total < b.length; total += n)
     if ((rc = SSL_read_ex(s->ssl, b.at + total, b.length - total, &n)) != 1) {
       int result = outcome(s, rc, "tls read error");
-      if (total || (result != TLS_WANT_READ && result != TLS_WANT_WRITE)) s->read_outcome = result;
+      if (result != TLS_WANT_READ && result != TLS_WANT_WRITE) s->read_outcome = result;
       return ret_int(env, total ? (int64_t)total : result);
     }
   return ret_int(env, (int64_t)total);
@@ -338,7 +336,7 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
 static napi_value js_pending(napi_env env, napi_callback_info info) {
   ARGS(1);
   struct tls_session *s = arg_session(state, env, a[0]);
-  return ret_int(env, s ? SSL_has_pending(s->ssl) || (s->read_outcome <= 0 && s->read_outcome != TLS_WANT_READ) : -EBADF);
+  return ret_int(env, s ? SSL_has_pending(s->ssl) || s->read_outcome != OUTCOME_NONE : -EBADF);
 }
 
 /* tlsShutdown(session): queues close_notify and flushes; bytes left to flush, or -errno. Reading stays possible. */
@@ -373,7 +371,6 @@ static napi_value js_feed(napi_env env, napi_callback_info info) {
   if (!s || s->fd >= 0) return ret_int(env, -EBADF);
   if (!arg_slice(env, a[1], a[2], a[3], &b)) return ret_int(env, -EINVAL);
   if (!b.length) s->eof = true;
-  if (s->read_outcome == TLS_WANT_READ) s->read_outcome = OUTCOME_NONE;
   return ret_int(env, b.length ? (int64_t)block_append(state, &s->in, b.at, b.length) : 0);
 }
 
