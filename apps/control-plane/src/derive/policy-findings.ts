@@ -37,6 +37,11 @@ export function policyFindings(
     const advice = 'leave out selector to mean the whole namespace';
     findings.push(warning(origin, `${title}: selector {} selects no workload, so the policy never applies; ${advice}`));
   }
+  if (spec.action === 'DENY' && spec.rules.length === 0) {
+    findings.push(
+      warning(origin, `${title}: a DENY policy without rules denies nothing; write rules: [{}] to deny everything`),
+    );
+  }
   for (const rule of spec.rules) {
     const l7 = [
       ...new Set(

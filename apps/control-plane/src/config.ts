@@ -1,0 +1,95 @@
+/** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
+import { type ConfigEntry, durationMs, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+
+/** Where a port listens. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the control plane is told at start; the table below has names, defaults and meanings. */
+export interface ControlPlaneConfig {
+  readonly grpc: ListenAddress;
+  readonly httpAddress: string;
+  readonly httpPort: number;
+  readonly metricsPort: number;
+  readonly manifestDirs: readonly string[];
+  readonly statusDirs: readonly string[];
+  readonly stateDirectory: string | undefined;
+  readonly debounceMs: number;
+  readonly clusterId: string;
+  readonly clusterDomain: string;
+  readonly trustDomain: string;
+  readonly systemNamespace: string;
+  readonly serviceAccount: string;
+  readonly replica: string;
+  readonly certificateFile: string | undefined;
+  readonly privateKeyFile: string | undefined;
+  readonly clientRootsFile: string | undefined;
+  readonly caAddress: string | undefined;
+  readonly caRoots: string;
+  readonly token: string;
+  readonly servingTtlMs: number;
+  readonly jwksFile: string | undefined;
+  readonly tokenIssuer: string | undefined;
+  readonly audiences: readonly string[];
+  readonly bus: string | undefined;
+  readonly drainMs: number;
+  readonly logFormat: 'json' | 'text';
+  readonly logLevel: string;
+}
+
+const port = { min: 0, max: 65_535 };
+
+/** See `--print-config` for the values in force. */
+export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: ConfigEntry<ControlPlaneConfig[K]> } = {
+  grpc: listenAddress('AMBIT_GRPC_ADDRESS', { address: '0.0.0.0', port: 15_012 }, 'address and port of xDS (TLS)'),
+  httpAddress: text('AMBIT_HTTP_ADDRESS', '0.0.0.0', 'address of the HTTP ports'),
+  httpPort: integer('AMBIT_HTTP_PORT', 8_080, port, 'HTTP port: /ready, /debug/...'),
+  metricsPort: integer('MONITORING_PORT', 15_014, port, 'HTTP port: /metrics'),
+  manifestDirs: list('AMBIT_MANIFEST_DIRS', [], 'folders of Kubernetes YAML that people write'),
+  statusDirs: list(
+    ['AMBIT_STATUS_DIRS', 'AMBIT_STATUS_DIR'],
+    [],
+    'folders of status that machines write, laid over the manifests',
+  ),
+  stateDirectory: optionalText(
+    'AMBIT_STATE_DIR',
+    'folder in which allocated service addresses are kept; unset: they start anew with the process',
+  ),
+  debounceMs: durationMs('PILOT_DEBOUNCE_AFTER', 100, 'quiet time after a change before it is read'),
+  clusterId: text('CLUSTER_ID', 'Kubernetes', 'name of the cluster, first part of workload UIDs'),
+  clusterDomain: text('AMBIT_CLUSTER_DOMAIN', 'cluster.local', 'suffix of service host names after .svc'),
+  trustDomain: text('TRUST_DOMAIN', 'cluster.local', 'trust domain of the mesh'),
+  systemNamespace: text('POD_NAMESPACE', 'istio-system', 'own namespace, which is also that of mesh-wide policies'),
+  serviceAccount: text('SERVICE_ACCOUNT', 'istiod', 'own service account, for the certificate from the CA'),
+  replica: text(['POD_NAME', 'HOSTNAME'], 'control-plane', 'name of this process in events'),
+  certificateFile: optionalText('AMBIT_TLS_CERT_FILE', 'PEM chain of the xDS port, watched; unset: asked from the CA'),
+  privateKeyFile: optionalText('AMBIT_TLS_KEY_FILE', 'PEM key of the xDS port, watched'),
+  clientRootsFile: optionalText('AMBIT_TLS_CLIENT_ROOTS_FILE', 'PEM roots of client certificates; unset: only tokens'),
+  caAddress: optionalText('CA_ADDRESS', 'CA that issues the certificate of the xDS port, https://host:port'),
+  caRoots: text('CA_ROOT_CA', './var/run/secrets/istio/root-cert.pem', 'trust roots of the CA: file, PEM or SYSTEM'),
+  token: text('AUTH_TOKEN', './var/run/secrets/tokens/istio-token', 'own token for the CA: file or literal', {
+    secret: true,
+  }),
+  servingTtlMs: durationMs('AMBIT_SERVING_CERT_TTL', 24 * 3_600_000, 'lifetime of the certificate asked from the CA'),
+  jwksFile: optionalText('AMBIT_JWKS_FILE', 'JWKS file whose keys verify tokens; unset: no tokens are accepted'),
+  tokenIssuer: optionalText('AMBIT_TOKEN_ISSUER', 'required issuer of tokens; unset: any'),
+  audiences: list('TOKEN_AUDIENCES', ['istio-ca'], 'accepted audiences of tokens'),
+  bus: optionalText('AMBIT_BUS', 'address of the event bus: nats://host:port or unix:/path; none means no events'),
+  drainMs: durationMs('AMBIT_DRAIN', 5_000, 'time for streams in progress at the end'),
+  logFormat: oneOf('LOG_FORMAT', ['json', 'text'], 'json', 'format of the log'),
+  logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
+};
+
+function listenAddress(env: string, fallback: ListenAddress, describe: string): ConfigEntry<ListenAddress> {
+  return { env, describe, parse: parseListenAddress, fallback, required: false, secret: false };
+}
+
+/** Parses `host:port` or `[v6]:port`. Throws for another form. */
+function parseListenAddress(value: string): ListenAddress {
+  const [, v6, other, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
+  const address = v6 ?? other;
+  if (address === undefined || Number(digits) > 65_535) throw new Error('expected host:port');
+  return { address, port: Number(digits) };
+}

@@ -1,0 +1,130 @@
+/** Assembles the control plane from its parts and runs it until it is disposed. */
+import type { EventBus } from '@ambit/events';
+import { GrpcServer, healthHandler, TokenVerifier } from '@ambit/grpc';
+import { AmbitError, type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
+import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
+import { DeltaServer, REQUEST_BYTES } from '@ambit/xds';
+import type { FastifyInstance } from 'fastify';
+import type { ControlPlaneConfig } from './config.ts';
+import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
+import { certificateSource } from './serve/certificate-source.ts';
+import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
+import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';
+import { openServingCertificate } from './serve/serving-certificate.ts';
+import { authenticateXdsCaller } from './serve/xds-callers.ts';
+import { XdsConnections } from './serve/xds-connections.ts';
+
+/** What the control plane needs from outside. */
+export interface ControlPlaneDependencies {
+  /** Only `publish` is used. */
+  readonly bus: Pick<EventBus, 'publish'>;
+  readonly logger: LoggerRoot;
+  readonly clock?: Clock;
+  /** Ends the wait for a first certificate. */
+  readonly stopping: AbortSignal;
+}
+
+/** A control plane that listens. Disposing drains and stops it. */
+export interface RunningControlPlane extends AsyncDisposable {
+  readonly port: number;
+  readonly httpPort: number;
+  readonly metricsPort: number;
+}
+
+const VERSION = '0.1.0';
+
+interface Serving {
+  readonly config: ControlPlaneConfig;
+  readonly pipeline: MeshPipeline;
+  readonly tokens: TokenVerifier | undefined;
+  readonly connections: XdsConnections;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly stopping: AbortSignal;
+}
+
+/**
+ * Starts the control plane. HTTP answers before xDS does, because a first certificate may have to be waited for.
+ * Rejects if folders, certificate or ports cannot be used.
+ */
+export async function startControlPlane(
+  config: ControlPlaneConfig,
+  dependencies: ControlPlaneDependencies,
+): Promise<RunningControlPlane> {
+  const { bus, stopping, clock = systemClock } = dependencies;
+  const logger = dependencies.logger.scope('control-plane');
+  if (config.manifestDirs.length === 0) {
+    throw new AmbitError('NO_SOURCE', 'set AMBIT_MANIFEST_DIRS to the folders to read');
+  }
+  await using cleanup = new AsyncDisposableStack();
+  const readiness = new Readiness();
+  const starting = readiness.pend('listeners');
+  const registry = new MetricRegistry();
+  cleanup.use(observeProcess(registry));
+  const metrics = new ControlPlaneMetrics(registry, clock, VERSION);
+  const pipeline = cleanup.use(await openMeshPipeline(config, { bus, logger, clock, metrics }));
+  const tokens = tokenVerifier(config, clock);
+  const connections = new XdsConnections(clock, metrics, (node, typeUrl, reason) => {
+    logger.warn({ node: node.id, typeUrl, reason }, 'client rejected configuration');
+  });
+
+  const { mesh, reports } = pipeline;
+  const { systemNamespace, httpAddress } = config;
+  const http = buildHttpServer({ readiness, mesh, reports, connections, tokens, systemNamespace });
+  const httpPort = await listen(cleanup, http, httpAddress, config.httpPort);
+  const metricsPort = await listen(cleanup, buildMetricsServer(registry), httpAddress, config.metricsPort);
+  const port = await serveXds(cleanup, { config, pipeline, tokens, connections, clock, logger, stopping });
+  cleanup.defer(() => void readiness.pend('draining'));
+  starting();
+  const { workloads, services, policies } = mesh;
+  const counts = { workloads: workloads.size, services: services.size, policies: policies.size };
+  logger.info({ port, httpPort, metricsPort, ...counts }, 'control plane is ready');
+  const running = cleanup.move();
+  return { port, httpPort, metricsPort, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Opens the xDS port; resolves with its number when there is a certificate. */
+async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promise<number> {
+  const { config, pipeline, tokens, connections, clock, logger, stopping } = serving;
+  const { trustDomain, clusterId } = config;
+  const onRefused = (peer: string, reason: string): void => logger.warn({ peer, reason }, 'xDS caller refused');
+  const delta = cleanup.use(
+    new DeltaServer({
+      store: pipeline.store,
+      resolver: pipeline.resolver,
+      clock,
+      observer: connections,
+      authenticate: authenticateXdsCaller({ tokens, trustDomain, clusterId, onRefused }),
+    }),
+  );
+  const certificate = await openServingCertificate(certificateSource(config), {
+    clock,
+    signal: stopping,
+    onError: ({ code, message }) => logger.error({ code, reason: message }, 'no new serving certificate'),
+  });
+  cleanup.use(certificate);
+  const server = new GrpcServer({
+    handlers: [delta.handler(), healthHandler((service) => (service === '' ? 'SERVING' : undefined))],
+    maxReceiveBytes: REQUEST_BYTES,
+    onHandlerError: (path, error) => logger.error({ path, reason: toAmbitError(error).message }, 'handler failed'),
+  });
+  cleanup.defer(() => server.stop(config.drainMs));
+  return server.listen({ ...config.grpc, tls: certificate.credentials });
+}
+
+function tokenVerifier(config: ControlPlaneConfig, clock: Clock): TokenVerifier | undefined {
+  const { jwksFile, audiences, tokenIssuer: issuer } = config;
+  return jwksFile === undefined ? undefined : new TokenVerifier({ jwksFile, audiences, issuer, clock });
+}
+
+async function listen(
+  cleanup: AsyncDisposableStack,
+  server: FastifyInstance,
+  host: string,
+  port: number,
+): Promise<number> {
+  cleanup.defer(() => server.close());
+  await server.listen({ host, port });
+  const address = server.server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}

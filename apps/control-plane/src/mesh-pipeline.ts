@@ -1,0 +1,117 @@
+/** From folders to the xDS store: source, derived collections, publisher. */
+import { join } from 'node:path';
+import type { EventBus } from '@ambit/events';
+import { FolderSource, formatReport, type ResourceEvent, type SourceReport } from '@ambit/kube';
+import { type Clock, toAmbitError } from '@ambit/runtime';
+import type { Logger } from '@ambit/telemetry';
+import { createContentVersion, type NameResolver, ResourceStore, ztunnelTypes } from '@ambit/xds';
+import { AddressAllocator, emptyAllocatorState } from './allocate/address-allocator.ts';
+import { readAllocatorState, writeAllocatorState } from './allocate/allocation-file.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { meshCollections, type MeshCollections } from './derive/mesh-collections.ts';
+import { feedMesh } from './mesh-feed.ts';
+import { MeshNameResolver } from './publish/mesh-name-resolver.ts';
+import { MeshPublisher } from './publish/mesh-publisher.ts';
+import { ReportLog } from './report-log.ts';
+import type { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
+
+export interface MeshPipelineParts {
+  readonly bus: Pick<EventBus, 'publish'>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly metrics: ControlPlaneMetrics;
+}
+
+/** A store that follows the folders. Disposing stops following; the store keeps its last state. */
+export interface MeshPipeline extends Disposable {
+  readonly store: ResourceStore;
+  readonly mesh: MeshCollections;
+  readonly resolver: NameResolver;
+  /** What is wrong with the resources now. */
+  reports(): readonly SourceReport[];
+}
+
+/** Reads the folders; everything they hold is in the store when it resolves. Rejects for a damaged state file. */
+export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPipelineParts): Promise<MeshPipeline> {
+  const { bus, logger, clock, metrics } = parts;
+  using cleanup = new DisposableStack();
+  const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
+  const mesh = meshCollections({
+    clusterId: config.clusterId,
+    clusterDomain: config.clusterDomain,
+    trustDomain: config.trustDomain,
+    rootNamespace: config.systemNamespace,
+  });
+  const resolver = new MeshNameResolver(mesh);
+  const publisher = new MeshPublisher(mesh, store, (publication) => {
+    logger.debug({ ...publication }, 'configuration published');
+    bus.publish('config.published', { ...publication, replica: config.replica });
+  });
+  cleanup.use(publisher);
+  const { manifestDirs, statusDirs, debounceMs } = config;
+  const source = cleanup.use(new FolderSource({ manifestDirs, statusDirs, debounceMs, clock }));
+  // Subscribed before the mesh is, so that the clock of convergence starts with the batch.
+  cleanup.use(source.subscribe((events) => metrics.received(events.map(kindOf))));
+  cleanup.use(feedMesh({ mesh, source, ...allocation(config.stateDirectory, logger) }));
+  const reports = (): readonly SourceReport[] => [...source.reports(), ...mesh.findings.values()];
+  cleanup.use(logReports(source, mesh, reports, logger));
+  observeMesh(metrics, mesh, reports);
+  const running = cleanup.move();
+  return { store, mesh, resolver, reports, [Symbol.dispose]: () => running.dispose() };
+}
+
+function kindOf(event: ResourceEvent): string {
+  return (event.kind === 'delete' ? event.previous : event.resource).kind;
+}
+
+function allocation(
+  directory: string | undefined,
+  logger: Logger,
+): Pick<Parameters<typeof feedMesh>[0], 'allocator' | 'onAllocated'> {
+  const file = directory === undefined ? undefined : join(directory, 'service-addresses.json');
+  return {
+    allocator: new AddressAllocator(file === undefined ? emptyAllocatorState : readAllocatorState(file)),
+    onAllocated: (state) => {
+      if (file === undefined) return;
+      try {
+        writeAllocatorState(file, state);
+      } catch (error) {
+        logger.error({ file, reason: toAmbitError(error).message }, 'allocated addresses could not be stored');
+      }
+    },
+  };
+}
+
+function logReports(
+  source: FolderSource,
+  mesh: MeshCollections,
+  reports: () => readonly SourceReport[],
+  logger: Logger,
+): Disposable {
+  const log = new ReportLog((report) => {
+    if (report.severity === 'error') logger.error({ report: formatReport(report) }, 'resource not in force');
+    else logger.warn({ report: formatReport(report) }, 'resource is suspicious');
+  });
+  const update = (): void => log.update(reports());
+  const stack = new DisposableStack();
+  stack.use(source.onReportsChanged(update));
+  stack.use(mesh.findings.subscribe(update));
+  update();
+  return stack;
+}
+
+function observeMesh(
+  metrics: ControlPlaneMetrics,
+  mesh: MeshCollections,
+  reports: () => readonly SourceReport[],
+): void {
+  const count = (severity: SourceReport['severity']): number =>
+    reports().filter((report) => report.severity === severity).length;
+  metrics.observeMesh({
+    services: () => mesh.services.size,
+    workloads: () => mesh.workloads.size,
+    policies: () => mesh.policies.size,
+    errors: () => count('error'),
+    warnings: () => count('warning'),
+  });
+}

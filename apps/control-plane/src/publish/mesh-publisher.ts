@@ -1,0 +1,65 @@
+import { type Change } from '@ambit/collections';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceStore } from '@ambit/xds';
+import type { MeshCollections } from '../derive/mesh-collections.ts';
+
+/** Counts of one publication. */
+export interface Publication {
+  readonly generation: number;
+  readonly changed: number;
+  readonly removed: number;
+}
+
+/**
+ * Copies derived resources into the xDS store, all changes of one update as one moment. The store's types decide that
+ * policies go out before the addresses that name them. Start it before the sources are loaded. Disposing stops it.
+ */
+export class MeshPublisher implements Disposable {
+  readonly #store: ResourceStore;
+  readonly #onPublished: (publication: Publication) => void;
+  readonly #subscriptions = new DisposableStack();
+  readonly #addresses = new Map<string, Uint8Array | undefined>();
+  readonly #policies = new Map<string, Uint8Array | undefined>();
+
+  constructor(mesh: MeshCollections, store: ResourceStore, onPublished: (publication: Publication) => void) {
+    this.#store = store;
+    this.#onPublished = onPublished;
+    this.#subscriptions.use(mesh.workloads.subscribe((changes) => collect(this.#addresses, changes)));
+    this.#subscriptions.use(mesh.services.subscribe((changes) => collect(this.#addresses, changes)));
+    this.#subscriptions.use(mesh.policies.subscribe((changes) => collect(this.#policies, changes)));
+    this.#subscriptions.use(mesh.graph.onSettled(() => this.#publish()));
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscriptions.dispose();
+  }
+
+  #publish(): void {
+    const before = this.#store.generation;
+    const updates = [toUpdate(AUTHORIZATION_TYPE, this.#policies), toUpdate(ADDRESS_TYPE, this.#addresses)];
+    this.#policies.clear();
+    this.#addresses.clear();
+    this.#store.apply(updates);
+    const { generation } = this.#store;
+    if (generation === before) return;
+    const changed = updates.reduce((sum, update) => sum + update.set.length, 0);
+    const removed = updates.reduce((sum, update) => sum + update.remove.length, 0);
+    this.#onPublished({ generation, changed, removed });
+  }
+}
+
+function collect(
+  into: Map<string, Uint8Array | undefined>,
+  changes: readonly Change<{ readonly bytes: Uint8Array }>[],
+): void {
+  for (const change of changes) into.set(change.key, change.kind === 'delete' ? undefined : change.item.bytes);
+}
+
+function toUpdate(typeUrl: string, changes: ReadonlyMap<string, Uint8Array | undefined>) {
+  const set: { readonly name: string; readonly value: Uint8Array }[] = [];
+  const remove: string[] = [];
+  for (const [name, value] of changes) {
+    if (value === undefined) remove.push(name);
+    else set.push({ name, value });
+  }
+  return { typeUrl, set, remove };
+}

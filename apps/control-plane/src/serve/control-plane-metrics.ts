@@ -1,0 +1,102 @@
+import type { Clock } from '@ambit/runtime';
+import type { MetricRegistry } from '@ambit/telemetry';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '@ambit/xds';
+
+/** Istio's short names, the values of label `type`. */
+const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
+  [ADDRESS_TYPE, 'wds'],
+  [AUTHORIZATION_TYPE, 'wads'],
+]);
+
+const SECONDS = [0.001, 0.01, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
+const BYTES = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
+
+/**
+ * Metrics under the names Istio's dashboards use. Istio shows its counts without the suffix that the registry gives to
+ * counters, so they are computed gauges here. Spec: control-plane.md section 9.7.
+ */
+export class ControlPlaneMetrics {
+  readonly #clock: Clock;
+  readonly #registry: MetricRegistry;
+  readonly #pushes = new Map<string, number>();
+  readonly #rejects = new Map<string, number>();
+  readonly #events = new Map<string, number>();
+  #inboundUpdates = 0;
+  #changedAtMs: number | undefined;
+  readonly #convergence;
+  readonly #size;
+
+  constructor(registry: MetricRegistry, clock: Clock, version: string) {
+    this.#registry = registry;
+    this.#clock = clock;
+    const startedAtMs = clock.nowMs();
+    this.#counts('pilot_xds_pushes', 'Responses sent, by type', 'type', this.#pushes);
+    this.#counts('pilot_total_xds_rejects', 'Responses rejected by clients, by type', 'type', this.#rejects);
+    this.#counts('pilot_k8s_cfg_events', 'Resource events from the source, by kind', 'type', this.#events);
+    this.#value('pilot_inbound_updates', 'Batches of changes received from the source', () => this.#inboundUpdates);
+    this.#value('istiod_uptime_seconds', 'Seconds since the start', () => (clock.nowMs() - startedAtMs) / 1000);
+    registry.computed(
+      'gauge',
+      { name: 'pilot_info', help: 'Version of the control plane', labelNames: ['version'] },
+      () => [{ labelValues: [version], value: 1 }],
+    );
+    this.#convergence = registry
+      .histogram(
+        { name: 'pilot_proxy_convergence_time', help: 'Seconds from a change to its push to a client' },
+        SECONDS,
+      )
+      .bind([]);
+    this.#size = registry
+      .histogram({ name: 'pilot_xds_config_size_bytes', help: 'Size of responses sent to clients' }, BYTES)
+      .bind([]);
+  }
+
+  observeConnections(read: () => number): void {
+    this.#value('pilot_xds', 'Clients connected over xDS', read);
+  }
+
+  /** Resource counts and reports, read at scrape time. */
+  observeMesh(read: {
+    readonly services: () => number;
+    readonly workloads: () => number;
+    readonly policies: () => number;
+    readonly errors: () => number;
+    readonly warnings: () => number;
+  }): void {
+    this.#value('pilot_services', 'Services known to the control plane', read.services);
+    this.#value('ambit_workloads', 'Workloads known to the control plane', read.workloads);
+    this.#value('ambit_policies', 'Policies known to the control plane', read.policies);
+    this.#value('ambit_config_errors', 'Resources that are not in force as written', read.errors);
+    this.#value('ambit_config_warnings', 'Warnings about resources', read.warnings);
+  }
+
+  received(kinds: readonly string[]): void {
+    this.#inboundUpdates += 1;
+    this.#changedAtMs = this.#clock.nowMs();
+    for (const kind of kinds) increment(this.#events, kind);
+  }
+
+  pushed(typeUrl: string, bytes: number): void {
+    increment(this.#pushes, SHORT_NAMES.get(typeUrl) ?? 'other');
+    this.#size.observe(bytes);
+    if (this.#changedAtMs !== undefined) this.#convergence.observe((this.#clock.nowMs() - this.#changedAtMs) / 1000);
+  }
+
+  rejected(typeUrl: string): void {
+    increment(this.#rejects, SHORT_NAMES.get(typeUrl) ?? 'other');
+  }
+
+  #value(name: string, help: string, read: () => number): void {
+    this.#registry.computed('gauge', { name, help }, () => [{ labelValues: [], value: read() }]);
+  }
+
+  #counts(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): void {
+    this.#registry.computed('gauge', { name, help, labelNames: [label] }, () =>
+      [...counts].map(([value, count]) => ({ labelValues: [value], value: count })),
+    );
+  }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

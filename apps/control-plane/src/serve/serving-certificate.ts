@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  GrpcChannel,
+  type ServerTlsMaterial,
+  TlsServerCredentials,
+  type TokenSource,
+  type TrustRoots,
+} from '@ambit/grpc';
+import { CertificateManager, GrpcCaClient, type SpiffeId, type WorkloadCertificate } from '@ambit/identity';
+import { AmbitError, type Clock, toAmbitError, watchDirectory } from '@ambit/runtime';
+
+/** Where the certificate of the xDS port comes from. */
+export type CertificateSource =
+  | {
+      readonly kind: 'files';
+      readonly certificateFile: string;
+      readonly privateKeyFile: string;
+      /** Roots that client certificates are checked against; undefined: no client certificates. */
+      readonly clientRootsFile: string | undefined;
+    }
+  | {
+      readonly kind: 'ca';
+      readonly address: string;
+      readonly roots: TrustRoots;
+      readonly token: TokenSource;
+      readonly clusterId: string;
+      readonly identity: SpiffeId;
+      readonly ttlSec: number;
+    };
+
+export interface ServingCertificateOptions {
+  readonly clock: Clock;
+  /** Hears that new material could not be used; the old one stays. */
+  readonly onError: (error: AmbitError) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Credentials of a listener that follow their source. Disposing stops following. */
+export interface ServingCertificate extends Disposable {
+  readonly credentials: TlsServerCredentials;
+}
+
+/**
+ * Waits until there is a certificate, then keeps it up to date: files are read again when their folders change, a CA is
+ * asked again at half life. Established connections are not touched. Rejects when files cannot be used, or on abort.
+ */
+export function openServingCertificate(
+  source: CertificateSource,
+  options: ServingCertificateOptions,
+): Promise<ServingCertificate> {
+  return source.kind === 'files' ? Promise.resolve(fromFiles(source, options)) : fromCa(source, options);
+}
+
+function fromFiles(
+  source: Extract<CertificateSource, { kind: 'files' }>,
+  { onError }: ServingCertificateOptions,
+): ServingCertificate {
+  const credentials = new TlsServerCredentials(readMaterial(source), clientMode(source.clientRootsFile));
+  const files = [source.certificateFile, source.privateKeyFile, source.clientRootsFile].filter(
+    (file) => file !== undefined,
+  );
+  const stack = new DisposableStack();
+  for (const directory of new Set(files.map((file) => dirname(file)))) {
+    const onChange = (): void => {
+      try {
+        credentials.update(readMaterial(source));
+      } catch (error) {
+        onError(toAmbitError(error));
+      }
+    };
+    stack.use(watchDirectory(directory, { debounceMs: 200, onChange }));
+  }
+  return { credentials, [Symbol.dispose]: () => stack.dispose() };
+}
+
+function readMaterial(source: Extract<CertificateSource, { kind: 'files' }>): ServerTlsMaterial {
+  const { certificateFile, privateKeyFile, clientRootsFile } = source;
+  return {
+    certificateChainPem: readPem(certificateFile),
+    privateKeyPem: readPem(privateKeyFile),
+    ...(clientRootsFile === undefined ? {} : { clientRootsPem: readPem(clientRootsFile) }),
+  };
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new AmbitError('SERVING_CERTIFICATE', `cannot read ${file}; the xDS port needs a certificate`, { cause });
+  }
+}
+
+async function fromCa(
+  source: Extract<CertificateSource, { kind: 'ca' }>,
+  { clock, onError, signal }: ServingCertificateOptions,
+): Promise<ServingCertificate> {
+  const { address, roots, token, clusterId, identity, ttlSec } = source;
+  const stack = new DisposableStack();
+  const channel = stack.adopt(new GrpcChannel({ address, roots, token, clusterId }), (owned) => owned.close());
+  const client = new GrpcCaClient({ channel, isImpersonating: false, ttlSec, clock });
+  const manager = stack.use(new CertificateManager({ client, clock }));
+  const first = await firstCertificate(manager, identity, onError, signal).catch((error: unknown) => {
+    stack.dispose();
+    throw error;
+  });
+  const credentials = new TlsServerCredentials(materialOf(first), 'optional');
+  stack.use(
+    manager.subscribe((event) => {
+      if (event.kind === 'unavailable' || event.kind === 'renewal-failed') onError(event.error);
+      if (event.kind !== 'available') return;
+      try {
+        credentials.update(materialOf(event.certificate));
+      } catch (error) {
+        onError(toAmbitError(error));
+      }
+    }),
+  );
+  return { credentials, [Symbol.dispose]: () => stack.dispose() };
+}
+
+/** The manager retries by itself; a CA that starts after the control plane is normal. */
+function firstCertificate(
+  manager: CertificateManager,
+  identity: SpiffeId,
+  onError: (error: AmbitError) => void,
+  signal: AbortSignal,
+): Promise<WorkloadCertificate> {
+  const { promise, resolve, reject } = Promise.withResolvers<WorkloadCertificate>();
+  const subscription = manager.subscribe((event) => {
+    if (event.kind === 'available') resolve(event.certificate);
+    else if (event.kind === 'unavailable') onError(event.error);
+  });
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  manager.prefetch(identity);
+  return promise.finally(() => {
+    subscription[Symbol.dispose]();
+    signal.removeEventListener('abort', abort);
+  });
+}
+
+function materialOf(certificate: WorkloadCertificate): ServerTlsMaterial {
+  const { certificateChainPem, privateKeyPem, rootsPem } = certificate;
+  return { certificateChainPem, privateKeyPem, clientRootsPem: rootsPem };
+}
+
+function clientMode(clientRootsFile: string | undefined): 'none' | 'optional' {
+  return clientRootsFile === undefined ? 'none' : 'optional';
+}
