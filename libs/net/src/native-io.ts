@@ -82,9 +82,11 @@ export interface NativeIo {
   tlsSession(context: TlsContext, fd: number, role: 1 | 2): TlsSession;
   /** 0 done, TLS_WANT_READ, TLS_WANT_WRITE, or a failure (TLS_FAILED, -errno). Sends what it made. */
   tlsHandshake(session: TlsSession): number;
-  /** Bytes; 0 after close_notify; TLS_WANT_READ; or a failure, also for a stream cut without close_notify. Call it until it
-   * answers no bytes: what it has buffered is not seen by epoll (`tlsPending` tells), and the call after a short read costs no
-   * system call. */
+  /**
+   * Bytes; 0 after close_notify; TLS_WANT_READ; or a failure, also for a stream cut without close_notify. Fewer bytes than
+   * asked for: no more are there now. As many: read again, as epoll does not see what the session holds (`tlsPending`
+   * tells). An end that stood behind the last bytes is told by the next call.
+   */
   tlsRead(session: TlsSession, buffer: Uint8Array, offset: number, length: number): number;
   /** Bytes taken into the session's block (256 KiB), sent by `tlsFlush`; TLS_WANT_WRITE when block and socket are full. */
   tlsWrite(session: TlsSession, buffer: Uint8Array, offset: number, length: number): number;
