@@ -1,0 +1,17 @@
+export type { Bridge, BridgeOptions, BridgeResult, BridgeSink } from './bridge.ts';
+export { errnoText, HboneError, hboneResponseFlags } from './hbone-error.ts';
+export type { HboneErrorCode } from './hbone-error.ts';
+export { HbonePool } from './hbone-pool.ts';
+export type { HbonePoolOptions } from './hbone-pool.ts';
+export { HboneServer } from './hbone-server.ts';
+export type { HboneServerOptions } from './hbone-server.ts';
+export type { HboneServerConnection, HboneServerHandler } from './hbone-server-connection.ts';
+export { defaultHboneSettings } from './hbone-settings.ts';
+export type { HboneSettings } from './hbone-settings.ts';
+export type { InboundStream } from './inbound-stream.ts';
+export type { ConnectCallback, ConnectRequest, OutboundStream } from './outbound-request.ts';
+export type { PendingConnect } from './pending-connect.ts';
+export type { PoolKey } from './pool-key.ts';
+export { TcpBridge } from './tcp-bridge.ts';
+export type { DialPlan } from './tunnel-dial.ts';
+export type { HeaderField } from './tunnel-stream.ts';

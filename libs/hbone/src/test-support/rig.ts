@@ -1,0 +1,238 @@
+/**
+ * An event loop, certificates, listeners and applications for the tests of this folder. The loop is turned between the
+ * turns of Node's own, so that node:net, node:tls and node:http2 work as peers in the same process.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, io } from '@ambit/net';
+import type { Fd, TlsContext } from '@ambit/net';
+import { makeTestCa } from '@ambit/testing';
+import type { TestCa, TestCertificate } from '@ambit/testing';
+
+import { HbonePool, HboneServer } from '../index.ts';
+import type {
+  BridgeOptions,
+  BridgeResult,
+  DialPlan,
+  HboneError,
+  HboneServerConnection,
+  HboneServerHandler,
+  HboneSettings,
+  InboundStream,
+  OutboundStream,
+  PendingConnect,
+  PoolKey,
+} from '../index.ts';
+
+export const clientId = 'spiffe://cluster.local/ns/a/sa/client';
+export const serverId = 'spiffe://cluster.local/ns/b/sa/server';
+
+/** Everything a test makes, undone when it ends. */
+export class Rig implements AsyncDisposable {
+  readonly loop: EventLoop = new EventLoop();
+  readonly ca: TestCa = makeTestCa();
+  readonly clientCertificate: TestCertificate = this.ca.issue(clientId);
+  readonly serverCertificate: TestCertificate = this.ca.issue(serverId);
+  readonly clientTls: TlsContext = io.tlsContext(this.clientCertificate);
+  readonly serverTls: TlsContext = io.tlsContext(this.serverCertificate);
+  readonly #undo: (() => void)[] = [];
+
+  defer(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** Turns both loops until `isDone`; fails after ten seconds. */
+  async until(isDone: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!isDone()) {
+      assert.ok(performance.now() < deadline, `not in time: ${what}`);
+      this.loop.runOnce(0);
+      await nextTurn();
+    }
+  }
+
+  async result<T>(promise: Promise<T>, what: string): Promise<T> {
+    let isDone = false;
+    void promise.then(
+      () => (isDone = true),
+      () => (isDone = true),
+    );
+    await this.until(() => isDone, what);
+    return promise;
+  }
+
+  /** Accepts on a loopback port in the loop; returns the port. */
+  listen(onAccept: (fd: Fd) => void): number {
+    const listener = io.tcpListen({ address: '127.0.0.1', port: 0 });
+    assert.ok(listener >= 0);
+    this.loop.add(listener, EPOLLIN, {
+      onEvents: () => {
+        for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) if (fd >= 0) onAccept(fd);
+      },
+    });
+    this.defer(() => {
+      this.loop.remove(listener);
+      io.close(listener);
+    });
+    return io.localAddress(listener).port;
+  }
+
+  /** Connects in the loop; -1 if that fails. */
+  connect(port: number, onConnected: (fd: Fd) => void): void {
+    const fd = io.tcpConnect({ address: '127.0.0.1', port });
+    this.loop.add(fd, EPOLLOUT, {
+      onEvents: () => {
+        this.loop.remove(fd);
+        if (io.socketError(fd) === 0) return onConnected(fd);
+        io.close(fd);
+        onConnected(-1);
+      },
+    });
+  }
+
+  /** A node:net server that keeps half-open connections; returns its port. */
+  async application(onSocket: (socket: net.Socket) => void): Promise<number> {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      this.defer(() => socket.destroy());
+      onSocket(socket);
+    });
+    this.defer(() => server.close());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    return address.port;
+  }
+
+  server(settings: Partial<HboneSettings> = {}): HboneServer {
+    const server = new HboneServer({ loop: this.loop, settings });
+    this.defer(() => server.close());
+    return server;
+  }
+
+  pool(settings: Partial<HboneSettings> = {}): HbonePool {
+    const pool = new HbonePool({ loop: this.loop, settings });
+    this.defer(() => pool.close());
+    return pool;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const undo of this.#undo.toReversed()) undo();
+    for (let i = 0; i < 3; i++) {
+      this.loop.runOnce(0);
+      await nextTurn();
+    }
+    this.loop[Symbol.dispose]();
+  }
+}
+
+/** An inbound proxy that dials the authority's port on loopback and answers 503 if that fails. */
+export class InboundProxy implements HboneServerHandler {
+  readonly results: BridgeResult[] = [];
+  readonly connections: HboneServerConnection[] = [];
+  readonly requests: InboundStream[] = [];
+  readonly closed: (HboneError | undefined)[] = [];
+  readonly handshakeErrors: HboneError[] = [];
+  readonly #rig: Rig;
+  acceptsPeer = true;
+  bridgeOptions: BridgeOptions = {};
+  onConnectHook: ((stream: InboundStream) => void) | undefined;
+
+  constructor(rig: Rig) {
+    this.#rig = rig;
+  }
+
+  onPeer(connection: HboneServerConnection): boolean {
+    this.connections.push(connection);
+    return this.acceptsPeer;
+  }
+
+  onConnect(stream: InboundStream): void {
+    this.requests.push(stream);
+    if (this.onConnectHook !== undefined) return this.onConnectHook(stream);
+    if (stream.method !== 'CONNECT') return stream.respond(400);
+    this.#rig.connect(Number(stream.authority.split(':')[1]), (fd) => {
+      if (fd < 0) return stream.respond(503);
+      stream.respond(200, [['baggage', 'k8s.namespace.name=b']]);
+      stream.bridge(fd, { onClose: (result) => this.results.push(result) }, this.bridgeOptions);
+    });
+  }
+
+  onClosed(_connection: HboneServerConnection, error: HboneError | undefined): void {
+    this.closed.push(error);
+  }
+
+  onHandshakeFailed(_connection: HboneServerConnection, error: HboneError): void {
+    this.handshakeErrors.push(error);
+  }
+}
+
+/** An outbound proxy: every connection to `port` becomes a CONNECT for `authority`. */
+export class OutboundProxy {
+  readonly port: number;
+  readonly results: BridgeResult[] = [];
+  readonly errors: HboneError[] = [];
+  readonly streams: OutboundStream[] = [];
+  readonly pending: PendingConnect[] = [];
+  authority: string;
+
+  constructor(rig: Rig, pool: HbonePool, hbonePort: number, authority: string, plan: Partial<DialPlan> = {}) {
+    this.authority = authority;
+    const dial = dialPlan(rig, hbonePort, plan);
+    this.port = rig.listen((fd) => {
+      const headers = [
+        ['baggage', 'k8s.namespace.name=a'],
+        ['forwarded', 'for="127.0.0.1:1"'],
+      ] as const;
+      const request = { authority: this.authority, headers, earlyFd: fd };
+      this.pending.push(
+        pool.connect(poolKey(hbonePort), dial, request, {
+          onConnected: (stream) => {
+            this.streams.push(stream);
+            stream.bridge(fd, { onClose: (result) => this.results.push(result) });
+          },
+          onError: (error) => {
+            this.errors.push(error);
+            io.close(fd);
+          },
+        }),
+      );
+    });
+  }
+}
+
+export function poolKey(port: number): PoolKey {
+  return {
+    sourceIdentity: clientId,
+    destinationIdentities: [serverId],
+    address: '127.0.0.1',
+    port,
+    sourceAddress: '127.0.0.1',
+  };
+}
+
+export function dialPlan(rig: Rig, port: number, plan: Partial<DialPlan> = {}): DialPlan {
+  const verifyPeer = (names: readonly string[]): boolean => names.includes(serverId);
+  return { address: '127.0.0.1', port, tls: rig.clientTls, verifyPeer, ...plan };
+}
+
+/** A node:net client that collects what it gets. */
+export class Client {
+  readonly socket: net.Socket;
+  received: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+  isEnded = false;
+  isClosed = false;
+
+  constructor(rig: Rig, port: number) {
+    this.socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    this.socket.on('data', (data: Buffer) => (this.received = Buffer.concat([this.received, data])));
+    this.socket.on('end', () => (this.isEnded = true));
+    this.socket.on('close', () => (this.isClosed = true));
+    this.socket.on('error', () => {});
+    rig.defer(() => this.socket.destroy());
+  }
+}

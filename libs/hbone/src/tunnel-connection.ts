@@ -1,0 +1,454 @@
+import {
+  defaultMaxFrameBytes,
+  defaultWindowBytes,
+  ErrorCode,
+  errorCodeName,
+  FrameType,
+  Http2Error,
+  maxInt31,
+  nextStreamState,
+  ReceiveWindow,
+  SendWindow,
+  SettingId,
+  writeFrameHeader,
+} from '@ambit/http';
+import type { HeaderList, StreamEvent } from '@ambit/http';
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, io } from '@ambit/net';
+import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
+
+import type { ByteTransport } from './byte-transport.ts';
+import { HboneError } from './hbone-error.ts';
+import type { HboneSettings } from './hbone-settings.ts';
+import { Keepalive } from './keepalive.ts';
+import type { KeepaliveTarget } from './keepalive.ts';
+import { ReadyStreams } from './ready-streams.ts';
+import { threadBuffers } from './slab-pool.ts';
+import { TunnelFrames } from './tunnel-frames.ts';
+import { TunnelOutput } from './tunnel-output.ts';
+import { TunnelReceiver } from './tunnel-receiver.ts';
+import { TunnelStream } from './tunnel-stream.ts';
+import type { HeaderField, StreamCarrier, StreamUser } from './tunnel-stream.ts';
+
+/** What a connection tells the server or the pool that has it. */
+export interface TunnelOwner {
+  /** Server: a legal request of any method. */
+  onRequest(stream: TunnelStream, head: HeaderList): void;
+  /** The peer's settings changed; the first call proves that it speaks HTTP/2. */
+  onSettings(): void;
+  /** The peer takes no more streams. */
+  onGoAway(): void;
+  /** The last stream has ended. */
+  onIdle(): void;
+  /** Once, last. Without error: closed by agreement. */
+  onClosed(error: HboneError | undefined): void;
+}
+
+/** `readInto`: the stream's flow-control window is used up. Lower than any -errno. */
+export const NO_WINDOW: number = -100_000;
+const dataFrameOverhead = 9;
+/** Less room than this counts as none: no tiny frames at the end of a slab. */
+const leastDataRoom = 4096;
+/** What one stream may read in its turn: alone a whole slab, among others a fair share. */
+const soleQuantumBytes = 256 * 1024;
+const sharedQuantumBytes = 64 * 1024;
+const readsPerTurn = 4;
+const roundsPerTurn = 4;
+const lingerMs = 1000;
+
+/**
+ * One HTTP/2 connection that carries tunnels: reading, sending, fairness, keepalive and the ways it ends. `TunnelReceiver`
+ * interprets what comes. Runs on one EventLoop; owns its transport. Everything sent in a turn leaves in one write.
+ */
+export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, KeepaliveTarget, TimerHandler {
+  readonly loop: EventLoop;
+  readonly settings: HboneSettings;
+  readonly isServer: boolean;
+  readonly owner: TunnelOwner;
+  readonly streams: Map<number, TunnelStream> = new Map();
+  readonly sendWindow: SendWindow = new SendWindow(0, defaultWindowBytes);
+  readonly receiveWindow: ReceiveWindow;
+  readonly frames: TunnelFrames;
+  peerMaxFrameBytes: number = defaultMaxFrameBytes;
+  /** Undefined until the peer says so. */
+  peerMaxStreams: number | undefined;
+  dataFramesSent = 0;
+  lastOwnStreamId = 0;
+  lastRoom = 0;
+  readonly #transport: ByteTransport;
+  readonly #output: TunnelOutput;
+  readonly #receiver: TunnelReceiver;
+  readonly #keepalive: Keepalive;
+  readonly #ready: ReadyStreams = new ReadyStreams();
+  #peerInitialWindow: number = defaultWindowBytes;
+  #phase: 'open' | 'lingering' | 'closed' = 'open';
+  #isScheduled = false;
+  #hasMoreToRead = false;
+  #isDraining = false;
+  /** The peer has seen the first GOAWAY: no request can be under way. */
+  #isDrainSettled = false;
+  #isPeerLeaving = false;
+
+  constructor(
+    loop: EventLoop,
+    transport: ByteTransport,
+    role: 'server' | 'client',
+    settings: HboneSettings,
+    owner: TunnelOwner,
+  ) {
+    this.loop = loop;
+    this.settings = settings;
+    this.isServer = role === 'server';
+    this.owner = owner;
+    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
+    this.#transport = transport;
+    this.#output = new TunnelOutput(transport);
+    this.frames = new TunnelFrames(this.#output);
+    this.#receiver = new TunnelReceiver(this);
+    this.#keepalive = new Keepalive(loop, this, settings.pingIntervalMs, settings.pingTimeoutMs);
+    transport.attach(this);
+    this.#sendPreface();
+    // TLS may hold bytes that came with the handshake's last record, of which epoll knows nothing.
+    this.#hasMoreToRead = true;
+    this.schedule();
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === 'open';
+  }
+
+  /** May take new streams as far as the peer has said. */
+  get takesStreams(): boolean {
+    return this.isOpen && !this.#isPeerLeaving && this.lastOwnStreamId < maxInt31 - 1000;
+  }
+
+  get hasSettings(): boolean {
+    return this.#receiver.hasSettings;
+  }
+
+  // --- events of the loop
+
+  onEvents(events: number): void {
+    if (this.#phase === 'lingering') {
+      if (!this.#transport.discard(threadBuffers().read) || (events & (EPOLLERR | EPOLLHUP)) !== 0) this.onTimer();
+      return;
+    }
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0) this.#readAll();
+    if ((events & EPOLLOUT) !== 0 && this.isOpen) this.schedule();
+  }
+
+  onTurnEnd(): void {
+    this.#isScheduled = false;
+    if (!this.isOpen) return;
+    if (this.#hasMoreToRead) this.#readAll();
+    if (this.isOpen) this.#pump();
+  }
+
+  /** End of lingering. */
+  onTimer(): void {
+    if (this.#phase !== 'lingering') return;
+    this.#phase = 'closed';
+    this.#transport.close();
+  }
+
+  sendPing(): void {
+    this.frames.ping(false, pingPayload, 0);
+    this.schedule();
+  }
+
+  onPingTimeout(): void {
+    this.close(new HboneError('KEEPALIVE_TIMEOUT', 'tunnel peer did not answer PING in time'));
+  }
+
+  // --- called by the receiver
+
+  onPingAnswer(opaque: Uint8Array, offset: number): void {
+    this.#keepalive.onAnswer();
+    if (this.#isDraining && !this.#isDrainSettled && opaque[offset] === drainPayload[0]) {
+      this.#isDrainSettled = true;
+      this.#receiver.acceptBelow = this.#receiver.lastPeerStreamId;
+      this.frames.goAway(this.#receiver.lastPeerStreamId, ErrorCode.noError);
+      this.schedule();
+      if (this.streams.size === 0) this.close(undefined);
+    }
+  }
+
+  onPeerGoAway(lastStreamId: number, code: number): void {
+    this.#isPeerLeaving = true;
+    for (const stream of this.streams.values()) {
+      if (this.isServer || stream.id <= lastStreamId) continue;
+      const text = `tunnel peer goes away before the request (${errorCodeName(code)})`;
+      this.#loseStream(stream, new HboneError('HTTP2_FAILED', text, { retryable: true }));
+    }
+    this.owner.onGoAway();
+    if (this.streams.size === 0) this.owner.onIdle();
+  }
+
+  onPeerReset(stream: TunnelStream, code: number): void {
+    stream.resetCode = code;
+    this.advance(stream, 'receivedReset');
+    stream.user?.onReset(code);
+  }
+
+  /** The peer broke a rule on this stream. */
+  failStream(stream: TunnelStream, code: number): void {
+    stream.resetCode = code;
+    this.reset(stream, code);
+    stream.user?.onReset(code);
+  }
+
+  setPeerInitialWindow(bytes: number): void {
+    const delta = bytes - this.#peerInitialWindow;
+    this.#peerInitialWindow = bytes;
+    for (const stream of this.streams.values()) {
+      if (stream.sendWindow.available + delta > maxInt31) {
+        throw new Http2Error(ErrorCode.flowControlError, 'initial window overflows a stream');
+      }
+      stream.sendWindow.increase(delta);
+      if (delta > 0) this.enqueue(stream);
+    }
+  }
+
+  addStream(id: number): TunnelStream {
+    const stream = new TunnelStream(this, id, this.#peerInitialWindow, this.settings.streamWindowBytes);
+    stream.state = 'open';
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  /** Applies an event that is legal for the stream; forgets the stream when it ends. */
+  advance(stream: TunnelStream, event: StreamEvent): void {
+    stream.state = nextStreamState(stream.state, event) ?? 'closed';
+    if (stream.state !== 'closed' || !this.streams.delete(stream.id)) return;
+    if (this.streams.size === 0) this.#onNoStreams();
+  }
+
+  // --- called by streams
+
+  /** Client: opens a stream. @throws RangeError for an illegal header. */
+  request(pseudo: readonly HeaderField[], headers: readonly HeaderField[], user: StreamUser): TunnelStream {
+    const id = this.lastOwnStreamId === 0 ? 1 : this.lastOwnStreamId + 2;
+    this.frames.headers(id, pseudo, headers, false, this.peerMaxFrameBytes);
+    this.lastOwnStreamId = id;
+    const stream = this.addStream(id);
+    stream.user = user;
+    this.schedule();
+    return stream;
+  }
+
+  respond(stream: TunnelStream, status: number, headers: readonly HeaderField[], endStream: boolean): void {
+    if (!stream.canSend || stream.isAnswered) return;
+    this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.peerMaxFrameBytes);
+    stream.isAnswered = true;
+    this.schedule();
+    if (!endStream) return;
+    const isHalfOpen = stream.canReceive;
+    this.advance(stream, 'sentEnd');
+    // The answer is complete; what the client still wants to send is of no use. Spec: RFC 9113 section 8.1.
+    if (isHalfOpen) this.reset(stream, ErrorCode.noError);
+    stream.dropPending();
+  }
+
+  enqueue(stream: TunnelStream): void {
+    this.#ready.add(stream);
+    this.schedule();
+  }
+
+  schedule(): void {
+    if (this.#isScheduled || !this.isOpen) return;
+    this.#isScheduled = true;
+    this.loop.atTurnEnd(this);
+  }
+
+  release(stream: TunnelStream, bytes: number): void {
+    if (!this.isOpen) return;
+    if (stream.canReceive) {
+      const increment = stream.receiveWindow.release(bytes);
+      if (increment > 0) {
+        this.frames.windowUpdate(stream.id, increment);
+        this.schedule();
+      }
+    }
+    this.releaseConnection(bytes);
+  }
+
+  releaseConnection(bytes: number): void {
+    const increment = this.receiveWindow.release(bytes);
+    if (increment === 0 || !this.isOpen) return;
+    this.frames.windowUpdate(0, increment);
+    this.schedule();
+  }
+
+  /**
+   * Reads once from `fd` straight into a DATA frame of the output. Returns what `io.read` does, or NO_WINDOW. `lastRoom`
+   * tells how much there was room for. Called from `StreamUser.fill` only.
+   */
+  readInto(stream: TunnelStream, fd: Fd): number {
+    const quantum = this.#ready.length > 0 ? sharedQuantumBytes : soleQuantumBytes;
+    const window = Math.min(stream.sendWindow.available, this.sendWindow.available);
+    if (window <= 0) return NO_WINDOW;
+    const room = Math.min(quantum, window, this.peerMaxFrameBytes, this.#output.dataRoom - dataFrameOverhead);
+    this.lastRoom = room;
+    const { slab, position } = this.#output;
+    const got = io.read(fd, slab, position + dataFrameOverhead, room);
+    if (got <= 0) return got;
+    writeFrameHeader(slab, position, got, FrameType.data, 0, stream.id);
+    this.#output.commit(position + dataFrameOverhead + got);
+    stream.sendWindow.consume(got);
+    this.sendWindow.consume(got);
+    this.dataFramesSent++;
+    return got;
+  }
+
+  sendEnd(stream: TunnelStream): void {
+    if (!stream.canSend || !this.isOpen) return;
+    this.frames.endStream(stream.id);
+    this.schedule();
+    this.advance(stream, 'sentEnd');
+  }
+
+  reset(stream: TunnelStream, code: number): void {
+    if (stream.state === 'closed' || !this.isOpen) return;
+    this.#receiver.rememberReset(stream.id);
+    this.frames.reset(stream.id, code);
+    this.schedule();
+    this.advance(stream, 'sentReset');
+    stream.dropPending();
+  }
+
+  // --- endings
+
+  /** Server: no new streams after a round trip, closes when the last one has ended. Spec: RFC 9113 section 6.8. */
+  drain(): void {
+    if (this.#isDraining || !this.isOpen) return;
+    this.#isDraining = true;
+    this.frames.goAway(this.isServer ? maxInt31 : 0, ErrorCode.noError);
+    this.frames.ping(false, drainPayload, 0);
+    this.schedule();
+  }
+
+  /** Ends the connection now: GOAWAY, then the end of the transport, after a short wait for the peer to read it. */
+  close(error: HboneError | undefined, code: number = ErrorCode.noError): void {
+    if (!this.isOpen) return;
+    this.frames.goAway(this.#receiver.lastPeerStreamId, code);
+    this.#output.flush();
+    this.#finish(error, 'lingering');
+    this.#transport.end();
+    this.#transport.wait(true, false);
+    this.loop.setTimer(lingerMs, this);
+  }
+
+  #finish(error: HboneError | undefined, phase: 'lingering' | 'closed'): void {
+    this.#phase = phase;
+    this.#receiver.stop();
+    this.#keepalive.stop();
+    this.#output.release();
+    const loss = error ?? new HboneError('CLOSED', 'connection closed due to connection drain', { source: 'internal' });
+    for (const stream of this.streams.values()) this.#loseStream(stream, loss);
+    this.streams.clear();
+    this.owner.onClosed(error);
+  }
+
+  #lose(error: HboneError): void {
+    if (!this.isOpen) return;
+    this.#finish(error, 'closed');
+    this.#transport.close();
+  }
+
+  #loseStream(stream: TunnelStream, error: HboneError): void {
+    stream.lost = error;
+    stream.state = 'closed';
+    this.streams.delete(stream.id);
+    stream.user?.onLost(error);
+  }
+
+  #onNoStreams(): void {
+    if (!this.isOpen) return;
+    if (this.#isDrainSettled) this.close(undefined);
+    else this.owner.onIdle();
+  }
+
+  // --- reading and sending
+
+  #sendPreface(): void {
+    const { settings } = this;
+    if (this.isServer) {
+      this.frames.settings([
+        [SettingId.initialWindowSize, settings.streamWindowBytes],
+        [SettingId.maxFrameSize, settings.maxFrameBytes],
+        [SettingId.maxConcurrentStreams, settings.serverMaxStreams],
+        [SettingId.maxHeaderListSize, settings.serverMaxHeaderListBytes],
+      ]);
+    } else {
+      this.frames.preface();
+      this.frames.settings([
+        [SettingId.enablePush, 0],
+        [SettingId.initialWindowSize, settings.streamWindowBytes],
+        [SettingId.maxFrameSize, settings.maxFrameBytes],
+        [SettingId.maxHeaderListSize, settings.clientMaxHeaderListBytes],
+      ]);
+    }
+    const increment = this.receiveWindow.open();
+    if (increment > 0) this.frames.windowUpdate(0, increment);
+  }
+
+  #readAll(): void {
+    const buffer = threadBuffers().read;
+    this.#hasMoreToRead = false;
+    try {
+      for (let i = 0; i < readsPerTurn; i++) {
+        const got = this.#transport.read(buffer, 0, buffer.length);
+        if (got === -EAGAIN) return;
+        if (got <= 0) return this.#onReadEnd(got);
+        this.#receiver.push(buffer, got);
+        if (!this.isOpen || got < buffer.length) return;
+      }
+    } catch (error) {
+      return this.#onProtocolError(error);
+    }
+    this.#hasMoreToRead = true;
+    this.schedule();
+  }
+
+  #onReadEnd(result: number): void {
+    const text = result === 0 ? 'tunnel peer closed the connection' : this.#transport.failure(result);
+    const isEarly = !this.#receiver.hasSettings;
+    if (isEarly) this.#lose(new HboneError('HTTP2_FAILED', `http2 handshake failed: ${text}`, { retryable: true }));
+    else this.#lose(new HboneError('TUNNEL_LOST', text, { retryable: true }));
+  }
+
+  #onProtocolError(error: unknown): void {
+    if (!(error instanceof Http2Error)) throw error;
+    const code = error.code === ErrorCode.enhanceYourCalm ? 'ABUSE' : 'HTTP2_FAILED';
+    const text = this.#receiver.hasSettings
+      ? `h2 failed: ${error.message}`
+      : `http2 handshake failed: ${error.message}`;
+    this.close(new HboneError(code, text, { cause: error, details: { h2Code: error.code } }), error.code);
+  }
+
+  #pump(): void {
+    const output = this.#output;
+    for (let round = 0; round < roundsPerTurn; round++) {
+      this.#fillOutput();
+      if (!output.flush()) return this.#lose(new HboneError('TUNNEL_LOST', 'write to the tunnel failed'));
+      if (output.isBlocked || this.#ready.length === 0 || this.sendWindow.available <= 0) break;
+    }
+    if (this.frames.isOverrun) {
+      const text = 'h2 failed: peer does not read what it asked for';
+      return this.close(new HboneError('ABUSE', text), ErrorCode.enhanceYourCalm);
+    }
+    if (!this.isOpen) return;
+    this.#transport.wait(true, output.isBlocked);
+    if (!output.isBlocked && this.#ready.length > 0 && this.sendWindow.available > 0) this.schedule();
+  }
+
+  #fillOutput(): void {
+    for (let left = this.#ready.length; left > 0; left--) {
+      if (this.#output.dataRoom < leastDataRoom || this.sendWindow.available <= 0) return;
+      const stream = this.#ready.shift();
+      if (stream?.user?.fill() === true) this.#ready.add(stream);
+    }
+  }
+}
+
+const pingPayload: Uint8Array = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
+const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
