@@ -1,0 +1,77 @@
+/** Where the mesh's configuration comes from: a control plane, a static document, or both none. */
+import { readFileSync } from 'node:fs';
+import { GrpcChannel, parseTokenSource, parseTrustRoots } from '@ambit/grpc';
+import type { TaskScope } from '@ambit/runtime';
+import { DeltaClient, type DeltaClientObserver, grpcConnector, ztunnelNode } from '@ambit/xds';
+import type { JsonObject } from '@bufbuild/protobuf';
+import { imagePath, serverAddress, tokenSetting } from './derived-settings.ts';
+import { parseLocalXds } from './local/local-xds.ts';
+import type { MeshState } from './mesh-state.ts';
+import type { ZtunnelConfig } from './ztunnel-config.ts';
+
+export interface ConfigSourceOptions {
+  readonly config: ZtunnelConfig;
+  readonly state: MeshState;
+  readonly observer: DeltaClientObserver;
+  readonly metadata: JsonObject;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tokenExists: (path: string) => boolean;
+}
+
+export interface ConfigSource {
+  /** Fulfilled when the first complete configuration is in force; at once without a control plane. */
+  readonly ready: Promise<void>;
+  /** Asks for one name; resolves when the answer is in force, and at once when names are not asked for. */
+  demand(name: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Loads the static document and starts the client. Throws AmbitError `BAD_LOCAL_XDS`. */
+export function startConfigSource(options: ConfigSourceOptions, scope: TaskScope): ConfigSource {
+  const { config, state } = options;
+  const policies = state.policyHandler();
+  const addresses = state.addressHandler(config.isOnDemand ? 'on-demand' : 'wildcard');
+  const text = config.localXds ?? (config.localXdsPath && readFileSync(config.localXdsPath, 'utf8'));
+  if (text !== undefined) {
+    const local = parseLocalXds(text);
+    policies.update(local.policies);
+    addresses.update(local.addresses);
+  }
+  const address = serverAddress(config.xdsAddress, config.kubernetesHost);
+  // A static document alone needs no control plane; one that is named is used beside it.
+  if (address === undefined || (text !== undefined && config.xdsAddress === undefined)) {
+    return { ready: Promise.resolve(), demand: () => Promise.resolve() };
+  }
+  const client = new DeltaClient({
+    connect: grpcConnector(() => openChannel(options, address)),
+    node: ztunnelNode({
+      instanceIp: config.instanceIp,
+      podName: config.podName,
+      podNamespace: config.podNamespace,
+      nodeName: config.nodeName,
+      extraMetadata: options.metadata,
+    }),
+    // Policies first: a server that answers in the order it is asked then keeps the safe order, too.
+    types: [policies, addresses],
+    observer: options.observer,
+  });
+  scope.run('xds', (signal) => client.run(signal));
+  return {
+    ready: client.initialSync,
+    demand: async (name, signal) => {
+      if (config.isOnDemand) await client.demand(addresses.typeUrl, name, { signal });
+    },
+  };
+}
+
+function openChannel({ config, headers, tokenExists }: ConfigSourceOptions, address: string): GrpcChannel {
+  const token = tokenSetting(config.authToken, tokenExists);
+  const isPlaintext = address.startsWith('http://');
+  return new GrpcChannel({
+    address,
+    clusterId: config.clusterId,
+    headers,
+    ...(isPlaintext ? {} : { roots: parseTrustRoots(imagePath(config.xdsRoot)) }),
+    ...(token === undefined || isPlaintext ? {} : { token: parseTokenSource(token) }),
+    ...(config.altXdsHostname === undefined ? {} : { altHostname: config.altXdsHostname }),
+  });
+}
