@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { auth } from '@ambit/api';
 import { GrpcChannel, healthCheckMethod, methodDefinition } from '@ambit/grpc';
-import { GrpcCaClient, createKeyAndCsr, isSpiffeId, makeSpiffeId } from '@ambit/identity';
+import { GrpcCaClient, createKeyAndCsr, makeSpiffeId } from '@ambit/identity';
 import { makeTestCa } from '@ambit/testing';
 import { create } from '@bufbuild/protobuf';
 import { CaUnderTest } from './testing/ca-under-test.ts';
@@ -286,5 +286,4 @@ test('a client that does not trust the root, or expects another name, does not c
   await assert.rejects(stranger.unary(method, request(), { timeoutMs: 3000 }), { status: 'UNAVAILABLE' });
   using named = ca.channel({ bearer, address: `https://localhost:${ca.running.port}` });
   await named.unary(method, request());
-  assert.ok(isSpiffeId(cart));
 });
