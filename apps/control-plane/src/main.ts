@@ -9,8 +9,13 @@ import { startControlPlane } from './control-plane.ts';
 await runProcess(controlPlaneConfig, async ({ config, stopping }) => {
   const logger = createLogger({ format: config.logFormat, levels: new LogLevels(config.logLevel) });
   await using bus = new EventBus({ transport: transportOf(config.bus), source: `control-plane/${config.replica}` });
-  await using _controlPlane = await startControlPlane(config, { bus, logger, stopping });
-  if (!stopping.aborted) await once(stopping, 'abort');
+  try {
+    await using _controlPlane = await startControlPlane(config, { bus, logger, stopping });
+    if (!stopping.aborted) await once(stopping, 'abort');
+  } catch (error) {
+    // Told to stop while it waited for its first certificate.
+    if (!stopping.aborted) throw error;
+  }
 });
 
 function transportOf(address: string | undefined): EventTransport {
