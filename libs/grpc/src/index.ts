@@ -17,3 +17,4 @@ export { type TokenSource, parseTokenSource } from './token-source.ts';
 export { type TokenVerdict, TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
 export { type TrustRoots, parseTrustRoots } from './trust-roots.ts';
 export type { ClientDuplexStream, MethodDefinition, ServerDuplexStream } from '@grpc/grpc-js';
+export { type BoundPod, type ServiceAccountClaims } from './token-claims.ts';

@@ -44,6 +44,7 @@ test('a good token gives namespace and service account', async () => {
     kind: 'verified',
     namespace: 'istio-system',
     serviceAccount: 'ztunnel',
+    pod: undefined,
   });
 });
 
@@ -69,6 +70,7 @@ test('keys are read again when the file is replaced, and a private key is not ac
   writeKeys(other.publicKey);
   assert.equal((await verifier.verify(signedByOther)).kind, 'verified');
   writeKeys(other.privateKey);
-  assert.deepEqual(await verifier.verify(signedByOther), { kind: 'refused', reason: 'the key set cannot be used' });
+  const verdict = await verifier.verify(signedByOther);
+  assert.match(verdict.kind === 'refused' ? verdict.reason : '', /private or symmetric key/);
   writeKeys(pair.publicKey);
 });

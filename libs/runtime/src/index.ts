@@ -33,3 +33,4 @@ export type { TaskScopeOptions } from './task-scope.ts';
 export { TaskScope } from './task-scope.ts';
 export type { WatchDirectoryOptions } from './watch-directory.ts';
 export { watchDirectory } from './watch-directory.ts';
+export { WatchedFile } from './watched-file.ts';

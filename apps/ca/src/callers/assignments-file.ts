@@ -1,5 +1,5 @@
 import type { SpiffeId } from '@ambit/identity';
-import { WatchedFile } from '../watched-file.ts';
+import { WatchedFile } from '@ambit/runtime';
 import type { Caller } from './caller.ts';
 import type { NodeAssignments } from './node-authorizer.ts';
 

@@ -1,13 +1,5 @@
-import type { CallContext } from '@ambit/grpc';
+import type { BoundPod, CallContext } from '@ambit/grpc';
 import type { SpiffeId } from '@ambit/identity';
-
-/** The pod a token is bound to. */
-export interface BoundPod {
-  readonly name: string;
-  readonly uid: string;
-  /** Empty if the token does not name the node. */
-  readonly node: string;
-}
 
 /** Who calls, after authentication. */
 export interface Caller {

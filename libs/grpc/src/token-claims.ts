@@ -1,5 +1,12 @@
 /** Claims of a Kubernetes service account token, read strictly. Spec: control-plane contract 6.2. */
-import type { BoundPod } from './caller.ts';
+
+/** The pod a token is bound to. */
+export interface BoundPod {
+  readonly name: string;
+  readonly uid: string;
+  /** Empty if the token does not name the node. */
+  readonly node: string;
+}
 
 /** What the mesh uses of a token. */
 export interface ServiceAccountClaims {
@@ -10,13 +17,15 @@ export interface ServiceAccountClaims {
 
 type Claims = Readonly<Record<string, unknown>>;
 
+/** Names hold what Kubernetes allows in them, so nothing in a subject can change the shape of an id made from it. */
+const SERVICE_ACCOUNT = /^system:serviceaccount:([A-Za-z0-9._-]+):([A-Za-z0-9._-]+)$/;
+
 /** Returns the claims, or the reason why they are refused. Pure. */
 export function readServiceAccountClaims(claims: Claims): ServiceAccountClaims | string {
   const subject = claims['sub'];
-  const parts = typeof subject === 'string' ? subject.split(':') : [];
-  const [system, kind, namespace = '', serviceAccount = ''] = parts;
-  const isAccount = parts.length === 4 && system === 'system' && kind === 'serviceaccount';
-  if (!isAccount || namespace === '' || serviceAccount === '') return 'the subject is not a service account';
+  const match = typeof subject === 'string' ? SERVICE_ACCOUNT.exec(subject) : null;
+  const [, namespace, serviceAccount] = match ?? [];
+  if (namespace === undefined || serviceAccount === undefined) return 'the subject is not a service account';
   const private_ = claims['kubernetes.io'];
   if (private_ === undefined) return { namespace, serviceAccount, pod: undefined };
   if (!isClaims(private_)) return 'the kubernetes.io claim is not an object';
