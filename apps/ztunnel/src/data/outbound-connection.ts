@@ -1,0 +1,268 @@
+import {
+  type Bridge,
+  type BridgeResult,
+  type BridgeSink,
+  type ConnectCallback,
+  HboneError,
+  type OutboundStream,
+  TcpBridge,
+} from '@ambit/hbone';
+import { type Fd, io, type SocketAddress, type TlsContext } from '@ambit/net';
+import { addressText, type OutboundPlan, planOutbound, type Workload } from '@ambit/workload';
+import type { ConnectionRecord as ConnectionDump } from '../worker-protocol.ts';
+import type { CertificateWaiter } from './certificates.ts';
+import { connectHeaders, newTraceParent } from './connect-headers.ts';
+import { ConnectionRecord } from './connection-record.ts';
+import {
+  connectFailure,
+  type Failure,
+  hboneFailure,
+  identityFailure,
+  otherFailure,
+  selfCall,
+  unknownWorkload,
+} from './failure.ts';
+import { isLoopback } from './loopback.ts';
+import { LocalWorkloadWait } from './local-workload.ts';
+import { type LiveConnection, type PodScope, podSocketOptions } from './pod-scope.ts';
+import { type DialListener, TcpDial } from './tcp-dial.ts';
+
+type HbonePlan = Extract<OutboundPlan, { kind: 'hbone' }>;
+type ReadyPlan = Exclude<OutboundPlan, { kind: 'resolve' | 'rejected' }>;
+
+/** A host name may lead to another endpoint with another host name; not for ever. */
+const maxResolutions = 3;
+
+/**
+ * A connection that the pod opened: source workload, plan, certificate, tunnel or plain dial, copy. Owns the accepted socket
+ * until a bridge takes it.
+ */
+export class OutboundConnection
+  implements LiveConnection, CertificateWaiter, ConnectCallback, DialListener, BridgeSink
+{
+  readonly direction = 'outbound';
+  readonly #scope: PodScope;
+  readonly #fd: Fd;
+  readonly #source: SocketAddress;
+  readonly #target: SocketAddress;
+  readonly #startMs: number;
+  readonly #resolved = new Map<string, readonly string[]>();
+  /** Ends what is being waited for. */
+  #cancelWait: (() => void) | undefined;
+  #isPending = true;
+  #isOver = false;
+  #plan: ReadyPlan | undefined;
+  #record: ConnectionRecord | undefined;
+  #bridge: Bridge | undefined;
+  #abortFailure: Failure | undefined;
+
+  /** `target` is where the application wanted to go. Nothing happens before `start`. */
+  constructor(scope: PodScope, fd: Fd, source: SocketAddress, target: SocketAddress) {
+    this.#scope = scope;
+    this.#fd = fd;
+    this.#source = source;
+    this.#target = target;
+    this.#startMs = scope.data.loop.nowMs;
+  }
+
+  start(): void {
+    const { data, pod } = this.#scope;
+    data.pending.enter();
+    data.outlets.metrics.sockets('source').inc();
+    this.#scope.add(this);
+    if (isLoopback(this.#target.address) && data.illegalPorts.has(this.#target.port)) {
+      this.#deny(selfCall);
+      return;
+    }
+    const wait = new LocalWorkloadWait(data, pod, (workload) => {
+      this.#cancelWait = undefined;
+      if (workload === undefined) this.#deny(unknownWorkload(pod));
+      else this.#decide(workload);
+    });
+    this.#cancelWait = () => wait.cancel();
+    wait.start();
+  }
+
+  describe(): ConnectionDump | undefined {
+    if (this.#plan === undefined) return undefined;
+    return {
+      src: addressText(this.#source),
+      originalDst: addressText(this.#target),
+      actualDst: addressText(this.#plan.nextHop),
+      protocol: this.#plan.kind === 'tcp' ? 'TCP' : 'HBONE',
+    };
+  }
+
+  updateCounters(): void {
+    if (this.#bridge === undefined) return;
+    this.#record?.progress(this.#bridge.bytesToPeer, this.#bridge.bytesFromPeer);
+  }
+
+  abort(failure: Failure): void {
+    if (this.#isOver) return;
+    this.#abortFailure = failure;
+    if (this.#bridge === undefined) this.#fail(failure);
+    else this.#bridge.abort(new HboneError('CLOSED', failure.text));
+  }
+
+  onCertificate(context: TlsContext): void {
+    this.#cancelWait = undefined;
+    const plan = this.#plan;
+    if (this.#isOver || plan?.kind !== 'hbone') return;
+    this.#openTunnel(plan, context);
+  }
+
+  onCertificateFailed(detail: string): void {
+    this.#fail(identityFailure(detail));
+  }
+
+  onConnected(opened: OutboundStream | Fd): void {
+    this.#cancelWait = undefined;
+    this.#leavePending();
+    this.#bridge =
+      typeof opened === 'number'
+        ? new TcpBridge(this.#scope.data.loop, this.#fd, opened, this)
+        : opened.bridge(this.#fd, this);
+  }
+
+  onError(error: HboneError): void {
+    this.#cancelWait = undefined;
+    this.#fail(hboneFailure(error));
+  }
+
+  onDialFailed(errno: number): void {
+    this.#cancelWait = undefined;
+    this.#fail(connectFailure(errno));
+  }
+
+  onClose(result: BridgeResult): void {
+    this.#record?.progress(result.bytesToPeer, result.bytesFromPeer);
+    this.#finish(this.#abortFailure ?? (result.error && hboneFailure(result.error)));
+  }
+
+  #decide(source: Workload): void {
+    const { data } = this.#scope;
+    const plan = planOutbound({
+      view: data.store,
+      network: data.settings.network,
+      source,
+      sourceAddress: this.#source.address,
+      target: this.#target,
+      random: () => data.random(),
+      resolved: this.#resolved,
+      hbonePort: data.settings.ports.inboundHbone,
+    });
+    if (plan.kind === 'rejected') this.#deny(plan.reason);
+    else if (plan.kind === 'resolve') this.#resolve(source, plan.hostname);
+    else this.#execute(plan);
+  }
+
+  #resolve(source: Workload, hostname: string): void {
+    if (this.#resolved.size >= maxResolutions) {
+      this.#deny(`no ip addresses were resolved for workload: ${hostname}`);
+      return;
+    }
+    this.#scope.data.hosts.resolve(hostname, (addresses) => {
+      if (this.#isOver) return;
+      this.#resolved.set(hostname, addresses);
+      this.#decide(source);
+    });
+  }
+
+  #execute(plan: ReadyPlan): void {
+    this.#plan = plan;
+    const { data } = this.#scope;
+    const isTunnel = plan.kind !== 'tcp';
+    this.#record = new ConnectionRecord(data.outlets, {
+      reporter: 'source',
+      source: plan.source,
+      sourceBaggage: undefined,
+      sourcePrincipal: isTunnel ? plan.source.identity : undefined,
+      destination: plan.destination,
+      service: plan.service,
+      isMutualTls: isTunnel,
+      sourceAddress: this.#source,
+      destinationAddress: plan.nextHop,
+      authority: isTunnel ? plan.authority : undefined,
+      startMs: this.#startMs,
+    });
+    switch (plan.kind) {
+      case 'tcp': {
+        const options = { ...podSocketOptions(this.#scope), ...plan.nextHop };
+        const dial = new TcpDial(data.loop, options, this);
+        this.#cancelWait = () => dial.cancel();
+        return;
+      }
+      case 'hbone': {
+        const { identity } = plan.source;
+        this.#cancelWait = () => data.certificates.cancel(identity, this);
+        data.certificates.obtain(identity, this);
+        return;
+      }
+      case 'double-hbone':
+        this.#fail(otherFailure('unsupported feature: double HBONE to another network'));
+    }
+  }
+
+  #openTunnel(plan: HbonePlan, tls: TlsContext): void {
+    const { data, pool } = this.#scope;
+    const { nextHop, expectedIdentities } = plan;
+    const key = {
+      sourceIdentity: plan.source.identity,
+      destinationIdentities: expectedIdentities,
+      sourceAddress: this.#source.address,
+      ...nextHop,
+    };
+    const dial = {
+      ...podSocketOptions(this.#scope),
+      ...nextHop,
+      tls,
+      verifyPeer: (names: readonly string[]): boolean => names.some((name) => expectedIdentities.includes(name)),
+    };
+    const traceParent = newTraceParent(() => Math.floor(data.random() * 0x1_0000_0000));
+    const { source, service } = plan;
+    const facts = { source, service, sourceAddress: this.#source, traceParent };
+    const request = {
+      authority: plan.authority,
+      headers: connectHeaders(facts),
+      ...(data.settings.sendsEarly ? { earlyFd: this.#fd } : {}),
+    };
+    try {
+      const pending = pool.connect(key, dial, request, this);
+      this.#cancelWait = () => pending.cancel();
+    } catch (error) {
+      this.#fail(error instanceof HboneError ? hboneFailure(error) : otherFailure(String(error)));
+    }
+  }
+
+  /** Ends it before it counts as a connection: a warning, no metrics. */
+  #deny(reason: string): void {
+    this.#scope.data.log.denied(this.#source, this.#target, 'outbound', reason);
+    io.close(this.#fd);
+    this.#finish(undefined);
+  }
+
+  /** Ends it before bytes flowed. */
+  #fail(failure: Failure): void {
+    if (this.#isOver) return;
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    io.close(this.#fd);
+    this.#finish(failure);
+  }
+
+  #finish(failure: Failure | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#leavePending();
+    this.#record?.close(failure);
+    this.#scope.data.outlets.metrics.sockets('source').dec();
+    this.#scope.remove(this);
+  }
+
+  #leavePending(): void {
+    if (!this.#isPending) return;
+    this.#isPending = false;
+    this.#scope.data.pending.leave();
+  }
+}

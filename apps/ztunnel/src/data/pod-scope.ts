@@ -1,0 +1,47 @@
+import type { HbonePool } from '@ambit/hbone';
+import type { Fd, KeepaliveOptions } from '@ambit/net';
+import type { ConnectionRecord, PodIdentity } from '../worker-protocol.ts';
+import type { DataContext } from './data-context.ts';
+import type { Failure } from './failure.ts';
+
+/** A connection of a pod, from its acceptance to its end. */
+export interface LiveConnection {
+  readonly direction: 'inbound' | 'outbound';
+  /** For the admin dump; undefined while there is nothing to tell. */
+  describe(): ConnectionRecord | undefined;
+  /** Brings the byte counters of the metrics up to date. */
+  updateCounters(): void;
+  /** Ends it now, with that failure as its outcome. */
+  abort(failure: Failure): void;
+}
+
+/** What connections need of the pod they belong to. */
+export interface PodScope {
+  readonly data: DataContext;
+  readonly pod: PodIdentity;
+  /** Undefined: the process's own namespace. */
+  readonly netnsFd: Fd | undefined;
+  /** Tunnels of this pod; never shared with another. */
+  readonly pool: HbonePool;
+  /** False where the kernel does not let sockets come from foreign addresses. */
+  readonly keepsSourceAddress: boolean;
+  add(connection: LiveConnection): void;
+  remove(connection: LiveConnection): void;
+}
+
+/** Options that every connect from a pod shares: namespace, mark, keepalive. */
+export interface PodSocketOptions {
+  readonly netnsFd?: Fd;
+  readonly mark?: number;
+  readonly keepalive?: KeepaliveOptions;
+}
+
+/** Without the mark the pod's own redirection would catch the connection. */
+export function podSocketOptions({ netnsFd, data }: PodScope): PodSocketOptions {
+  const { packetMark, keepalive } = data.settings;
+  return {
+    ...(netnsFd === undefined ? {} : { netnsFd }),
+    ...(packetMark === undefined ? {} : { mark: packetMark }),
+    ...(keepalive === undefined ? {} : { keepalive }),
+  };
+}
