@@ -13,6 +13,7 @@ export class IdentityFiles implements Disposable {
   readonly #paths: LabPaths;
   readonly #nodes: readonly LabNode[];
   readonly #proxyUids: ReadonlyMap<string, string>;
+  readonly #controlPlaneUid = randomUUID();
   readonly #pods: () => readonly PodSandbox[];
   readonly #written = new Set<string>();
   readonly #renewal: NodeJS.Timeout;
@@ -27,6 +28,9 @@ export class IdentityFiles implements Disposable {
     this.write();
   }
 
+  /** Name of the control plane's token file. */
+  static readonly controlPlaneToken: string = 'control-plane';
+
   /** Name of the token file of a node's proxy. */
   static proxyToken(node: string): string {
     return `ztunnel.${node}`;
@@ -39,6 +43,7 @@ export class IdentityFiles implements Disposable {
       names.add(name);
       this.#tokens.write(this.#paths.token(name), subject, nowMs);
     };
+    write(IdentityFiles.controlPlaneToken, { namespace: SYSTEM_NAMESPACE, serviceAccount: 'istiod', pod: 'istiod', podUid: this.#controlPlaneUid, node: 'fabric' });
     for (const { name: node } of this.#nodes) {
       write(IdentityFiles.proxyToken(node), { namespace: SYSTEM_NAMESPACE, serviceAccount: 'ztunnel', pod: `ztunnel-${node}`, podUid: this.#proxyUids.get(node) ?? '', node });
     }

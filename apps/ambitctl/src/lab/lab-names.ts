@@ -53,6 +53,7 @@ export class LabPaths {
   get jwks(): string { return join(this.root, 'jwks.json'); }
   get assignments(): string { return join(this.root, 'assignments.json'); }
   get caDirectory(): string { return join(this.root, 'ca'); }
+  get controlPlaneDirectory(): string { return join(this.root, 'control-plane'); }
   /** What a second `ambitctl` needs to know of a running lab. */
   get record(): string { return join(this.root, 'lab.json'); }
   log(process: string): string { return join(this.logs, `${process}.log`); }

@@ -22,7 +22,7 @@ import { MeshProcess } from './mesh-process.ts';
 import { httpInNamespace, type HttpAnswer } from './namespace-socket.ts';
 import { createFabric, createNode } from './network.ts';
 import type { PodSandbox } from './pod-sandbox.ts';
-import { planProcesses } from './process-plan.ts';
+import { planProcesses, START_STAGES } from './process-plan.ts';
 import { ResolverServer } from './resolver-server.ts';
 import { ServiceAllocator } from './service-allocator.ts';
 import { ServiceProxy } from './service-proxy.ts';
@@ -242,10 +242,9 @@ export class Lab implements AsyncDisposable {
     const identities = new IdentityFiles(paths, description.nodes, () => kubelet.sandboxes());
     this.#cleanups.push(() => identities[Symbol.dispose]());
     this.#onPodsChanged = () => identities.write();
-    if (withMesh) this.#startMesh();
+    if (withMesh) this.#planMesh();
     this.#progress(`pods: ${source.list('Pod').length}`);
-    await kubelet.start();
-    if (withMesh) await this.#waitForMesh();
+    await Promise.all([kubelet.start(), this.#startMesh()]);
     await this.#waitForPods();
     this.#isUp = true;
     writeRecord(paths, this.record());
@@ -287,7 +286,7 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  #startMesh(): void {
+  #planMesh(): void {
     for (const plan of planProcesses(this.description, this.paths)) {
       const process = new MeshProcess({
         plan,
@@ -300,13 +299,20 @@ export class Lab implements AsyncDisposable {
         onProblem: (line) => this.#problem(line),
       });
       this.#processes.set(plan.name, process);
-      process.start();
     }
     this.#cleanups.push(() => Promise.all(this.processes().map((process) => process.stop())).then(() => {}));
   }
 
-  async #waitForMesh(): Promise<void> {
-    for (const process of this.processes()) {
+  async #startMesh(): Promise<void> {
+    for (const stage of START_STAGES) {
+      const processes = this.processes().filter(({ plan }) => stage.includes(plan.kind));
+      for (const process of processes) process.start();
+      await this.#waitReady(processes);
+    }
+  }
+
+  async #waitReady(processes: readonly MeshProcess[]): Promise<void> {
+    for (const process of processes) {
       try {
         await process.waitReady(READY_TIMEOUT_MS);
       } catch (cause) {

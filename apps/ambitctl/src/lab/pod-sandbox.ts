@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { delay, runCommand, TaskScope } from '@ambit/runtime';
+import { delay, runCommand, TaskScope, toAmbitError } from '@ambit/runtime';
 import { removePodStatus, writePodStatus, type Pod, type PodPhase } from '@ambit/kube';
 import type { DualAddress } from './address-plan.ts';
 import { cniAdd } from './cni-plugin.ts';
@@ -122,13 +122,16 @@ export class PodSandbox {
   async #joinMesh(signal: AbortSignal): Promise<void> {
     if (!this.#options.hasMesh) return;
     const { paths, node, pod } = this.#options;
+    let lastProblem = '';
     for (;;) {
       signal.throwIfAborted();
       try {
         await cniAdd({ runDir: paths.cniDirectory(node.name), netnsPath: this.netnsPath, namespace: pod.metadata.namespace, name: pod.metadata.name });
         return;
       } catch (cause) {
-        this.#options.onProblem(cause instanceof Error ? cause.message : String(cause));
+        const problem = toAmbitError(cause).message;
+        if (problem !== lastProblem) this.#options.onProblem(problem);
+        lastProblem = problem;
         await delay(CNI_RETRY_MS, { signal });
       }
     }

@@ -28,7 +28,9 @@ export type ReadinessCheck =
   | { readonly kind: 'http'; readonly port: number; readonly path: string }
   | { readonly kind: 'file'; readonly path: string };
 
-/** In the order in which they are started. */
+/** Started together when all of the stage before are ready: the CA's root file is read at start by those who trust it. */
+export const START_STAGES: readonly (readonly PlannedProcess['kind'][])[] = [['bus', 'ca'], ['control-plane', 'cni-agent'], ['ztunnel']];
+
 export function planProcesses(lab: LabDescription, paths: LabPaths): readonly PlannedProcess[] {
   return [bus(paths), ca(paths), controlPlane(paths), ...lab.nodes.flatMap((node) => [agent(node, paths), ztunnel(node, paths, lab.ztunnelPrograms[node.name] ?? lab.ztunnelPrograms['*'])])].map((process) => ({
     ...process,
@@ -52,6 +54,7 @@ function ca(paths: LabPaths): PlannedProcess {
       AMBIT_ASSIGNMENTS_FILE: paths.assignments,
       AMBIT_GRPC_ADDRESS: `${FABRIC_ADDRESS.v4}:${PORTS.ca}`,
       AMBIT_HTTP_PORT: String(PORTS.caHttp),
+      AMBIT_CA_SERVING_NAMES: `${SYSTEM_NAMESPACE}/istiod=${FABRIC_ADDRESS.v4}+istiod.${SYSTEM_NAMESPACE}.svc`,
       AMBIT_BUS: `unix:${paths.busSocket}`,
     },
     readiness: { kind: 'http', port: PORTS.caHttp, path: '/ready' },
@@ -65,7 +68,10 @@ function controlPlane(paths: LabPaths): PlannedProcess {
       AMBIT_MANIFEST_DIRS: paths.manifests,
       AMBIT_STATUS_DIR: paths.status,
       AMBIT_JWKS_FILE: paths.jwks,
-      AMBIT_CA_DIR: paths.caDirectory,
+      AMBIT_STATE_DIR: paths.controlPlaneDirectory,
+      CA_ADDRESS: `https://${FABRIC_ADDRESS.v4}:${PORTS.ca}`,
+      CA_ROOT_CA: join(paths.caDirectory, 'root-cert.pem'),
+      AUTH_TOKEN: paths.token(IdentityFiles.controlPlaneToken),
       AMBIT_BUS: `unix:${paths.busSocket}`,
     },
     readiness: { kind: 'http', port: PORTS.controlPlaneHttp, path: '/ready' },
@@ -103,6 +109,7 @@ function ztunnel(node: LabNode, paths: LabPaths, program: string | undefined): P
       XDS_ROOT_CA: join(paths.caDirectory, 'root-cert.pem'),
       CA_ROOT_CA: join(paths.caDirectory, 'root-cert.pem'),
       AUTH_TOKEN: paths.token(IdentityFiles.proxyToken(node.name)),
+      LOG_FORMAT: 'json',
       ...(program === undefined ? { AMBIT_BUS: `unix:${paths.busSocket}` } : {}),
     },
     readiness: { kind: 'http', port: 15_021, path: '/healthz/ready' },
