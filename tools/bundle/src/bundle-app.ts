@@ -2,7 +2,16 @@
  * Bundles one app: `apps/NAME/dist/main.mjs`, one more file per worker entry, source maps, and `io.node` beside them.
  * The result is kept while sources, lock file and addon stay the same.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { rolldown, type Plugin } from 'rolldown';
 import { projectClosure, sourcesKey } from './workspace-sources.ts';
@@ -31,7 +40,12 @@ export async function bundleApp(root: string, app: string, isForced: boolean): P
   const key = sourcesKey(root, projectClosure(root, project), ['package-lock.json', addon, ...own]);
   const folder = join(root, project, 'dist');
   const keyFile = join(folder, 'key');
-  if (!isForced && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) return { kind: 'cached', folder };
+  if (!isForced && existsSync(keyFile) && readFileSync(keyFile, 'utf8') === key) {
+    // The time of the key says when the bundle was last right; the lab compares it with the sources.
+    const now = new Date();
+    utimesSync(keyFile, now, now);
+    return { kind: 'cached', folder };
+  }
 
   const staging = `${folder}.${process.pid}`;
   rmSync(staging, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '@ambit/runtime';
+import { processEntry } from './process-entry.ts';
 import { enclose } from './enclosure.ts';
 import { httpInNamespace } from './namespace-socket.ts';
 import type { PlannedProcess } from './process-plan.ts';
@@ -110,7 +111,7 @@ export class MeshProcess {
   #command(): readonly string[] {
     const { netns, nodeDirectory, nameserver, repository } = this.#options;
     const { program } = this.plan;
-    const argv = program === undefined ? [process.execPath, join(repository, this.plan.entry), ...this.plan.args] : [program, ...this.plan.args];
+    const argv = program === undefined ? [process.execPath, processEntry(repository, this.plan.entry), ...this.plan.args] : [program, ...this.plan.args];
     mkdirSync(nodeDirectory, { recursive: true });
     if (!this.plan.usesNodeResolver || nameserver === undefined) return enclose({ netns }, argv);
     const resolvConf = join(nodeDirectory, 'resolv.conf');
