@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -73,4 +73,29 @@ test('keys are read again when the file is replaced, and a private key is not ac
   const verdict = await verifier.verify(signedByOther);
   assert.match(verdict.kind === 'refused' ? verdict.reason : '', /private or symmetric key/);
   writeKeys(pair.publicKey);
+});
+
+test('a token verified before is refused once it expires or its key is gone', async () => {
+  const own = new ManualClock();
+  const remembering = new TokenVerifier({ jwksFile, audiences: ['istio-ca'], clock: own });
+  utimesSync(jwksFile, 1_000_000, 1_000_000);
+  const good = await token({ exp: nowSec + 600 });
+  const short = await token({ exp: nowSec + 60 });
+  for (let round = 0; round < 3; round += 1) {
+    for (const header of [good, short]) assert.equal((await remembering.verify(header)).kind, 'verified');
+  }
+  own.advance(71_000);
+  assert.equal((await remembering.verify(short)).kind, 'refused');
+  assert.equal((await remembering.verify(good)).kind, 'verified');
+  writeKeys(other.publicKey);
+  assert.equal((await remembering.verify(good)).kind, 'refused');
+  writeKeys(pair.publicKey);
+});
+
+test('a token that differs in one character from a verified one is refused', async () => {
+  const good = await token();
+  assert.equal((await verifier.verify(good)).kind, 'verified');
+  const at = good.lastIndexOf('.') + 5;
+  const changed = good.slice(0, at) + (good[at] === 'A' ? 'B' : 'A') + good.slice(at + 1);
+  assert.equal((await verifier.verify(changed)).kind, 'refused');
 });

@@ -2,6 +2,7 @@ import { AmbitError, type Clock, WatchedFile, systemClock } from '@ambit/runtime
 import { type JWTVerifyGetKey, errors, jwtVerify } from 'jose';
 import { parseJwks, tokenAlgorithms } from './jwks.ts';
 import { type ServiceAccountClaims, readServiceAccountClaims } from './token-claims.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 /** Options of {@link TokenVerifier}. */
 export interface TokenVerifierOptions {
@@ -30,6 +31,7 @@ const CLOCK_TOLERANCE_SEC = 10;
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
   readonly #keys: WatchedFile<JWTVerifyGetKey>;
+  readonly #verified = new VerifiedTokens();
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
@@ -40,22 +42,33 @@ export class TokenVerifier {
   async verify(header: string | undefined): Promise<TokenVerdict> {
     if (header === undefined) return refused('no bearer token');
     if (!header.startsWith('Bearer ') || header.length > MAX_TOKEN_LENGTH) return refused('not a bearer token');
-    const { audiences, issuer, clock = systemClock } = this.#options;
     try {
-      const { payload } = await jwtVerify(header.slice('Bearer '.length), this.#keys.current(), {
-        algorithms: [...tokenAlgorithms],
-        audience: [...audiences],
-        requiredClaims: ['exp', 'sub', 'aud'],
-        clockTolerance: CLOCK_TOLERANCE_SEC,
-        currentDate: new Date(clock.wallTimeMs()),
-        ...(issuer === undefined ? {} : { issuer }),
-      });
-      const claims = readServiceAccountClaims(payload);
-      return typeof claims === 'string' ? refused(claims) : { kind: 'verified', ...claims };
+      return await this.#verifyToken(header.slice('Bearer '.length));
     } catch (error) {
       if (error instanceof errors.JOSEError) return refused(`token: ${error.message}`);
       return refused(error instanceof AmbitError ? error.message : 'the key set cannot be used');
     }
+  }
+
+  async #verifyToken(token: string): Promise<TokenVerdict> {
+    const { audiences, issuer, clock = systemClock } = this.#options;
+    const keys = this.#keys.current();
+    this.#verified.useKeys(keys);
+    const wallTimeMs = clock.wallTimeMs();
+    const known = this.#verified.get(token, wallTimeMs);
+    if (known !== undefined) return { kind: 'verified', ...known };
+    const { payload } = await jwtVerify(token, keys, {
+      algorithms: [...tokenAlgorithms],
+      audience: [...audiences],
+      requiredClaims: ['exp', 'sub', 'aud'],
+      clockTolerance: CLOCK_TOLERANCE_SEC,
+      currentDate: new Date(wallTimeMs),
+      ...(issuer === undefined ? {} : { issuer }),
+    });
+    const claims = readServiceAccountClaims(payload);
+    if (typeof claims === 'string') return refused(claims);
+    this.#verified.add(token, claims, (payload.exp ?? 0) * 1000, keys);
+    return { kind: 'verified', ...claims };
   }
 }
 
