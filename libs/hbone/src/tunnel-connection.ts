@@ -348,7 +348,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.owner.onClosed(error);
   }
 
-  #lose(error: HboneError): void {
+  #lose(error: HboneError | undefined): void {
     if (!this.isOpen) return;
     this.#finish(error, 'closed');
     this.#transport.close();
@@ -410,6 +410,8 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   }
 
   #onReadEnd(result: number): void {
+    // Without streams nothing is lost: the peer closed what it no longer needs.
+    if (result === 0 && this.streams.size === 0 && this.#receiver.hasSettings) return this.#lose(undefined);
     const text = result === 0 ? 'tunnel peer closed the connection' : this.#transport.failure(result);
     const isEarly = !this.#receiver.hasSettings;
     if (isEarly) this.#lose(new HboneError('HTTP2_FAILED', `http2 handshake failed: ${text}`, { retryable: true }));
