@@ -15,11 +15,11 @@ const published = (generation: number) => ({ generation, changed: 1, removed: 0,
 const denied = { node: 'n', policy: 'ns/p', reason: 'DENY', isLate: false };
 const addresses = { sourceIdentity: '', sourceAddress: '1.1.1.1:1', destinationWorkload: 'w', destinationAddress: '' };
 
-/** Resolves when `isTrue` holds; fails after five seconds. */
+/** Resolves when `isTrue` holds; fails after twenty seconds. */
 export async function eventually(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`did not happen within five seconds: ${what}`);
+    if (Date.now() > deadline) throw new Error(`did not happen in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
@@ -39,7 +39,7 @@ export function testTransport(name: string, open: () => Promise<TransportRig>, s
 
   /** Publishes until the subscription is known to work; a bus promises nothing about the moment it begins. */
   const warmUp = async (publisher: EventBus, isHeard: () => boolean): Promise<void> => {
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 20_000;
     while (!isHeard()) {
       assert.ok(Date.now() < deadline, 'the subscription never began');
       publisher.publish('config.published', published(0));

@@ -1,4 +1,4 @@
-import { type NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { patternOf } from './event-catalogue.ts';
 

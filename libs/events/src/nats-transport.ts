@@ -2,7 +2,7 @@
  * Events over NATS. Connects and reconnects for ever; while there is no connection a bounded queue holds what is
  * published, and the client's own buffer is never allowed to grow: what was not flushed counts against a limit.
  */
-import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import type { NatsConnection, NodeConnectionOptions, Subscription } from '@nats-io/transport-node';
 import {
   DEFAULT_QUEUE_LIMIT,
   DropOldestQueue,
@@ -10,7 +10,6 @@ import {
   type TransportState,
   type TransportStatus,
 } from './event-transport.ts';
-import { ensureAuditStream } from './nats-audit-stream.ts';
 import { checkPattern } from './subject-pattern.ts';
 
 export interface NatsTransportOptions {
@@ -85,7 +84,7 @@ export class NatsTransport implements EventTransport {
   async #run(): Promise<void> {
     const { servers, name, token } = this.#options;
     while (this.#state !== 'closed') {
-      const connecting = connect({
+      const connecting = connectTo({
         servers: [...servers],
         name,
         ...(token === undefined ? {} : { token }),
@@ -117,7 +116,7 @@ export class NatsTransport implements EventTransport {
     for (const wanted of this.#wanted) this.#activate(connection, wanted);
     this.#setConnected(connection);
     if (this.#options.keepsAudit !== true) return;
-    ensureAuditStream(connection).catch((cause: unknown) => {
+    keepAudit(connection).catch((cause: unknown) => {
       this.#lastError = `no audit stream: ${cause instanceof Error ? cause.message : String(cause)}`;
     });
   }
@@ -177,6 +176,17 @@ export class NatsTransport implements EventTransport {
     if (connection !== undefined) await (wasConnected ? connection.drain() : connection.close()).catch(() => undefined);
     await this.#running;
   }
+}
+
+/** Loaded when used: the client costs 6 MB, which a node proxy without NATS does not pay. */
+async function connectTo(options: NodeConnectionOptions): Promise<NatsConnection> {
+  const { connect } = await import('@nats-io/transport-node');
+  return connect(options);
+}
+
+async function keepAudit(connection: NatsConnection): Promise<void> {
+  const { ensureAuditStream } = await import('./nats-audit-stream.ts');
+  await ensureAuditStream(connection);
 }
 
 function pause(ms: number): Promise<undefined> {

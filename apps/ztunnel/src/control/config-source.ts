@@ -5,7 +5,6 @@ import type { TaskScope } from '@ambit/runtime';
 import { DeltaClient, type DeltaClientObserver, grpcConnector, ztunnelNode } from '@ambit/xds';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { imagePath, serverAddress, tokenSetting } from './derived-settings.ts';
-import { parseLocalXds } from './local/local-xds.ts';
 import type { MeshState } from './mesh-state.ts';
 import type { ZtunnelConfig } from './ztunnel-config.ts';
 
@@ -26,12 +25,14 @@ export interface ConfigSource {
 }
 
 /** Loads the static document and starts the client. Throws AmbitError `BAD_LOCAL_XDS`. */
-export function startConfigSource(options: ConfigSourceOptions, scope: TaskScope): ConfigSource {
+export async function startConfigSource(options: ConfigSourceOptions, scope: TaskScope): Promise<ConfigSource> {
   const { config, state } = options;
   const policies = state.policyHandler();
   const addresses = state.addressHandler(config.isOnDemand ? 'on-demand' : 'wildcard');
   const text = config.localXds ?? (config.localXdsPath && readFileSync(config.localXdsPath, 'utf8'));
   if (text !== undefined) {
+    // Loaded when used: few proxies need a YAML parser.
+    const { parseLocalXds } = await import('./local/local-xds.ts');
     const local = parseLocalXds(text);
     policies.update(local.policies);
     addresses.update(local.addresses);

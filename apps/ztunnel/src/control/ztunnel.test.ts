@@ -38,9 +38,9 @@ async function ask(port: number, name: string): Promise<dns.DecodedPacket> {
   return dns.decode(reply);
 }
 
-/** Asks until the answer is as wanted; fails after five seconds. */
+/** Asks until the answer is as wanted; fails after twenty seconds. */
 async function eventually<T>(read: () => Promise<T>, isWanted: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 20_000;
   for (;;) {
     const value = await read().catch(() => undefined);
     if (value !== undefined && isWanted(value)) return value;

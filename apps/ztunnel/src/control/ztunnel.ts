@@ -57,7 +57,7 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
   const servers = await serveHttp(parts, readiness, () => quit.abort('POST /quitquitquit'));
   const synced = readiness.pend('state manager');
   await Promise.race([parts.workers?.ready(), failed.promise]);
-  const source: ConfigSource = startSource(parts, scope);
+  const source: ConfigSource = await startSource(parts, scope);
   log.info({ mode: config.mode, node: config.nodeName, version: config.istioVersion }, 'started');
   const { ready } = source;
   scope.run('pods', async (signal) => {
@@ -131,7 +131,7 @@ async function serveHttp(parts: ZtunnelParts, readiness: Readiness, onQuit: () =
   return [admin, stats, ready];
 }
 
-function startSource(parts: ZtunnelParts, scope: TaskScope): ConfigSource {
+function startSource(parts: ZtunnelParts, scope: TaskScope): Promise<ConfigSource> {
   const { config, state, registry, loggers, environment } = parts;
   const metrics = xdsMetrics(registry);
   const log = loggers.scope('xds');
