@@ -6,7 +6,7 @@ import { Agent, get } from 'node:http';
 
 const [url = '', workers = '8', mode = 'new'] = process.argv.slice(2);
 const TIMEOUT_MS = 10_000;
-const result = { ok: 0, failed: 0, slowestMs: 0, failures: {} as Record<string, number> };
+const result = { ok: 0, failed: 0, slowestMs: 0, failures: {} as Record<string, number>, failedAt: [] as string[] };
 let isRunning = true;
 
 function requestOnce(agent: Agent): Promise<void> {
@@ -30,6 +30,7 @@ async function work(): Promise<void> {
       result.ok += 1;
     } catch (cause) {
       result.failed += 1;
+      if (result.failedAt.length < 20) result.failedAt.push(new Date().toISOString());
       const error = cause instanceof Error ? cause : new Error(String(cause));
       const name = 'code' in error && typeof error.code === 'string' ? `${error.code} ${error.message}` : error.message;
       result.failures[name] = (result.failures[name] ?? 0) + 1;

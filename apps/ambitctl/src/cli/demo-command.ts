@@ -3,7 +3,7 @@ import { exitCodes } from '@ambit/runtime';
 import type { Command } from 'commander';
 import { checkRequirements } from '../lab/requirements.ts';
 import { runDemo } from '../demo/demo.ts';
-import { EXAMPLE_LAB } from './lab-commands.ts';
+import { collect, EXAMPLE_LAB, readZtunnelProgram } from './lab-commands.ts';
 import type { Surroundings } from './surroundings.ts';
 
 interface DemoFlags {
@@ -11,6 +11,7 @@ interface DemoFlags {
   readonly only?: string;
   readonly file: string;
   readonly stateDir: string;
+  readonly ztunnel?: readonly string[];
 }
 
 export function addDemoCommand(program: Command, surroundings: Surroundings): void {
@@ -19,9 +20,10 @@ export function addDemoCommand(program: Command, surroundings: Surroundings): vo
     .option('--only <ids>', 'only these groups of claims, such as 1,4')
     .option('--file <lab.yaml>', 'the lab to run it in', EXAMPLE_LAB)
     .option('--state-dir <folder>', 'where labs keep their state', surroundings.stateRoot)
+    .option('--ztunnel <[node=]program>', "run this program as ztunnel, for instance Istio's; repeatable", collect)
     .action(async (flags: DemoFlags) => {
       checkRequirements(surroundings.searchPath);
-      const isProven = await runDemo({ labFile: flags.file, stateRoot: flags.stateDir, searchPath: surroundings.searchPath, isCheck: flags.check === true, only: flags.only?.split(',') });
+      const isProven = await runDemo({ labFile: flags.file, ztunnelPrograms: Object.fromEntries((flags.ztunnel ?? []).map(readZtunnelProgram)), stateRoot: flags.stateDir, searchPath: surroundings.searchPath, isCheck: flags.check === true, only: flags.only?.split(',') });
       if (!isProven) process.exitCode = exitCodes.findings;
     });
 }

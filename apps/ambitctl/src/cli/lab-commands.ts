@@ -78,12 +78,13 @@ function describe(flags: LabFlags): LabDescription {
   return flags.name === undefined ? description : { ...description, name: checkLabName(flags.name) };
 }
 
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
+/** For options that may be given several times. */
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
 
 /** `node=program`, or a program for every node. */
-function readZtunnelProgram(value: string): readonly [string, string] {
+export function readZtunnelProgram(value: string): readonly [string, string] {
   const [, node = '*', program = ''] = /^(?:([a-z0-9-]+)=)?(.*)$/.exec(value) ?? [];
   if (!isExecutable(program)) throw new LabError('BAD_LAB_FILE', `--ztunnel ${value}: ${program} is not an executable file`);
   return [node, program];

@@ -10,6 +10,8 @@ import { claimGroups } from './claims/claim-groups.ts';
 
 export interface DemoOptions {
   readonly labFile: string;
+  /** As in the lab's description. */
+  readonly ztunnelPrograms: Readonly<Record<string, string>>;
   readonly stateRoot: string;
   readonly searchPath: string;
   /** Only prints claims and the verdict. */
@@ -20,7 +22,7 @@ export interface DemoOptions {
 
 /** @returns true when every claim was proven and nothing was left behind. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
-  const description = readLabFile(options.labFile);
+  const description = { ...readLabFile(options.labFile), ztunnelPrograms: options.ztunnelPrograms };
   const stopping = new AbortController();
   const interrupt = (): void => stopping.abort(new Error('interrupted'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);

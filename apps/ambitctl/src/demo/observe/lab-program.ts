@@ -128,6 +128,8 @@ export interface LoadResult {
   readonly failed: number;
   readonly slowestMs: number;
   readonly failures: Readonly<Record<string, number>>;
+  /** When the first of them failed, RFC 3339. */
+  readonly failedAt: readonly string[];
 }
 
 /** A constant load of HTTP requests from one pod. */
@@ -155,7 +157,7 @@ export class LoadRun implements AsyncDisposable {
 }
 
 /** One sentence about a load. */
-export function describeLoad({ ok, failed, slowestMs, failures }: LoadResult): string {
+export function describeLoad({ ok, failed, slowestMs, failures, failedAt }: LoadResult): string {
   const causes = Object.entries(failures).map(([cause, count]) => `${count}x ${cause}`).join(', ');
-  return `${ok} requests answered, ${failed} lost${causes === '' ? '' : ` (${causes})`}, slowest ${slowestMs} ms`;
+  return `${ok} requests answered, ${failed} lost${causes === '' ? '' : ` (${causes}, at ${failedAt.slice(0, 3).join(', ')})`}, slowest ${slowestMs} ms`;
 }
