@@ -7,16 +7,15 @@ export interface Reader {
 export class ReaderTable {
   readonly #readers = new Map<string, Set<Reader>>();
 
-  /** Enters a reader; the result takes it out again. */
-  enter(asked: string, reader: Reader): () => void {
-    let readers = this.#readers.get(asked);
-    if (readers === undefined) this.#readers.set(asked, (readers = new Set()));
-    readers.add(reader);
-    const entered = readers;
-    return () => {
-      entered.delete(reader);
-      if (entered.size === 0 && this.#readers.get(asked) === entered) this.#readers.delete(asked);
-    };
+  enter(asked: string, reader: Reader): void {
+    const readers = this.#readers.get(asked);
+    if (readers === undefined) this.#readers.set(asked, new Set([reader]));
+    else readers.add(reader);
+  }
+
+  leave(asked: string, reader: Reader): void {
+    const readers = this.#readers.get(asked);
+    if (readers?.delete(reader) === true && readers.size === 0) this.#readers.delete(asked);
   }
 
   /** The answer to `asked` changed. */
