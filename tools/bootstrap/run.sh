@@ -11,6 +11,8 @@ state=$root/.cache/bootstrap
 command=${1:-start}
 [ $# -gt 0 ] && shift
 cd "$root"
+# `ip`, `nft` and their like lie there, and not every shell of root searches them.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 say() { echo "ambit: $*" >&2; }
 stop() { say "$*"; exit 69; }

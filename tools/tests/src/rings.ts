@@ -28,7 +28,7 @@ async function runUnit(root: string): Promise<TestSummary> {
   rmSync(folder, { recursive: true, force: true });
   const code = await runChild('nx', ['run-many', '-t', 'test', '--parallel=2', '--outputStyle=static'], {
     cwd: root,
-    env: { NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', CI: 'true' },
+    env: { NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false', CI: 'true', FORCE_COLOR: '0' },
   });
   const files = globSync('**/*.json', { cwd: folder });
   const summary = mergeSummaries(files.map((file) => parseSummary(readFileSync(join(folder, file), 'utf8'))));
