@@ -26,7 +26,7 @@ export function parseYamlDocuments(file: string, text: string): ParsedFile {
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
   try {
-    const documents = parseAllDocuments(text, { lineCounter, merge: true, prettyErrors: false });
+    const documents = parseAllDocuments(text, { lineCounter, merge: true, stringKeys: true, prettyErrors: false });
     const objects: LocatedObject[] = [];
     for (const document of documents) {
       const [error] = document.errors;

@@ -72,7 +72,7 @@ function ruleEffectFindings(
   const converted = convertRule(rule, policy.metadata.namespace);
   const isDead = converted.clauses.some((clause) => clause.matches.length > 0 && clause.matches.every(isEmptyMatch));
   if (isDead) {
-    const reason = l7.length > 0 ? `${names} need HTTP` : 'trustDomains alone cannot be checked';
+    const reason = l7.length > 0 ? `${names} need HTTP` : 'it names nothing that ztunnel can check';
     const effect = `this ${policy.spec.action} rule can never match at ztunnel (${reason}), so it has no effect`;
     return [warning(rule.origin, `${title}: ${effect}; put the policy on a waypoint with targetRefs`)];
   }

@@ -102,7 +102,8 @@ function readRule(reader: ObjectReader, locate: Locate): PolicyRule {
 
 function readSource(reader: ObjectReader): PolicySource {
   const source = sourceFields.map((field) => readValues(reader, field)).filter(hasValues);
-  if (source.length === 0) reader.error('', 'must name at least one source; to match every caller leave out "from"');
+  if (!namesAny(reader, sourceFields))
+    reader.error('', 'must name at least one source; to match every caller leave out "from"');
   for (const { field, values, notValues } of source) {
     if (field !== 'ipBlocks' && field !== 'remoteIpBlocks') continue;
     for (const value of [...values, ...notValues]) {
@@ -114,7 +115,7 @@ function readSource(reader: ObjectReader): PolicySource {
 
 function readOperation(reader: ObjectReader): PolicyOperation {
   const operation = operationFields.map((field) => readValues(reader, field)).filter(hasValues);
-  if (operation.length === 0)
+  if (!namesAny(reader, operationFields))
     reader.error('', 'must name at least one operation; to match every request leave out "to"');
   for (const { field, values, notValues } of operation) {
     if (field !== 'ports') continue;
@@ -136,8 +137,17 @@ function readCondition(reader: ObjectReader): PolicyCondition {
 }
 
 function readValues<F extends string>(reader: ObjectReader, field: F): AttributeValues<F> {
-  const opposite = `not${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
-  return { field, values: reader.strings(field), notValues: reader.strings(opposite) };
+  return { field, values: reader.strings(field), notValues: reader.strings(opposite(field)) };
+}
+
+/** `ports` -> `notPorts`. */
+function opposite(field: string): string {
+  return `not${field.slice(0, 1).toUpperCase()}${field.slice(1)}`;
+}
+
+/** True when a field is written, however wrongly: its own mistakes are reported already. */
+function namesAny(reader: ObjectReader, fields: readonly string[]): boolean {
+  return fields.some((field) => reader.has(field) || reader.has(opposite(field)));
 }
 
 function hasValues(attribute: AttributeValues<string>): boolean {
