@@ -24,6 +24,10 @@ export interface ConfigSource {
   demand(name: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Connections wait five seconds for a workload at most. */
+const DEMAND_MS = 10_000;
+const MAX_DEMANDS = 10_000;
+
 /** Loads the static document and starts the client. Throws AmbitError `BAD_LOCAL_XDS`. */
 export async function startConfigSource(options: ConfigSourceOptions, scope: TaskScope): Promise<ConfigSource> {
   const { config, state } = options;
@@ -58,9 +62,20 @@ export async function startConfigSource(options: ConfigSourceOptions, scope: Tas
   scope.run('xds', (signal) => client.run(signal));
   return {
     ready: client.initialSync,
-    demand: async (name, signal) => {
-      if (config.isOnDemand) await client.demand(addresses.typeUrl, name, { signal });
-    },
+    demand: config.isOnDemand ? onDemand(client, addresses.typeUrl) : () => Promise.resolve(),
+  };
+}
+
+/** One request for a name however many connections wait for it; given up after a while, and in excess of a bound. */
+function onDemand(client: DeltaClient, typeUrl: string): ConfigSource['demand'] {
+  const pending = new Map<string, Promise<unknown>>();
+  return async (name, signal) => {
+    const known = pending.get(name);
+    if (known === undefined && pending.size >= MAX_DEMANDS) return;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(DEMAND_MS)]);
+    const asked = known ?? client.demand(typeUrl, name, { signal: limited }).finally(() => pending.delete(name));
+    pending.set(name, asked);
+    await asked;
   };
 }
 

@@ -129,7 +129,10 @@ export function parseWorkloadInfo(setting: string): PodIdentity {
   return { name, namespace, serviceAccount };
 }
 
-/** Host and port of a listener; `*` is every address. Throws AmbitError `BAD_CONFIG`. */
+/**
+ * Host and port of a listener; `*` is every address, `localhost` the IPv4 loopback whatever the resolver says first.
+ * Throws AmbitError `BAD_CONFIG`.
+ */
 export function listenAddress(
   setting: string,
   isIpv6Enabled: boolean,
@@ -140,5 +143,6 @@ export function listenAddress(
     throw new AmbitError('BAD_CONFIG', `${setting}: expected host:port`);
   }
   const everywhere = isIpv6Enabled ? '::' : '0.0.0.0';
+  if (host === 'localhost') return { host: '127.0.0.1', port: Number(port) };
   return { host: host === '*' ? everywhere : host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }

@@ -60,7 +60,10 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
   const source: ConfigSource = await startSource(parts, scope);
   log.info({ mode: config.mode, node: config.nodeName, version: config.istioVersion }, 'started');
   const { ready } = source;
-  scope.run('pods', async (signal) => {
+  const stop = AbortSignal.any([stopping, quit.signal]);
+  scope.run('pods', async (scopeSignal) => {
+    // A proxy that drains takes no new pods.
+    const signal = AbortSignal.any([scopeSignal, stop]);
     await Promise.race([ready, aborted(signal)]);
     if (signal.aborted) return;
     synced();
@@ -68,7 +71,6 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
     if (parts.pods !== undefined) await followAgent(parts, parts.pods, pods.setSynced, signal);
     else await serveDedicated(parts, pods.setSynced);
   });
-  const stop = AbortSignal.any([stopping, quit.signal]);
   await Promise.race([aborted(stop), failed.promise]);
   const deadlineMs = drainDeadlineMs(config);
   log.info({ reason: reasonOf(stop), deadlineMs }, 'draining');
