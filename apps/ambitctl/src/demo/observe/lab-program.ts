@@ -13,7 +13,7 @@ export function serviceFile(lab: Lab, name: string): string {
 }
 
 /** A program in a pod that is talked to line by line. Ends when disposed. */
-class LabProgram implements AsyncDisposable {
+export class LabProgram implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #lines: Interface;
   readonly #received: string[] = [];
@@ -37,7 +37,7 @@ class LabProgram implements AsyncDisposable {
   }
 
   /** The next line; undefined when the program has ended without one. */
-  async line(timeoutMs = ANSWER_TIMEOUT_MS): Promise<string | undefined> {
+  async line(timeoutMs: number = ANSWER_TIMEOUT_MS): Promise<string | undefined> {
     const signal = AbortSignal.timeout(timeoutMs);
     while (this.#received.length === 0 && !this.#isEnded) await once(this.#child, 'news', { signal });
     return this.#received.shift() ?? (this.#stderr === '' ? undefined : `broken ${this.#stderr.trim().split('\n').at(-1)}`);
