@@ -45,11 +45,11 @@ export interface ServingCertificate extends Disposable {
  * Waits until there is a certificate, then keeps it up to date: files are read again when their folders change, a CA is
  * asked again at half life. Established connections are not touched. Rejects when files cannot be used, or on abort.
  */
-export function openServingCertificate(
+export async function openServingCertificate(
   source: CertificateSource,
   options: ServingCertificateOptions,
 ): Promise<ServingCertificate> {
-  return source.kind === 'files' ? Promise.resolve(fromFiles(source, options)) : fromCa(source, options);
+  return source.kind === 'files' ? fromFiles(source, options) : fromCa(source, options);
 }
 
 function fromFiles(
