@@ -121,8 +121,8 @@ const floods: [string, Buffer, Partial<Parameters<Rig['server']>[0]>?][] = [
       repeated(1000, () => frame(FrameType.continuation, 0, 1, [0x82])),
     ]),
   ],
-  ['PRIORITY', repeated(1000, () => frame(FrameType.priority, 0, 1, [0, 0, 0, 3, 0]))],
-  ['unknown frames', repeated(1000, () => frame(99, 0, 0))],
+  ['PRIORITY', repeated(5000, () => frame(FrameType.priority, 0, 1, [0, 0, 0, 3, 0]))],
+  ['unknown frames', repeated(5000, () => frame(99, 0, 0))],
   ['WINDOW_UPDATE', repeated(5000, () => written(writeWindowUpdate(scratch, 0, 0, 1)))],
   [
     'resets that the server is made to send, by WINDOW_UPDATE of 0',

@@ -46,24 +46,13 @@ export class HbonePool {
 
   /**
    * Asks for a tunnel. The callback comes once, not before this returns. `dial` is used if this request has to make the
-   * connection; requests with equal keys must have equal plans. @throws RangeError for an illegal request.
+   * connection; requests with equal keys must have equal plans. @throws HboneError CLOSED.
    */
   connect(key: PoolKey, dial: DialPlan, request: ConnectRequest, callback: ConnectCallback): PendingConnect {
     if (this.#isClosed) throw new HboneError('CLOSED', 'pool draining', { source: 'internal' });
     const text = poolKeyText(key);
-    let slot = this.#slots.get(text);
-    if (slot === undefined) {
-      slot = new PoolSlot(this.#loop, this.#settings, {
-        onConnection: (connection) => void this.#connections.add(connection),
-        onGone: (connection) => void this.#connections.delete(connection),
-        onEmpty: (empty) => {
-          if (this.#slots.get(text) === empty) this.#slots.delete(text);
-        },
-      });
-      this.#slots.set(text, slot);
-    }
-    const pending = new PendingConnect(dial, request, callback);
-    slot.add(pending);
+    const pending = new PendingConnect(dial, request, callback, (again) => this.#slot(text).wait(again));
+    this.#slot(text).add(pending);
     return pending;
   }
 
@@ -79,5 +68,20 @@ export class HbonePool {
     const error = reason ?? new HboneError('CLOSED', 'pool draining', { source: 'internal' });
     for (const slot of this.#slots.values()) slot.close(error);
     for (const connection of this.#connections) connection.close(error);
+  }
+
+  #slot(text: string): PoolSlot {
+    let slot = this.#slots.get(text);
+    if (slot === undefined) {
+      slot = new PoolSlot(this.#loop, this.#settings, {
+        onConnection: (connection) => void this.#connections.add(connection),
+        onGone: (connection) => void this.#connections.delete(connection),
+        onEmpty: (empty) => {
+          if (this.#slots.get(text) === empty) this.#slots.delete(text);
+        },
+      });
+      this.#slots.set(text, slot);
+    }
+    return slot;
   }
 }

@@ -44,7 +44,7 @@ export class InboundStream implements StreamUser {
 
   /**
    * Sends the head of the answer; once. Any status but 200 ends the stream unless `endStream` says otherwise.
-   * @throws RangeError for an illegal header.
+   * An illegal header ends the stream with INTERNAL_ERROR instead.
    */
   respond(status: number, headers: readonly HeaderField[] = [], endStream: boolean = status !== 200): void {
     this.#stream.connection.respond(this.#stream, status, headers, endStream);

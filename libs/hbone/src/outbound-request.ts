@@ -108,7 +108,7 @@ export class OutboundRequest implements StreamUser {
     this.#fail(
       new HboneError('STREAM_RESET', `h2 failed: stream reset by peer: ${errorCodeName(code)}`, {
         retryable: isRefused,
-        details: { h2Code: code },
+        details: { h2Code: code, isUnprocessed: isRefused },
       }),
     );
   }

@@ -1,19 +1,27 @@
 import type { HboneError } from './hbone-error.ts';
-import type { ConnectCallback, ConnectRequest, OutboundRequest } from './outbound-request.ts';
+import type { ConnectCallback, ConnectRequest, OutboundRequest, OutboundStream } from './outbound-request.ts';
 import type { DialPlan } from './tunnel-dial.ts';
 
 /** A request for a tunnel, from `HbonePool.connect` until its callback. */
-export class PendingConnect {
+export class PendingConnect implements ConnectCallback {
   readonly dial: DialPlan;
   readonly request: ConnectRequest;
-  readonly callback: ConnectCallback;
+  readonly #callback: ConnectCallback;
+  readonly #retry: (pending: PendingConnect) => void;
   #sent: OutboundRequest | undefined;
   #isCancelled = false;
+  #isRetried = false;
 
-  constructor(dial: DialPlan, request: ConnectRequest, callback: ConnectCallback) {
+  constructor(
+    dial: DialPlan,
+    request: ConnectRequest,
+    callback: ConnectCallback,
+    retry: (pending: PendingConnect) => void,
+  ) {
     this.dial = dial;
     this.request = request;
-    this.callback = callback;
+    this.#callback = callback;
+    this.#retry = retry;
   }
 
   get isCancelled(): boolean {
@@ -31,10 +39,21 @@ export class PendingConnect {
     this.#sent = request;
   }
 
-  /** For the pool: the request failed before it got a stream. */
-  fail(error: HboneError): void {
+  onConnected(stream: OutboundStream): void {
+    this.#sent = undefined;
+    this.#callback.onConnected(stream);
+  }
+
+  /** For the pool. A request that the peer certainly did not look at is asked once more, elsewhere. */
+  onError(error: HboneError): void {
+    this.#sent = undefined;
     if (this.#isCancelled) return;
+    if (error.details['isUnprocessed'] === true && !this.#isRetried) {
+      this.#isRetried = true;
+      this.#retry(this);
+      return;
+    }
     this.#isCancelled = true;
-    this.callback.onError(error);
+    this.#callback.onError(error);
   }
 }

@@ -37,10 +37,12 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
   /** The request is sent at once on a usable connection, else it waits. Fails at the end of the turn if too many wait. */
   add(pending: PendingConnect): void {
     const connection = this.#usableConnection();
-    if (connection !== undefined && this.#waiting.length === 0) {
-      pending.sentAs(connection.request(pending.request, pending.callback));
-      return;
-    }
+    if (connection !== undefined && this.#waiting.length === 0 && this.#send(connection, pending)) return;
+    this.wait(pending);
+  }
+
+  /** The request is sent at the end of the turn, or waits longer. */
+  wait(pending: PendingConnect): void {
     this.#waiting.push(pending);
     this.#schedule();
   }
@@ -51,7 +53,7 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
     const waiting = this.#dialler === undefined ? this.#waiting : [this.#dialler, ...this.#waiting];
     this.#dialler = undefined;
     this.#waiting = [];
-    for (const pending of waiting) pending.fail(error);
+    for (const pending of waiting) pending.onError(error);
     this.#checkEmpty();
   }
 
@@ -75,7 +77,7 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
     this.#dial = undefined;
     const dialler = this.#dialler;
     this.#dialler = undefined;
-    dialler?.fail(error);
+    dialler?.onError(error);
     this.#serve();
   }
 
@@ -87,18 +89,21 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
       if (pending === undefined || pending.isCancelled) continue;
       const connection = this.#usableConnection();
       if (connection === undefined) break;
-      this.#send(connection, pending);
+      if (!this.#send(connection, pending)) pending.onError(cannotSend());
     }
     this.#waiting.splice(0, sent);
     if (this.#waiting.length > 0 && this.#dial === undefined) this.#dialFor(this.#waiting.shift());
     this.#checkEmpty();
   }
 
-  #send(connection: ClientConnection, pending: PendingConnect): void {
+  /** False if the request is illegal. */
+  #send(connection: ClientConnection, pending: PendingConnect): boolean {
     try {
-      pending.sentAs(connection.request(pending.request, pending.callback));
-    } catch (cause) {
-      pending.fail(new HboneError('HTTP2_FAILED', 'request cannot be sent', { source: 'internal', cause }));
+      pending.sentAs(connection.request(pending.request, pending));
+      return true;
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return false;
     }
   }
 
@@ -111,7 +116,7 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
   #refuseSurplus(): void {
     const surplus = this.#waiting.splice(this.#settings.poolMaxQueuedPerKey);
     for (const pending of surplus) {
-      pending.fail(
+      pending.onError(
         new HboneError('POOL_FULL', 'too many requests wait for one tunnel', { source: 'internal', retryable: true }),
       );
     }
@@ -138,4 +143,8 @@ export class PoolSlot implements TunnelDialUser, TurnEndTask {
     this.#isScheduled = true;
     this.#loop.atTurnEnd(this);
   }
+}
+
+function cannotSend(): HboneError {
+  return new HboneError('HTTP2_FAILED', 'request has an illegal header', { source: 'internal' });
 }

@@ -266,3 +266,30 @@ test('peers that answer PING keep an idle tunnel', async () => {
   assert.equal(pool.connectionCount, 1);
   assert.deepEqual(inbound.closed, []);
 });
+
+test('requests that the peer refused unseen are asked again on another connection', async () => {
+  await using rig = new Rig();
+  const [pool, port, inbound] = poolTo(rig, {}, { serverMaxStreams: 5 });
+  // All at once, before the peer has told its limit.
+  const asked = ask(rig, pool, port, 10);
+  await rig.until(() => asked.streams.length + asked.errors.length === 10, 'all');
+  assert.deepEqual(asked.errors, []);
+  assert.equal(inbound.connections.length, 2);
+});
+
+test('an illegal header fails its request and harms no other', async () => {
+  await using rig = new Rig();
+  const [pool, port] = poolTo(rig, {});
+  const errors: HboneError[] = [];
+  const asked = ask(rig, pool, port, 1);
+  for (const value of ['a\nb', 'snow \u2603']) {
+    const request = { authority: 'x:1', headers: [['baggage', value]] as const };
+    const callback = {
+      onConnected: () => assert.fail('connected'),
+      onError: (error: HboneError) => errors.push(error),
+    };
+    pool.connect(poolKey(port), dialPlan(rig, port), request, callback);
+  }
+  await rig.until(() => asked.streams.length === 1 && errors.length === 2, 'answers');
+  assert.match(errors[0]?.message ?? '', /illegal header/);
+});

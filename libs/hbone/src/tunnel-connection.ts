@@ -72,6 +72,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   /** Undefined until the peer says so. */
   peerMaxStreams: number | undefined;
   dataFramesSent = 0;
+  dataBytesSent = 0;
   lastOwnStreamId = 0;
   lastRoom = 0;
   readonly #transport: ByteTransport;
@@ -174,12 +175,15 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
 
   onPeerGoAway(lastStreamId: number, code: number): void {
     this.#isPeerLeaving = true;
+    this.owner.onGoAway();
     for (const stream of this.streams.values()) {
       if (this.isServer || stream.id <= lastStreamId) continue;
       const text = `tunnel peer goes away before the request (${errorCodeName(code)})`;
-      this.#loseStream(stream, new HboneError('HTTP2_FAILED', text, { retryable: true }));
+      this.#loseStream(
+        stream,
+        new HboneError('HTTP2_FAILED', text, { retryable: true, details: { isUnprocessed: true } }),
+      );
     }
-    this.owner.onGoAway();
     if (this.streams.size === 0) this.owner.onIdle();
   }
 
@@ -236,8 +240,13 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   }
 
   respond(stream: TunnelStream, status: number, headers: readonly HeaderField[], endStream: boolean): void {
-    if (!stream.canSend || stream.isAnswered) return;
-    this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.peerMaxFrameBytes);
+    if (!stream.canSend || stream.isAnswered || !this.isOpen) return;
+    try {
+      this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.peerMaxFrameBytes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return this.reset(stream, ErrorCode.internalError);
+    }
     stream.isAnswered = true;
     this.schedule();
     if (!endStream) return;
@@ -296,6 +305,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     stream.sendWindow.consume(got);
     this.sendWindow.consume(got);
     this.dataFramesSent++;
+    this.dataBytesSent += got;
     return got;
   }
 

@@ -134,7 +134,7 @@ export class TunnelReceiver implements FrameSink {
     const stream = this.#connection.streams.get(streamId);
     if (stream === undefined) {
       this.#checkNotIdle(streamId, 'RST_STREAM');
-      this.#note('ignoredFrame');
+      if (this.#resets?.has(streamId) !== true) this.#note('ignoredFrame');
       return;
     }
     if (this.#connection.isServer && !stream.isAnswered) this.#note('rapidReset');
@@ -187,7 +187,8 @@ export class TunnelReceiver implements FrameSink {
 
   onWindowUpdate(streamId: number, increment: number): void {
     const connection = this.#connection;
-    this.#abuse.noteWindowUpdate(connection.dataFramesSent);
+    const streamsOpened = (connection.isServer ? this.lastPeerStreamId : connection.lastOwnStreamId) / 2;
+    this.#abuse.noteWindowUpdate(connection.dataFramesSent + streamsOpened, connection.dataBytesSent);
     if (streamId === 0) {
       connection.sendWindow.increase(increment);
       connection.schedule();

@@ -23,9 +23,12 @@ export interface AbuseBudget {
 }
 
 export interface Http2AbuseLimits extends Readonly<Record<AbuseKind, AbuseBudget>> {
-  /** WINDOW_UPDATE frames are allowed in proportion to what we sent. Envoy: 10 a DATA frame. */
-  readonly windowUpdatesPerDataFrame: number;
+  /** WINDOW_UPDATE frames allowed at once; more are earned by what we send and by streams opened. */
   readonly windowUpdateBurst: number;
+  /** For each DATA frame sent and each stream opened. Envoy: 10. */
+  readonly windowUpdatesPerFrame: number;
+  /** For each KiB of DATA sent: some peers give credit in steps of 4 KiB, to stream and connection. */
+  readonly windowUpdatesPerKiB: number;
 }
 
 export const defaultHttp2AbuseLimits: Http2AbuseLimits = {
@@ -34,10 +37,11 @@ export const defaultHttp2AbuseLimits: Http2AbuseLimits = {
   settings: { burst: 30, perSec: 1 },
   ping: { burst: 200, perSec: 20 },
   emptyData: { burst: 100, perSec: 10 },
-  ignoredFrame: { burst: 200, perSec: 20 },
+  ignoredFrame: { burst: 2000, perSec: 200 },
   oversizeHeaders: { burst: 20, perSec: 1 },
-  windowUpdatesPerDataFrame: 10,
   windowUpdateBurst: 2000,
+  windowUpdatesPerFrame: 10,
+  windowUpdatesPerKiB: 1,
 };
 
 /**
@@ -67,10 +71,15 @@ export class Http2AbuseMeter {
     if (bucket.level > budget.burst) throw new Http2Error(ErrorCode.enhanceYourCalm, `too many: ${kind}`);
   }
 
-  /** A WINDOW_UPDATE came; `dataFramesSent` over the connection's life. @throws Http2Error ENHANCE_YOUR_CALM. */
-  noteWindowUpdate(dataFramesSent: number): void {
+  /**
+   * A WINDOW_UPDATE came. `frames`: DATA frames sent and streams opened, `dataBytes`: payload sent, over the connection's
+   * life. @throws Http2Error ENHANCE_YOUR_CALM.
+   */
+  noteWindowUpdate(frames: number, dataBytes: number): void {
     this.#windowUpdates++;
-    const allowed = this.#limits.windowUpdateBurst + dataFramesSent * this.#limits.windowUpdatesPerDataFrame;
-    if (this.#windowUpdates > allowed) throw new Http2Error(ErrorCode.enhanceYourCalm, 'too many: windowUpdate');
+    const { windowUpdateBurst, windowUpdatesPerFrame, windowUpdatesPerKiB } = this.#limits;
+    const earned = frames * windowUpdatesPerFrame + (dataBytes / 1024) * windowUpdatesPerKiB;
+    if (this.#windowUpdates <= windowUpdateBurst + earned) return;
+    throw new Http2Error(ErrorCode.enhanceYourCalm, 'too many: windowUpdate');
   }
 }

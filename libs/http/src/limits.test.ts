@@ -28,8 +28,8 @@ test('a bucket admits its burst, then its rate, and not more', () => {
 
 test('WINDOW_UPDATEs are allowed in proportion to the data sent', () => {
   const meter = new Http2AbuseMeter();
-  for (let i = 0; i < 2000 + 50; i++) meter.noteWindowUpdate(5);
-  assert.throws(() => meter.noteWindowUpdate(5), /windowUpdate/);
+  for (let i = 0; i < 2000 + 50 + 3; i++) meter.noteWindowUpdate(5, 3 * 1024);
+  assert.throws(() => meter.noteWindowUpdate(5, 3 * 1024), /windowUpdate/);
 });
 
 test('a receive window gives back what was consumed, in halves, and never more', () => {
