@@ -79,15 +79,21 @@ export class LineBuffer {
   /** Appends text in double quotes, escaped. */
   quoted(text: string, quoting: Quoting): void {
     this.byte(0x22);
+    const start = this.#length;
+    const { bytes } = this;
+    // Room for the text and the closing quote; the slow end checks for itself.
+    const isRoomy = start + text.length < bytes.length;
     for (let index = 0; index < text.length; index += 1) {
       const code = text.charCodeAt(index);
-      if (code < 0x20 || code === 0x22 || code === 0x5c || code >= 0x7f) {
+      if (!isRoomy || code < 0x20 || code === 0x22 || code === 0x5c || code >= 0x7f) {
+        this.#length = isRoomy ? start + index : this.#length;
         this.#escape(text, index, quoting);
         this.byte(0x22);
         return;
       }
-      this.byte(code);
+      bytes[start + index] = code;
     }
+    this.#length = start + text.length;
     this.byte(0x22);
   }
 
