@@ -10,9 +10,11 @@ for (const [path, wanted] of Object.entries(lock.packages)) {
   const parent = path.slice(0, path.lastIndexOf('/node_modules/'));
   if (path.includes('/node_modules/') && !existsSync(parent)) continue;
   const isThere = existsSync(path);
-  const isForHere = lists(wanted.os, process.platform) && lists(wanted.cpu, process.arch) && lists(wanted.libc, 'glibc');
+  const isForHere =
+    lists(wanted.os, process.platform) && lists(wanted.cpu, process.arch) && lists(wanted.libc, 'glibc');
   if (!isThere && wanted.optional && !isForHere) continue;
-  const version = isThere && !wanted.link ? JSON.parse(readFileSync(`${path}/package.json`, 'utf8')).version : undefined;
+  const version =
+    isThere && !wanted.link ? JSON.parse(readFileSync(`${path}/package.json`, 'utf8')).version : undefined;
   const isRight = isThere && (wanted.link ? lstatSync(path).isSymbolicLink() : version === wanted.version);
   if (!isRight) {
     console.log(`${path}: wanted ${wanted.version ?? 'a link'}, found ${version ?? 'nothing'}`);

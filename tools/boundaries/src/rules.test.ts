@@ -86,6 +86,7 @@ test('imports that are declared, built in or inside the project pass', () => {
     site('hbone', 'libs/hbone/src/a/b.ts', '../index.ts'),
     site('hbone', 'libs/hbone/src/index.test.ts', '@ambit/testing'),
     site('hbone', 'libs/hbone/src/test-support/peer.ts', 'fast-check'),
+    site('hbone', 'libs/hbone/bench/loopback.ts', '@ambit/testing'),
     site('bench', 'tools/bench/src/main.ts', '@ambit/testing'),
     site('ztunnel', 'apps/ztunnel/src/main.ts', 'yaml'),
   ];

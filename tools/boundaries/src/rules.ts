@@ -109,9 +109,9 @@ function packageOf(specifier: string): string {
     .join('/');
 }
 
-/** Tests, and what only tests use. */
+/** Tests and benchmarks, and what only they use. */
 function isTestSource(file: string): boolean {
-  return file.endsWith('.test.ts') || /\/(?:test-support|testing)\//.test(file);
+  return file.endsWith('.test.ts') || /\/(?:test-support|testing|bench)\//.test(file);
 }
 
 function findCycles(projects: readonly Project[]): Violation[] {
