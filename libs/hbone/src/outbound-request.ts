@@ -5,7 +5,7 @@ import type { EventLoop, Fd } from '@ambit/net';
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { HboneError, statusError } from './hbone-error.ts';
 import { StreamBridge } from './stream-bridge.ts';
-import { NO_WINDOW } from './tunnel-connection.ts';
+import { NO_WINDOW } from './tunnel-sender.ts';
 import type { TunnelConnection } from './tunnel-connection.ts';
 import type { HeaderField, StreamUser, TunnelStream } from './tunnel-stream.ts';
 

@@ -6,7 +6,7 @@ import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { EPOLLET, isOrdinaryEnding } from './copy-endings.ts';
 import { errnoText, HboneError } from './hbone-error.ts';
 import { PendingBytes } from './pending-bytes.ts';
-import { NO_WINDOW } from './tunnel-connection.ts';
+import { NO_WINDOW } from './tunnel-sender.ts';
 import type { StreamUser, TunnelStream } from './tunnel-stream.ts';
 
 /**

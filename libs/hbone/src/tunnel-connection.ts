@@ -1,19 +1,14 @@
 import {
-  defaultMaxFrameBytes,
   defaultWindowBytes,
   ErrorCode,
   errorCodeName,
-  FrameType,
   Http2Error,
   maxInt31,
   nextStreamState,
   ReceiveWindow,
-  SendWindow,
-  SettingId,
-  writeFrameHeader,
 } from '@ambit/http';
 import type { HeaderList, StreamEvent } from '@ambit/http';
-import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, io } from '@ambit/net';
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '@ambit/net';
 import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
 
 import type { ByteTransport } from './byte-transport.ts';
@@ -21,11 +16,12 @@ import { HboneError } from './hbone-error.ts';
 import type { HboneSettings } from './hbone-settings.ts';
 import { Keepalive } from './keepalive.ts';
 import type { KeepaliveTarget } from './keepalive.ts';
-import { ReadyStreams } from './ready-streams.ts';
 import { threadBuffers } from './slab-pool.ts';
 import { TunnelFrames } from './tunnel-frames.ts';
 import { TunnelOutput } from './tunnel-output.ts';
+import { writePreface } from './tunnel-preface.ts';
 import { TunnelReceiver } from './tunnel-receiver.ts';
+import { TunnelSender } from './tunnel-sender.ts';
 import { TunnelStream } from './tunnel-stream.ts';
 import type { HeaderField, StreamCarrier, StreamUser } from './tunnel-stream.ts';
 
@@ -43,16 +39,7 @@ export interface TunnelOwner {
   onClosed(error: HboneError | undefined): void;
 }
 
-/** `readInto`: the stream's flow-control window is used up. Lower than any -errno. */
-export const NO_WINDOW: number = -100_000;
-const dataFrameOverhead = 9;
-/** Less room than this counts as none: no tiny frames at the end of a slab. */
-const leastDataRoom = 4096;
-/** What one stream may read in its turn: alone a whole slab, among others a fair share. */
-const soleQuantumBytes = 256 * 1024;
-const sharedQuantumBytes = 64 * 1024;
 const readsPerTurn = 4;
-const roundsPerTurn = 4;
 const lingerMs = 1000;
 
 /**
@@ -65,21 +52,16 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   readonly isServer: boolean;
   readonly owner: TunnelOwner;
   readonly streams: Map<number, TunnelStream> = new Map();
-  readonly sendWindow: SendWindow = new SendWindow(0, defaultWindowBytes);
   readonly receiveWindow: ReceiveWindow;
   readonly frames: TunnelFrames;
-  peerMaxFrameBytes: number = defaultMaxFrameBytes;
+  readonly sender: TunnelSender;
   /** Undefined until the peer says so. */
   peerMaxStreams: number | undefined;
-  dataFramesSent = 0;
-  dataBytesSent = 0;
   lastOwnStreamId = 0;
-  lastRoom = 0;
   readonly #transport: ByteTransport;
   readonly #output: TunnelOutput;
   readonly #receiver: TunnelReceiver;
   readonly #keepalive: Keepalive;
-  readonly #ready: ReadyStreams = new ReadyStreams();
   #peerInitialWindow: number = defaultWindowBytes;
   #phase: 'open' | 'lingering' | 'closed' = 'open';
   #isScheduled = false;
@@ -104,10 +86,13 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.#transport = transport;
     this.#output = new TunnelOutput(transport);
     this.frames = new TunnelFrames(this.#output);
+    this.sender = new TunnelSender(this.#output);
     this.#receiver = new TunnelReceiver(this);
     this.#keepalive = new Keepalive(loop, this, settings.pingIntervalMs, settings.pingTimeoutMs);
     transport.attach(this);
-    this.#sendPreface();
+    writePreface(this.frames, settings, this.isServer);
+    const increment = this.receiveWindow.open();
+    if (increment > 0) this.frames.windowUpdate(0, increment);
     // TLS may hold bytes that came with the handshake's last record, of which epoll knows nothing.
     this.#hasMoreToRead = true;
     this.schedule();
@@ -120,10 +105,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   /** May take new streams as far as the peer has said. */
   get takesStreams(): boolean {
     return this.isOpen && !this.#isPeerLeaving && this.lastOwnStreamId < maxInt31 - 1000;
-  }
-
-  get hasSettings(): boolean {
-    return this.#receiver.hasSettings;
   }
 
   // --- events of the loop
@@ -231,7 +212,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   /** Client: opens a stream. @throws RangeError for an illegal header. */
   request(pseudo: readonly HeaderField[], headers: readonly HeaderField[], user: StreamUser): TunnelStream {
     const id = this.lastOwnStreamId === 0 ? 1 : this.lastOwnStreamId + 2;
-    this.frames.headers(id, pseudo, headers, false, this.peerMaxFrameBytes);
+    this.frames.headers(id, pseudo, headers, false, this.sender.peerMaxFrameBytes);
     this.lastOwnStreamId = id;
     const stream = this.addStream(id);
     stream.user = user;
@@ -242,7 +223,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   respond(stream: TunnelStream, status: number, headers: readonly HeaderField[], endStream: boolean): void {
     if (!stream.canSend || stream.isAnswered || !this.isOpen) return;
     try {
-      this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.peerMaxFrameBytes);
+      this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.sender.peerMaxFrameBytes);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return this.reset(stream, ErrorCode.internalError);
@@ -258,7 +239,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   }
 
   enqueue(stream: TunnelStream): void {
-    this.#ready.add(stream);
+    this.sender.enqueue(stream);
     this.schedule();
   }
 
@@ -287,26 +268,12 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.schedule();
   }
 
-  /**
-   * Reads once from `fd` straight into a DATA frame of the output. Returns what `io.read` does, or NO_WINDOW. `lastRoom`
-   * tells how much there was room for. Called from `StreamUser.fill` only.
-   */
   readInto(stream: TunnelStream, fd: Fd): number {
-    const quantum = this.#ready.length > 0 ? sharedQuantumBytes : soleQuantumBytes;
-    const window = Math.min(stream.sendWindow.available, this.sendWindow.available);
-    if (window <= 0) return NO_WINDOW;
-    const room = Math.min(quantum, window, this.peerMaxFrameBytes, this.#output.dataRoom - dataFrameOverhead);
-    this.lastRoom = room;
-    const { slab, position } = this.#output;
-    const got = io.read(fd, slab, position + dataFrameOverhead, room);
-    if (got <= 0) return got;
-    writeFrameHeader(slab, position, got, FrameType.data, 0, stream.id);
-    this.#output.commit(position + dataFrameOverhead + got);
-    stream.sendWindow.consume(got);
-    this.sendWindow.consume(got);
-    this.dataFramesSent++;
-    this.dataBytesSent += got;
-    return got;
+    return this.sender.readInto(stream, fd);
+  }
+
+  get lastRoom(): number {
+    return this.sender.lastRoom;
   }
 
   sendEnd(stream: TunnelStream): void {
@@ -379,28 +346,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
 
   // --- reading and sending
 
-  #sendPreface(): void {
-    const { settings } = this;
-    if (this.isServer) {
-      this.frames.settings([
-        [SettingId.initialWindowSize, settings.streamWindowBytes],
-        [SettingId.maxFrameSize, settings.maxFrameBytes],
-        [SettingId.maxConcurrentStreams, settings.serverMaxStreams],
-        [SettingId.maxHeaderListSize, settings.serverMaxHeaderListBytes],
-      ]);
-    } else {
-      this.frames.preface();
-      this.frames.settings([
-        [SettingId.enablePush, 0],
-        [SettingId.initialWindowSize, settings.streamWindowBytes],
-        [SettingId.maxFrameSize, settings.maxFrameBytes],
-        [SettingId.maxHeaderListSize, settings.clientMaxHeaderListBytes],
-      ]);
-    }
-    const increment = this.receiveWindow.open();
-    if (increment > 0) this.frames.windowUpdate(0, increment);
-  }
-
   #readAll(): void {
     const buffer = threadBuffers().read;
     this.#hasMoreToRead = false;
@@ -438,27 +383,14 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   }
 
   #pump(): void {
-    const output = this.#output;
-    for (let round = 0; round < roundsPerTurn; round++) {
-      this.#fillOutput();
-      if (!output.flush()) return this.#lose(new HboneError('TUNNEL_LOST', 'write to the tunnel failed'));
-      if (output.isBlocked || this.#ready.length === 0 || this.sendWindow.available <= 0) break;
-    }
+    if (!this.sender.pump()) return this.#lose(new HboneError('TUNNEL_LOST', 'write to the tunnel failed'));
     if (this.frames.isOverrun) {
       const text = 'h2 failed: peer does not read what it asked for';
       return this.close(new HboneError('ABUSE', text), ErrorCode.enhanceYourCalm);
     }
     if (!this.isOpen) return;
-    this.#transport.wait(true, output.isBlocked);
-    if (!output.isBlocked && this.#ready.length > 0 && this.sendWindow.available > 0) this.schedule();
-  }
-
-  #fillOutput(): void {
-    for (let left = this.#ready.length; left > 0; left--) {
-      if (this.#output.dataRoom < leastDataRoom || this.sendWindow.available <= 0) return;
-      const stream = this.#ready.shift();
-      if (stream?.user?.fill() === true) this.#ready.add(stream);
-    }
+    this.#transport.wait(true, this.#output.isBlocked);
+    if (this.sender.hasWork) this.schedule();
   }
 }
 

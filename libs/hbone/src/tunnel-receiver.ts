@@ -151,7 +151,7 @@ export class TunnelReceiver implements FrameSink {
         connection.peerMaxStreams = value;
         return;
       case SettingId.maxFrameSize:
-        connection.peerMaxFrameBytes = value;
+        connection.sender.peerMaxFrameBytes = value;
         return;
       case SettingId.initialWindowSize:
         connection.setPeerInitialWindow(value);
@@ -188,9 +188,9 @@ export class TunnelReceiver implements FrameSink {
   onWindowUpdate(streamId: number, increment: number): void {
     const connection = this.#connection;
     const streamsOpened = (connection.isServer ? this.lastPeerStreamId : connection.lastOwnStreamId) / 2;
-    this.#abuse.noteWindowUpdate(connection.dataFramesSent + streamsOpened, connection.dataBytesSent);
+    this.#abuse.noteWindowUpdate(connection.sender.dataFramesSent + streamsOpened, connection.sender.dataBytesSent);
     if (streamId === 0) {
-      connection.sendWindow.increase(increment);
+      connection.sender.sendWindow.increase(increment);
       connection.schedule();
       return;
     }

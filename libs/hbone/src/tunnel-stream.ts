@@ -25,7 +25,7 @@ export interface StreamCarrier {
   enqueue(stream: TunnelStream): void;
   /** Bytes left the stream's buffer: credit for the peer. */
   release(stream: TunnelStream, bytes: number): void;
-  /** Reads from `fd` into a DATA frame; see TunnelConnection.readInto. */
+  /** Reads from `fd` into a DATA frame; see TunnelSender.readInto. */
   readInto(stream: TunnelStream, fd: Fd): number;
   sendEnd(stream: TunnelStream): void;
   reset(stream: TunnelStream, code: number): void;
