@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '16' },
     mode: { type: 'string', default: 'all' },
+    idle: { type: 'string', default: '2000' },
     cpuprof: { type: 'boolean', default: false },
   },
 });
@@ -100,7 +101,7 @@ async function idle(count: number): Promise<void> {
 
 const modes = values.mode === 'all' ? ['idle', 'rr', 'connect', 'bulk-up', 'bulk-down'] : [values.mode];
 for (const mode of modes) {
-  if (mode === 'idle') await idle(2000);
+  if (mode === 'idle') await idle(Number(values.idle));
   else if (mode === 'rr') for (const count of values.mode === 'all' ? [16, 64] : [connections]) await run('rr', count);
   else await run(mode, mode === 'connect' ? 16 : 1);
 }
