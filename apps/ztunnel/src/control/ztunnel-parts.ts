@@ -1,9 +1,8 @@
 /** Builds the parts of the process and connects them; starts nothing but the worker threads. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type EventBus, openEventBus } from '@ambit/events';
-import type { AmbitError } from '@ambit/runtime';
-import { systemClock } from '@ambit/runtime';
-import { createLogger, LogLevels, type LoggerRoot, MetricRegistry } from '@ambit/telemetry';
+import { type AmbitError, systemClock, toAmbitError } from '@ambit/runtime';
+import { createLogger, type Logger, LogLevels, type LoggerRoot, MetricRegistry } from '@ambit/telemetry';
 import type { Workload } from '@ambit/workload';
 import type { PodIdentity, ToWorker } from '../worker-protocol.ts';
 import { type CertificateSource, openCertificates } from './certificate-source.ts';
@@ -115,6 +114,7 @@ function dnsOpener(
   registry: MetricRegistry,
   loggers: LoggerRoot,
 ): NonNullable<ConstructorParameters<typeof PodProxies>[0]['openDns']> {
+  const log = loggers.scope('dns');
   const settings: PodDnsSettings = {
     port: config.dnsPort,
     mark: packetMark(config),
@@ -122,10 +122,9 @@ function dnsOpener(
     isIpv6Enabled: config.isIpv6Enabled,
     clusterDomain: config.clusterDomain,
     preferredNamespace: config.preferredServiceNamespace,
-    servers: parseNameservers(readFileSync(config.resolvConf, 'utf8')),
+    servers: nameservers(config.resolvConf, log),
   };
   const observe = dnsMetrics(registry);
-  const log = loggers.scope('dns');
   return (info, netnsFd) => {
     const client = (): Workload | undefined =>
       state.store.localWorkload(info.name, info.namespace, info.serviceAccount);
@@ -139,6 +138,16 @@ function dnsOpener(
         log.warn({ pod: `${info.namespace}/${info.name}`, error: error.message }, 'dns socket failed'),
     });
   };
+}
+
+/** Without the file the mesh's own names are answered all the same, and every other name fails. */
+function nameservers(path: string, log: Logger): readonly string[] {
+  try {
+    return parseNameservers(readFileSync(path, 'utf8'));
+  } catch (error) {
+    log.warn({ path, error: toAmbitError(error).message }, 'no name servers to forward to');
+    return [];
+  }
 }
 
 function podRegistry(
