@@ -7,7 +7,7 @@ import type { AccessLogEntry, AccessLogWriter, Counter } from '@ambit/telemetry'
 import { addressText } from '@ambit/workload';
 import type { DenialRecord, FromWorker } from '../worker-protocol.ts';
 import type { Failure } from './failure.ts';
-import { type TrafficFacts, trafficLabels } from './traffic-labels.ts';
+import type { TrafficFacts } from './traffic-labels.ts';
 import type { TrafficMetrics } from './traffic-metrics.ts';
 
 /** Where records go. */
@@ -45,7 +45,7 @@ export class ConnectionRecord {
 
   constructor(outlets: RecordOutlets, facts: RecordedConnection) {
     const { metrics, log } = outlets;
-    const labels = metrics.labels.set(trafficLabels(facts, '-'));
+    const labels = metrics.labelsOf(facts, '-');
     const opened = metrics.opened.bind(labels);
     opened.inc();
     opened.release();
@@ -71,7 +71,7 @@ export class ConnectionRecord {
     this.#received.release();
     this.#sent.release();
     const { metrics, log, nowMs } = this.#outlets;
-    const labels = metrics.labels.set(trafficLabels(this.facts, failure?.flag ?? '-'));
+    const labels = metrics.labelsOf(this.facts, failure?.flag ?? '-');
     const closed = metrics.closed.bind(labels);
     closed.inc();
     closed.release();

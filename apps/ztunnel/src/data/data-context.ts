@@ -27,6 +27,8 @@ export interface DataContext {
   /** Ports of the mesh itself; a connection to one of them would loop. */
   readonly illegalPorts: ReadonlySet<number>;
   post(message: FromWorker): void;
+  /** Acts on what the control thread has sent; before a connection is accepted, so that policy is never behind. */
+  readonly takeMessages: () => void;
   /** Uniform in [0, 1). */
   random(): number;
   /** Writes a finding of policy evaluation when its level is on. */

@@ -44,7 +44,7 @@ export class DataWorker {
   #announcements: MetricAnnouncement[] = [];
   #isStopped = false;
 
-  constructor(loop: EventLoop, settings: DataSettings, post: (message: FromWorker) => void) {
+  constructor(loop: EventLoop, settings: DataSettings, post: (message: FromWorker) => void, takeMessages: () => void) {
     this.#loop = loop;
     this.#levels = new LogLevels(settings.log.directives);
     this.#registry = new MetricRegistry({ announce: (message) => this.#announce(message) });
@@ -76,6 +76,7 @@ export class DataWorker {
       log,
       illegalPorts,
       post,
+      takeMessages,
       random: Math.random,
       logPolicy: (message, policy) => this.#logPolicy(message, policy),
     };
@@ -93,7 +94,10 @@ export class DataWorker {
     this.#repeat(counterIntervalMs, () => {
       for (const pod of this.#pods.values()) pod.updateCounters();
     });
-    this.#repeat(sweepIntervalMs, () => this.#registry.sweep());
+    this.#repeat(sweepIntervalMs, () => {
+      metrics.forgetLabels();
+      this.#registry.sweep();
+    });
   }
 
   /** True after `stop`: the caller leaves its loop. */

@@ -204,11 +204,13 @@ export class InboundRequest
     const host = forwarded === undefined ? undefined : forwardedHost(forwarded);
     const network = this.#stream.header('x-forwarded-network') ?? settings.network;
     const isOwnNetwork = network.toLowerCase() === settings.network.toLowerCase();
+    // Addresses of another network may be those of somebody else in this one.
+    const source = isOwnNetwork ? store.workloadByAddress(settings.network, remoteAddress.address) : undefined;
+    const readsBaggage = source === undefined && settings.isBaggageEnabled;
     this.#record = new ConnectionRecord(data.outlets, {
       reporter: 'destination',
-      // Addresses of another network may be those of somebody else in this one.
-      source: isOwnNetwork ? store.workloadByAddress(settings.network, remoteAddress.address) : undefined,
-      sourceBaggage: settings.isBaggageEnabled ? parseBaggage(this.#stream.header('baggage')) : undefined,
+      source,
+      sourceBaggage: readsBaggage ? parseBaggage(this.#stream.header('baggage')) : undefined,
       sourcePrincipal: this.#peer && `spiffe://${this.#peer.principal}`,
       destination: local,
       service: guessInboundService(store, services, local, target.port, host),

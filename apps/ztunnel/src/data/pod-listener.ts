@@ -14,10 +14,12 @@ export class PodListener implements IoHandler {
   readonly #fd: Fd;
   readonly #pending: PendingLimit;
   readonly #onAccepted: (fd: Fd) => void;
+  readonly #beforeAccept: () => void;
   #isClosed = false;
 
-  /** Owns `fd` from here on. `onAccepted` owns what it is given. */
-  constructor(loop: EventLoop, fd: Fd, pending: PendingLimit, onAccepted: (fd: Fd) => void) {
+  /** Owns `fd` from here on. `onAccepted` owns what it is given. `beforeAccept` may close the listener. */
+  constructor(loop: EventLoop, fd: Fd, pending: PendingLimit, onAccepted: (fd: Fd) => void, beforeAccept: () => void) {
+    this.#beforeAccept = beforeAccept;
     this.#loop = loop;
     this.#fd = fd;
     this.#pending = pending;
@@ -26,6 +28,7 @@ export class PodListener implements IoHandler {
   }
 
   onEvents(): void {
+    this.#beforeAccept();
     for (let i = 0; i < acceptsPerTurn && !this.#isClosed; i++) {
       if (this.#pending.isFull) {
         this.#loop.modify(this.#fd, 0);

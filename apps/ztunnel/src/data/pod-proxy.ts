@@ -131,7 +131,8 @@ export class PodProxy implements PodScope {
     if (keepsAlive && keepalive !== undefined) {
       io.setKeepalive(fd, keepalive.idleSec, keepalive.intervalSec, keepalive.probes);
     }
-    this.#listeners.push(new PodListener(this.data.loop, fd, this.data.pending, onAccepted));
+    const { loop, pending, takeMessages } = this.data;
+    this.#listeners.push(new PodListener(loop, fd, pending, onAccepted, takeMessages));
     return fd;
   }
 

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import type { PodScope } from './pod-scope.ts';
 
 /**
@@ -9,5 +8,5 @@ export function sourceToKeep(scope: PodScope, client: string, target: string): s
   if (!scope.keepsSourceAddress) return undefined;
   // A pod that calls itself: the answer would go straight to the application.
   if (client === target) return undefined;
-  return isIPv6(client) === isIPv6(target) ? client : undefined;
+  return client.includes(':') === target.includes(':') ? client : undefined;
 }

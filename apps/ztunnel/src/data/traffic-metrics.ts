@@ -1,11 +1,16 @@
-import type { Counter, Gauge, LabelSchema, MetricFamily, MetricRegistry } from '@ambit/telemetry';
-import { type Reporter, trafficLabelNames } from './traffic-labels.ts';
+import type { Counter, Gauge, LabelSchema, LabelSet, MetricFamily, MetricRegistry } from '@ambit/telemetry';
+import type { Workload } from '@ambit/workload';
+import type { ResponseFlag } from './failure.ts';
+import { type Reporter, type TrafficFacts, trafficLabelNames, trafficLabels } from './traffic-labels.ts';
 
 type Names = typeof trafficLabelNames;
 
+/** Label sets kept between connections; more are forgotten together. */
+const maxCachedLabels = 4096;
+
 /** The metric families of connections. Spec: contract data-plane 7.1. */
 export class TrafficMetrics {
-  readonly labels: LabelSchema<Names>;
+  readonly #labels: LabelSchema<Names>;
   readonly opened: MetricFamily<Counter, Names>;
   readonly closed: MetricFamily<Counter, Names>;
   readonly failed: MetricFamily<Counter, Names>;
@@ -15,11 +20,15 @@ export class TrafficMetrics {
   readonly sent: MetricFamily<Counter, Names>;
   readonly #sockets: MetricFamily<Gauge, readonly ['reporter']>;
   readonly #openSockets = new Map<Reporter, Gauge>();
+  /** By facts that are the same for many connections. Building the 27 values for each would cost more than the rest. */
+  readonly #cached = new Map<string, LabelSet>();
+  readonly #ids = new WeakMap<Workload, number>();
+  #nextId = 1;
 
   constructor(registry: MetricRegistry) {
-    this.labels = registry.labels(trafficLabelNames);
+    this.#labels = registry.labels(trafficLabelNames);
     const counter = (name: string, help: string): MetricFamily<Counter, Names> =>
-      registry.counter({ name, help, labels: this.labels });
+      registry.counter({ name, help, labels: this.#labels });
     this.opened = counter('istio_tcp_connections_opened', 'The total number of TCP connections opened');
     this.closed = counter('istio_tcp_connections_closed', 'The total number of TCP connections closed');
     this.failed = counter(
@@ -39,6 +48,36 @@ export class TrafficMetrics {
       help: 'The current number of open TCP sockets (unstable)',
       labels: registry.labels(['reporter']),
     });
+  }
+
+  /** The label set of a connection. Valid until the next `forgetLabels`, unless a series holds it. */
+  labelsOf(facts: TrafficFacts, flag: ResponseFlag | '-'): LabelSet {
+    // What a peer says of itself is not worth keeping.
+    if (facts.sourceBaggage !== undefined) return this.#labels.set(trafficLabels(facts, flag));
+    const { reporter, source, destination, service, sourcePrincipal } = facts;
+    const who = `${reporter} ${this.#id(source)} ${this.#id(destination)} ${facts.isMutualTls} ${flag}`;
+    const key = `${who} ${sourcePrincipal} ${service?.namespace}/${service?.hostname}`;
+    const cached = this.#cached.get(key);
+    if (cached !== undefined) return cached;
+    if (this.#cached.size >= maxCachedLabels) this.#cached.clear();
+    const labels = this.#labels.set(trafficLabels(facts, flag));
+    this.#cached.set(key, labels);
+    return labels;
+  }
+
+  /** Before the registry sweeps, which forgets sets that no series uses. */
+  forgetLabels(): void {
+    this.#cached.clear();
+  }
+
+  #id(workload: Workload | undefined): number {
+    if (workload === undefined) return 0;
+    let id = this.#ids.get(workload);
+    if (id === undefined) {
+      id = this.#nextId++;
+      this.#ids.set(workload, id);
+    }
+    return id;
   }
 
   /** The gauge of accepted sockets of one side; held for good. */

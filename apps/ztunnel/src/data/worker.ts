@@ -12,7 +12,7 @@ const { port, settings }: WorkerStart = workerData;
 const longestWaitMs = 1000;
 const loop = new EventLoop();
 const post = (message: FromWorker): void => port.postMessage(message);
-const worker = new DataWorker(loop, settings, post);
+const worker = new DataWorker(loop, settings, post, drainPort);
 
 function drainPort(): void {
   for (;;) {
