@@ -80,6 +80,11 @@ async function bundleEntries(main: string, folder: string): Promise<string[]> {
   return [...done.keys()];
 }
 
+/** Escapes what is left beyond ASCII; in a bundle without comments that can only stand in strings, templates and patterns. */
+function asciiOnly(code: string): string {
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]> {
   const workers: WorkerEntry[] = [];
   const findWorkers: Plugin = {
@@ -102,7 +107,11 @@ async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]>
     },
   });
   try {
-    await build.write({ file, format: 'esm', sourcemap: true, codeSplitting: false, comments: { legal: true } });
+    // Names stay for stack traces and profiles. Comments go: V8 keeps the text of a script as long as it lives, and with
+    // one character beyond Latin-1 at two bytes a character (4.3 MiB instead of 1.2 for ztunnel).
+    const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } } as const;
+    await build.write({ file, format: 'esm', sourcemap: true, codeSplitting: false, comments: false, minify });
+    writeFileSync(file, asciiOnly(readFileSync(file, 'utf8')));
   } finally {
     await build.close();
   }
