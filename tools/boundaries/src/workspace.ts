@@ -69,7 +69,7 @@ function toProject(
 /** Every import of every source file, type imports and dynamic ones with a constant name included. */
 export function readImports(root: string, projects: readonly Project[]): ImportSite[] {
   return projects.flatMap((project) =>
-    globSync(`${project.root}/{src,bench}/**/*.ts`, { cwd: root }).flatMap((file) =>
+    globSync(`${project.root}/!(dist|node_modules)/**/*.ts`, { cwd: root }).flatMap((file) =>
       importsOf(readFileSync(join(root, file), 'utf8'), file).map(({ specifier, line }) => ({
         project: project.name,
         file,
