@@ -36,6 +36,8 @@ export interface DataSettings {
   readonly reusePort: boolean;
   readonly originalSource: 'best-effort' | 'required' | 'never';
   readonly isIpv6Enabled: boolean;
+  /** `XDS_ON_DEMAND`: addresses that are not known are asked for with `demand` before a connection is planned. */
+  readonly isOnDemand: boolean;
   readonly ports: DataPorts;
   /** Undefined turns TCP keepalive off. */
   readonly keepalive: { readonly idleSec: number; readonly intervalSec: number; readonly probes: number } | undefined;

@@ -38,6 +38,7 @@ export function dataSettings(config: ZtunnelConfig): DataSettings {
     reusePort: config.reusePort,
     originalSource: config.originalSource === undefined ? 'best-effort' : config.originalSource ? 'required' : 'never',
     isIpv6Enabled: config.isIpv6Enabled,
+    isOnDemand: config.isOnDemand,
     ports: {
       outbound: config.outboundPort,
       inboundPlaintext: config.inboundPort,

@@ -7,6 +7,7 @@ import type { AuthorizedConnections } from './authorized-connections.ts';
 import type { Certificates } from './certificates.ts';
 import type { ChangeWaits } from './change-waits.ts';
 import type { RecordOutlets } from './connection-record.ts';
+import type { Demands } from './demands.ts';
 import type { HostResolver } from './host-resolver.ts';
 import type { PendingLimit } from './pending-limit.ts';
 
@@ -19,6 +20,7 @@ export interface DataContext {
   readonly certificates: Certificates;
   readonly waits: ChangeWaits;
   readonly hosts: HostResolver;
+  readonly demands: Demands;
   readonly authorized: AuthorizedConnections;
   /** Connections that are accepted but not carrying bytes yet. */
   readonly pending: PendingLimit;

@@ -329,3 +329,17 @@ test('SOCKS5 clients are carried as if they had been captured', { skip }, async 
   socket.end('socks');
   assert.equal((await readToEnd(socket)).received, '10.77.0.1 said socks');
 });
+
+test('in on-demand mode an unknown address is asked for before it is passed through', { skip }, async () => {
+  await using nodes = await TwoNodes.start({ isOnDemand: true });
+  nodes.service('web', '10.96.0.1');
+  nodes.workload(nodes.server, {
+    services: { 'shop/web.shop.svc.cluster.local': { $typeName: 'istio.workload.PortList', ports: [] } },
+  });
+  nodes.serve(nodes.server, 8080, echo);
+  const attempt = nodes.exchange(nodes.client, '10.96.0.1', 80, 'demanded');
+  await nodes.message((m) => m.kind === 'demand' && m.name === '/10.96.0.1');
+  nodes.publish();
+  nodes.worker(nodes.client).post({ kind: 'demanded', name: '/10.96.0.1' });
+  assert.equal((await attempt).received, '10.77.0.1 said demanded');
+});

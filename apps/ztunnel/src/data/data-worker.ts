@@ -15,6 +15,7 @@ import { AuthorizedConnections } from './authorized-connections.ts';
 import { Certificates } from './certificates.ts';
 import { ChangeWaits } from './change-waits.ts';
 import type { DataContext } from './data-context.ts';
+import { Demands } from './demands.ts';
 import { drainTimedOut } from './failure.ts';
 import { HostResolver } from './host-resolver.ts';
 import { PendingLimit } from './pending-limit.ts';
@@ -70,6 +71,7 @@ export class DataWorker {
       certificates: new Certificates(loop, post, () => Date.now()),
       waits: new ChangeWaits(loop),
       hosts: new HostResolver(post),
+      demands: new Demands(post),
       authorized: new AuthorizedConnections(loop, policies),
       pending: new PendingLimit(maxPending),
       outlets: { metrics, log, flowSampleRate, nowMs: () => loop.nowMs, random: Math.random, post },
@@ -86,6 +88,7 @@ export class DataWorker {
         this.#data.waits.onChange();
         this.#data.authorized.onPolicyChange();
       },
+      onDemanded: (name) => this.#data.demands.answer(name),
       onBadPolicy: (name, reason) => {
         const fields = { policy: name, reason };
         post({ kind: 'log', level: 'error', scope: 'data', message: 'policy does not decode', fields });
@@ -141,7 +144,8 @@ export class DataWorker {
       case 'hostResolved':
         return hosts.answer(message.query, message.addresses);
       case 'demanded':
-        return this.#data.waits.onChange();
+        // Behind the addresses that came before it.
+        return this.#updates.push(message);
       case 'logLevels':
         this.#levels.reset(message.directives);
         this.#data.log.level = this.#levels.levelOf('access');

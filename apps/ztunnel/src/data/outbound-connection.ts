@@ -8,7 +8,7 @@ import {
   TcpBridge,
 } from '@ambit/hbone';
 import { type Fd, io, type SocketAddress, type TlsContext } from '@ambit/net';
-import { addressText, type OutboundPlan, planOutbound, type Workload } from '@ambit/workload';
+import { addressText, findAddress, type OutboundPlan, planOutbound, type Workload } from '@ambit/workload';
 import type { ConnectionRecord as ConnectionDump } from '../worker-protocol.ts';
 import type { CertificateWaiter } from './certificates.ts';
 import { connectHeaders, newTraceParent } from './connect-headers.ts';
@@ -77,7 +77,7 @@ export class OutboundConnection
     const wait = new LocalWorkloadWait(data, pod, (workload) => {
       this.#cancelWait = undefined;
       if (workload === undefined) this.#deny(unknownWorkload(pod));
-      else this.#decide(workload);
+      else this.#demand(workload);
     });
     this.#cancelWait = () => wait.cancel();
     wait.start();
@@ -138,6 +138,21 @@ export class OutboundConnection
   onClose(result: BridgeResult): void {
     this.#record?.progress(result.bytesToPeer, result.bytesFromPeer);
     this.#finish(this.#abortFailure ?? (result.error && hboneFailure(result.error)));
+  }
+
+  /** In on-demand mode what is not known is asked for before the plan takes it for a foreign address. */
+  #demand(source: Workload): void {
+    const { data } = this.#scope;
+    const { network, isOnDemand } = data.settings;
+    const isKnown =
+      !isOnDemand || findAddress(data.store, network, this.#target.address, source.namespace) !== undefined;
+    if (isKnown) {
+      this.#decide(source);
+      return;
+    }
+    data.demands.ask(`${network}/${this.#target.address}`, () => {
+      if (!this.#isOver) this.#decide(source);
+    });
   }
 
   #decide(source: Workload): void {

@@ -34,6 +34,7 @@ function rig(): Rig {
   const queue = new UpdateQueue(loop, store, policies, {
     onAddressesChanged: () => heard.push(`addresses ${store.workloadCount > 0}`),
     onPoliciesChanged: () => heard.push(`policies ${policies.size} after ${store.workloadCount} workloads`),
+    onDemanded: (name) => heard.push(`demanded ${name} after ${store.workloadCount} workloads`),
     onBadPolicy: (name) => heard.push(`bad ${name}`),
   });
   return { loop, store, policies, queue, heard };
@@ -80,5 +81,18 @@ test('a removed policy is gone', () => {
   queue.push({ kind: 'policies', changes: [{ name: 'shop/p', value }] });
   queue.push({ kind: 'policies', changes: [{ name: 'shop/p', value: undefined }] });
   assert.equal(policies.size, 0);
+  loop[Symbol.dispose]();
+});
+
+test('the answer to a demand comes behind the addresses that came before it', () => {
+  const { loop, queue, heard } = rig();
+  const arena = new WorkloadArena();
+  for (let i = 0; i < 5000; i++) arena.upsert(workload(i));
+  const batch = arena.takeBatch();
+  assert.ok(batch);
+  queue.push({ kind: 'addresses', batch });
+  queue.push({ kind: 'demanded', name: '/10.0.0.1' });
+  for (let turns = 0; turns < 100_000 && !heard.some((line) => line.startsWith('demanded')); turns++) loop.runOnce(0);
+  assert.ok(heard.includes('demanded /10.0.0.1 after 5000 workloads'), heard.slice(-2).join());
   loop[Symbol.dispose]();
 });

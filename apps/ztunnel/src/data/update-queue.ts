@@ -7,12 +7,15 @@ type PolicyChanges = Extract<ToWorker, { kind: 'policies' }>['changes'];
 
 type Update =
   | { readonly kind: 'addresses'; readonly batch: AddressBatch }
-  | { readonly kind: 'policies'; readonly changes: PolicyChanges };
+  | { readonly kind: 'policies'; readonly changes: PolicyChanges }
+  | { readonly kind: 'demanded'; readonly name: string };
 
 /** Told when something has changed. */
 export interface UpdateListener {
   onAddressesChanged(): void;
   onPoliciesChanged(): void;
+  /** Everything that came before the answer to a demand has been applied. */
+  onDemanded(name: string): void;
   /** A policy the control thread accepted does not decode here: a bug worth a line. */
   onBadPolicy(name: string, reason: string): void;
 }
@@ -54,12 +57,13 @@ export class UpdateQueue implements IdleWork {
     do {
       const update = this.#queue[0];
       if (update === undefined) break;
-      if (update.kind === 'policies') {
+      if (update.kind !== 'addresses') {
         // Waiters must see addresses that came before.
         if (hasAddresses) this.#listener.onAddressesChanged();
         hasAddresses = false;
-        this.#applyPolicies(update.changes);
         this.#queue.shift();
+        if (update.kind === 'policies') this.#applyPolicies(update.changes);
+        else this.#listener.onDemanded(update.name);
       } else {
         hasAddresses = true;
         this.#position = this.#store.apply(update.batch, this.#position, changesPerStep);

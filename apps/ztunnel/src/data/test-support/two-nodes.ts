@@ -320,6 +320,7 @@ function defaultSettings(localNode: string, fd: number): DataSettings {
     reusePort: true,
     originalSource: 'best-effort',
     isIpv6Enabled: true,
+    isOnDemand: false,
     ports: { outbound: 15001, inboundPlaintext: 15006, inboundHbone: 15008, socks5: 15080 },
     keepalive: { idleSec: 180, intervalSec: 180, probes: 9 },
     userTimeoutMs: undefined,
