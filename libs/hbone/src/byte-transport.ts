@@ -39,7 +39,7 @@ class SocketEvents {
 
   attach(handler: IoHandler): void {
     this.#loop.remove(this.fd);
-    this.#loop.add(this.fd, EPOLLIN, handler);
+    this.#loop.add(this.fd, EPOLLIN | EPOLLRDHUP, handler);
     this.#isAttached = true;
   }
 

@@ -182,6 +182,7 @@ export class TunnelReceiver implements FrameSink {
   }
 
   onGoAway(lastStreamId: number, code: number): void {
+    this.#note('ignoredFrame');
     this.#connection.onPeerGoAway(lastStreamId, code);
   }
 
