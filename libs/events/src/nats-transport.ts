@@ -26,6 +26,8 @@ export interface NatsTransportOptions {
 /** Messages handed to the client and not confirmed by a flush. */
 const MAX_UNFLUSHED = 4_096;
 const RECONNECT_WAIT_MS = 1_000;
+/** How long the end waits for what was published to leave. */
+const DRAIN_MS = 2_000;
 
 interface Wanted {
   readonly pattern: string;
@@ -172,8 +174,11 @@ export class NatsTransport implements EventTransport {
     this.#closed.resolve(undefined);
     this.#queue.drop(this.#queue.takeAll().length);
     const connection = this.#connection;
-    // Draining sends what was published; without a connection there is nothing to drain into.
-    if (connection !== undefined) await (wasConnected ? connection.drain() : connection.close()).catch(() => undefined);
+    if (connection !== undefined && wasConnected) {
+      // Draining sends what was published. A server that dies at this very moment would be waited for without end.
+      await Promise.race([connection.drain(), pause(DRAIN_MS)]).catch(() => undefined);
+    }
+    if (connection?.isClosed() === false) await connection.close().catch(() => undefined);
     await this.#running;
   }
 }
@@ -191,6 +196,6 @@ async function keepAudit(connection: NatsConnection): Promise<void> {
 
 function pause(ms: number): Promise<undefined> {
   return new Promise((resolve) => {
-    setTimeout(() => resolve(undefined), ms).unref();
+    setTimeout(() => resolve(undefined), ms);
   });
 }
