@@ -1,6 +1,6 @@
 import { ErrorCode, errorCodeName } from '@ambit/http';
 import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, io } from '@ambit/net';
-import type { EventLoop, Fd, IoHandler } from '@ambit/net';
+import type { EventLoop, Fd, IoHandler, TimerHandler, TimerId } from '@ambit/net';
 
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { EPOLLET, isOrdinaryEnding } from './copy-endings.ts';
@@ -10,13 +10,19 @@ import { NO_WINDOW } from './tunnel-sender.ts';
 import type { StreamUser, TunnelStream } from './tunnel-stream.ts';
 
 /**
+ * How long a socket whose tunnel is dead may take to notice its FIN. The peer's program waits for ever; here an
+ * application that neither reads nor closes must not hold descriptors that no stream limit counts.
+ */
+const deadTunnelLingerMs = 30_000;
+
+/**
  * Copies between a connected TCP socket and a stream; owns the socket. Spec: data-plane 1.9.
  *
  * The directions are independent: FIN becomes END_STREAM and the reverse, and the bridge ends when both have ended. No
  * allocation per chunk: bytes to the tunnel are read into the connection's output, bytes from it are written from the
  * read buffer, and only what the socket does not take is copied, bounded by the stream window.
  */
-export class StreamBridge implements StreamUser, IoHandler, Bridge {
+export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge {
   bytesToPeer: number;
   bytesFromPeer = 0;
   readonly #loop: EventLoop;
@@ -37,6 +43,7 @@ export class StreamBridge implements StreamUser, IoHandler, Bridge {
   #isSocketDeaf = false;
   #isClosed = false;
   #error: HboneError | undefined;
+  #linger: TimerId | undefined;
   #swallowed: HboneError | undefined;
 
   constructor(loop: EventLoop, stream: TunnelStream, fd: Fd, sink: BridgeSink, options: BridgeOptions) {
@@ -162,6 +169,13 @@ export class StreamBridge implements StreamUser, IoHandler, Bridge {
     if (this.#isClosed) return;
     if (this.#error !== undefined && !this.#stream.hasPending) this.#close();
     else if (this.#isReadable) this.#readDead();
+    if (!this.#isClosed && this.#linger === undefined) this.#linger = this.#loop.setTimer(deadTunnelLingerMs, this);
+  }
+
+  /** The application has not noticed that its tunnel is dead. */
+  onTimer(): void {
+    this.#linger = undefined;
+    if (!this.#isClosed) this.#close();
   }
 
   // --- writing to the socket
@@ -212,6 +226,7 @@ export class StreamBridge implements StreamUser, IoHandler, Bridge {
 
   #close(): void {
     this.#isClosed = true;
+    if (this.#linger !== undefined) this.#loop.clearTimer(this.#linger);
     this.#isReadDone = true;
     this.#isSocketDeaf = true;
     this.#loop.remove(this.#fd);

@@ -178,6 +178,34 @@ test('a stalled application does not hold up other streams, and what waits for i
   assert.ok(stalled.socket.bytesWritten > 0 && stalled.socket.writableLength > 32 * 1024 * 1024);
 });
 
+test('a bulk transfer leaves short requests on the same connection their turn', async () => {
+  await using rig = new Rig();
+  const sinkPort = await rig.application((socket) => socket.on('end', () => socket.end()).resume());
+  const echoPort = await rig.application((socket) => socket.pipe(socket));
+  const { inbound, outbound } = path(rig, sinkPort);
+  const bulk = new Client(rig, outbound.port);
+  const chunk = Buffer.alloc(1024 * 1024);
+  let isOver = false;
+  const writeOn = (): void => {
+    while (!isOver && bulk.socket.write(chunk));
+  };
+  bulk.socket.on('drain', writeOn);
+  writeOn();
+  await rig.until(() => outbound.streams.length === 1, 'bulk');
+  outbound.authority = `127.0.0.1:${echoPort}`;
+  const client = new Client(rig, outbound.port);
+  for (let i = 1; i <= 20; i++) {
+    client.socket.write('ping');
+    await rig.until(() => client.received.length === i * 4, 'echo beside a bulk transfer');
+  }
+  isOver = true;
+  bulk.socket.end();
+  client.socket.end();
+  await rig.until(() => inbound.results.length === 2, 'ends');
+  assert.equal(inbound.connections.length, 1);
+  assert.ok((inbound.results[0]?.bytesToPeer ?? 0) + (inbound.results[1]?.bytesToPeer ?? 0) > 1024 * 1024);
+});
+
 test('aborting a bridge ends both ends at once, with the reason on one side', async () => {
   await using rig = new Rig();
   let isClosed = false;
