@@ -4,7 +4,7 @@ import { type Admitted, authorize, type Denied, type PolicyStore, type PolicyTar
 /** An inbound connection that policy let in. */
 export interface AuthorizedConnection {
   readonly permit: Admitted;
-  /** The workload as it was when the connection began. */
+  /** The workload as it is now: a policy that names it since counts. Istio keeps the one of the beginning. */
   readonly policyTarget: PolicyTarget;
   /** A change of policy forbids the connection; it must close. */
   onForbidden(denied: Denied): void;
@@ -14,7 +14,7 @@ export interface AuthorizedConnection {
 const connectionsPerStep = 128;
 
 /**
- * The inbound connections of this thread, looked at again on every change of policy.
+ * The inbound connections of this thread, looked at again on every change of policy, or of which policies are a workload's.
  * Spec: contract data-plane 5.9.
  */
 export class AuthorizedConnections implements IdleWork {

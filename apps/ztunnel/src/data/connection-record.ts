@@ -123,6 +123,9 @@ export class ConnectionRecord {
       destinationAddress: facts.authority ?? addressText(facts.destinationAddress),
       ...cause,
     };
+    const denials = this.#outlets.metrics.denials.bind([facts.reporter, cause.policy, String(cause.isLate)]);
+    denials.inc();
+    denials.release();
     this.#outlets.post({ kind: 'denied', denial });
   }
 

@@ -18,6 +18,7 @@ import type { DataContext } from './data-context.ts';
 import { Demands } from './demands.ts';
 import { drainTimedOut } from './failure.ts';
 import { HostResolver } from './host-resolver.ts';
+import { localWorkload } from './local-workload.ts';
 import { PendingLimit } from './pending-limit.ts';
 import { PodProxy } from './pod-proxy.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
@@ -29,6 +30,8 @@ const maxPending = 8192;
 const counterIntervalMs = 2000;
 /** How often retired series are looked for. */
 const sweepIntervalMs = 60_000;
+/** Latest time between a change of a workload's policies and its effect on open connections. */
+const targetCheckMs = 50;
 const drainPollMs = 20;
 
 /**
@@ -42,6 +45,9 @@ export class DataWorker {
   readonly #registry: MetricRegistry;
   readonly #levels: LogLevels;
   readonly #pods = new Map<string, PodProxy>();
+  /** Policies that select each pod, by uid, as the last check found them. */
+  readonly #targets = new Map<string, string>();
+  #isTargetCheckDue = false;
   #announcements: MetricAnnouncement[] = [];
   #isStopped = false;
 
@@ -83,7 +89,10 @@ export class DataWorker {
       logPolicy: (message, policy) => this.#logPolicy(message, policy),
     };
     this.#updates = new UpdateQueue(loop, store, policies, {
-      onAddressesChanged: () => this.#data.waits.onChange(),
+      onAddressesChanged: () => {
+        this.#data.waits.onChange();
+        this.#checkTargetsSoon();
+      },
       onPoliciesChanged: () => {
         this.#data.waits.onChange();
         this.#data.authorized.onPolicyChange();
@@ -177,6 +186,7 @@ export class DataWorker {
   #removeProxy(uid: string): void {
     const proxy = this.#pods.get(uid);
     this.#pods.delete(uid);
+    this.#targets.delete(uid);
     proxy?.close();
   }
 
@@ -206,6 +216,30 @@ export class DataWorker {
     const level = this.#data.settings.log.isAuthzInfoEnabled ? 'info' : 'debug';
     if (!isLevelEnabled(this.#levels.levelOf('rbac'), level)) return;
     this.#data.log.event(level, 'rbac', message, [['policy', policy]]);
+  }
+
+  /** A resync changes addresses in thousands of slices; what they mean for the pods' policies is looked at now and then. */
+  #checkTargetsSoon(): void {
+    if (this.#isTargetCheckDue) return;
+    this.#isTargetCheckDue = true;
+    this.#loop.setTimer(targetCheckMs, {
+      onTimer: () => {
+        this.#isTargetCheckDue = false;
+        this.#checkTargets();
+      },
+    });
+  }
+
+  /** Policies that select a pod come with its workload: connections are looked at again when they are others. */
+  #checkTargets(): void {
+    let hasChanged = false;
+    for (const [uid, { pod }] of this.#pods) {
+      const names = localWorkload(this.#data, pod)?.authorizationPolicies.join(' ');
+      if (names === undefined || this.#targets.get(uid) === names) continue;
+      this.#targets.set(uid, names);
+      hasChanged = true;
+    }
+    if (hasChanged) this.#data.authorized.onPolicyChange();
   }
 
   #repeat(intervalMs: number, task: () => void): void {

@@ -54,7 +54,7 @@ export class InboundPlaintext
   }
 
   get policyTarget(): PolicyTarget {
-    return this.#admission().target;
+    return localWorkload(this.#scope.data, this.#scope.pod) ?? this.#admission().target;
   }
 
   start(): void {

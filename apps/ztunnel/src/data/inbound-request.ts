@@ -68,7 +68,7 @@ export class InboundRequest
   }
 
   get policyTarget(): PolicyTarget {
-    return this.#admission().target;
+    return localWorkload(this.#scope.data, this.#scope.pod) ?? this.#admission().target;
   }
 
   start(): void {

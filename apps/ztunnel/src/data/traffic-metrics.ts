@@ -18,6 +18,7 @@ export class TrafficMetrics {
   readonly received: MetricFamily<Counter, Names>;
   /** Server to client, whoever reports. */
   readonly sent: MetricFamily<Counter, Names>;
+  readonly denials: MetricFamily<Counter, readonly ['reporter', 'policy', 'is_late']>;
   readonly #sockets: MetricFamily<Gauge, readonly ['reporter']>;
   readonly #openSockets = new Map<Reporter, Gauge>();
   /** By facts that are the same for many connections. Building the 27 values for each would cost more than the rest. */
@@ -43,6 +44,11 @@ export class TrafficMetrics {
       'istio_tcp_sent_bytes',
       'The size of total bytes sent during response in case of a TCP connection',
     );
+    this.denials = registry.counter({
+      name: 'ambit_policy_denials',
+      help: 'Connections that policy refused or closed, by the policy that decided; empty when no ALLOW policy matched',
+      labels: registry.labels(['reporter', 'policy', 'is_late']),
+    });
     this.#sockets = registry.gauge({
       name: 'istio_tcp_sockets_open',
       help: 'The current number of open TCP sockets (unstable)',
