@@ -203,7 +203,7 @@ test('a bulk transfer leaves short requests on the same connection their turn', 
   client.socket.end();
   await rig.until(() => inbound.results.length === 2, 'ends');
   assert.equal(inbound.connections.length, 1);
-  assert.ok((inbound.results[0]?.bytesToPeer ?? 0) + (inbound.results[1]?.bytesToPeer ?? 0) > 1024 * 1024);
+  assert.ok((inbound.results[0]?.bytesFromPeer ?? 0) + (inbound.results[1]?.bytesFromPeer ?? 0) > 1024 * 1024);
 });
 
 test('aborting a bridge ends both ends at once, with the reason on one side', async () => {
