@@ -44,9 +44,9 @@ export class Rig implements AsyncDisposable {
     this.#undo.push(undo);
   }
 
-  /** Turns both loops until `isDone`; fails after ten seconds. */
+  /** Turns both loops until `isDone`; fails after half a minute. */
   async until(isDone: () => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     while (!isDone()) {
       assert.ok(performance.now() < deadline, `not in time: ${what}`);
       this.loop.runOnce(0);
