@@ -7,6 +7,7 @@ import { exitCodes } from '@ambit/runtime';
 import type { Command } from 'commander';
 import { enclose } from '../lab/enclosure.ts';
 import { LabError } from '../lab/lab-error.ts';
+import { guardLab } from '../lab/lab-guard.ts';
 import { readLabFile, type LabDescription } from '../lab/lab-file.ts';
 import { checkLabName, LAB_MARKER, LabPaths } from '../lab/lab-names.ts';
 import { readRecord, type LabRecord } from '../lab/lab-record.ts';
@@ -43,6 +44,9 @@ export function addLabCommands(program: Command, surroundings: Surroundings): vo
   });
   lab.command('supervise', { hidden: true }).requiredOption('--file <f>').requiredOption('--name <n>').requiredOption('--state-dir <d>').option('--no-mesh').option('--ztunnel <p>', '', collect).action(async (flags: LabFlags) => {
     await superviseLab(surroundings, describe(flags), flags.stateDir, flags.mesh !== false);
+  });
+  lab.command('guard', { hidden: true }).requiredOption('--name <n>').requiredOption('--state-dir <d>').action(async (flags: { readonly name: string; readonly stateDir: string }) => {
+    await guardLab(flags.name, new LabPaths(flags.stateDir, checkLabName(flags.name)).root, process.stdin);
   });
   command('down', 'stop a lab and remove all of it, also what a crash left').action(async (flags: LabFlags) => {
     checkRequirements(surroundings.searchPath);

@@ -14,6 +14,7 @@ import { enclose } from './enclosure.ts';
 import { IdentityFiles } from './identity-files.ts';
 import { Kubelet } from './kubelet.ts';
 import { LabError } from './lab-error.ts';
+import { LabGuard } from './lab-guard.ts';
 import type { LabDescription } from './lab-file.ts';
 import { FABRIC, LAB_MARKER, LabPaths, machineNamespace, namespacePath } from './lab-names.ts';
 import { isRunning, writeRecord, type LabRecord } from './lab-record.ts';
@@ -68,6 +69,7 @@ export class Lab implements AsyncDisposable {
   #source: FolderSource | undefined;
   #kubelet: Kubelet | undefined;
   #proxy: ServiceProxy | undefined;
+  #guard: LabGuard | undefined;
   #isUp = false;
   #down: Promise<void> | undefined;
 
@@ -86,6 +88,7 @@ export class Lab implements AsyncDisposable {
     const lab = new Lab(options);
     if (isRunning(lab.paths)) throw new LabError('LAB_EXISTS', `a lab called ${lab.name} runs already; stop it with: ambitctl lab down --name ${lab.name}`);
     await sweepLab(lab.name, lab.paths.root);
+    lab.#guard = new LabGuard({ lab: lab.name, stateRoot: options.stateRoot, program: join(REPOSITORY, 'apps/ambitctl/src/main.ts'), env: lab.#environment() });
     try {
       await lab.#start();
     } catch (cause) {
@@ -376,6 +379,7 @@ export class Lab implements AsyncDisposable {
       }
     }
     await sweepLab(this.name, this.paths.root);
+    await this.#guard?.release();
   }
 
   #environment(): Record<string, string> {
