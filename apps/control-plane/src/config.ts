@@ -1,5 +1,5 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
-import { type ConfigEntry, durationMs, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
 
 /** Where a port listens. */
 export interface ListenAddress {
@@ -34,6 +34,7 @@ export interface ControlPlaneConfig {
   readonly tokenIssuer: string | undefined;
   readonly audiences: readonly string[];
   readonly bus: string | undefined;
+  readonly servesBroken: boolean;
   readonly drainMs: number;
   readonly logFormat: 'json' | 'text';
   readonly logLevel: string;
@@ -77,6 +78,7 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   tokenIssuer: optionalText('AMBIT_TOKEN_ISSUER', 'required issuer of tokens; unset: any'),
   audiences: list('TOKEN_AUDIENCES', ['istio-ca'], 'accepted audiences of tokens'),
   bus: optionalText('AMBIT_BUS', 'address of the event bus: nats://host:port or unix:/path; none means no events'),
+  servesBroken: flag('AMBIT_SERVE_BROKEN', false, 'serve at start although objects are broken and so not in force'),
   drainMs: durationMs('AMBIT_DRAIN', 5_000, 'time for streams in progress at the end'),
   logFormat: oneOf('LOG_FORMAT', ['json', 'text'], 'json', 'format of the log'),
   logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),

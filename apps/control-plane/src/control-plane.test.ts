@@ -8,7 +8,7 @@ import { discovery } from '@ambit/api';
 import { type EventBus } from '@ambit/events';
 import { GrpcChannel } from '@ambit/grpc';
 import { writePodStatus } from '@ambit/kube';
-import { loadConfig } from '@ambit/runtime';
+import { delay, loadConfig } from '@ambit/runtime';
 import { makeTestCa } from '@ambit/testing';
 import { createLogger } from '@ambit/telemetry';
 import {
@@ -322,6 +322,21 @@ test('broken YAML changes nothing for clients and is reported by file and line',
   );
   assert.match(texts[2] ?? '', /^web\.yaml:\d+:\d+: error: this is not valid YAML: /);
   assert.equal(logLines.filter((line) => line.includes('DENNY')).length, 1, 'each report is logged once');
+});
+
+test('a start with a broken policy serves nobody until it is mended, so that no client loses it', async () => {
+  write('policy.yaml', policy('deny', 'web', 'DENNY'));
+  const starting = start();
+  let isServing = false;
+  void starting.then(() => (isServing = true));
+  const deadline = AbortSignal.timeout(10_000);
+  while (!logLines.some((line) => line.includes('xDS is not served'))) await delay(10, { signal: deadline });
+  assert.equal(isServing, false);
+  write('policy.yaml', policy('deny', 'web', 'DENY'));
+  await using running = await starting;
+  using client = new Client(running.port, await token());
+  client.subscribe();
+  assert.ok((await client.next(2)).includes('wads +shop/deny'));
 });
 
 test('readiness, metrics and the table of connections can be read', async () => {

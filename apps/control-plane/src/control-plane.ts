@@ -109,6 +109,7 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
     onHandlerError: (path, error) => logger.error({ path, reason: toAmbitError(error).message }, 'handler failed'),
   });
   cleanup.defer(() => server.stop(config.drainMs));
+  if (!config.servesBroken) await pipeline.whole({ signal: stopping });
   return server.listen({ ...config.grpc, tls: certificate.credentials });
 }
 

@@ -29,7 +29,16 @@ export interface MeshPipeline extends Disposable {
   readonly resolver: NameResolver;
   /** What is wrong with the resources now. */
   reports(): readonly SourceReport[];
+  /**
+   * Resolves when nothing is kept out of force by an error. While running, a broken object leaves its last good version
+   * in force; right after a start there is none, and serving without it would take a policy away from the whole mesh.
+   * Rejects with the signal's reason.
+   */
+  whole(options: { readonly signal: AbortSignal }): Promise<void>;
 }
+
+const HELD_BACK =
+  'xDS is not served: objects that were broken before the start have no good version to go on with. Mend them, or set AMBIT_SERVE_BROKEN=true to serve without them';
 
 /** Reads the folders; everything they hold is in the store when it resolves. Rejects for a damaged state file. */
 export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPipelineParts): Promise<MeshPipeline> {
@@ -57,7 +66,25 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   cleanup.use(logReports(source, mesh, reports, logger));
   observeMesh(metrics, mesh, reports);
   const running = cleanup.move();
-  return { store, mesh, resolver, reports, [Symbol.dispose]: () => running.dispose() };
+  const whole = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => untilWhole(source, logger, signal);
+  return { store, mesh, resolver, reports, whole, [Symbol.dispose]: () => running.dispose() };
+}
+
+async function untilWhole(source: FolderSource, logger: Logger, signal: AbortSignal): Promise<void> {
+  const isWhole = (): boolean => source.reports().every(({ severity }) => severity !== 'error');
+  if (isWhole()) return;
+  logger.error({ errors: source.reports().filter(({ severity }) => severity === 'error').length }, HELD_BACK);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  using _changes = source.onReportsChanged(() => {
+    if (isWhole()) resolve();
+  });
+  try {
+    await promise;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 function kindOf(event: ResourceEvent): string {
