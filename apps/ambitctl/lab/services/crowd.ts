@@ -4,7 +4,7 @@
  *
  * Each line of input is an order, answered by one line of JSON:
  * - `look`: the figures since the last look;
- * - `part`: ends all held connections the ordinary way, waiting for their last words, then the figures.
+ * - `part`: ends all held connections the ordinary way, waiting for their last words, then the figures; new ones go on.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -73,7 +73,7 @@ class Held {
 
 const held = Array.from({ length: Number(count) }, () => new Held());
 setInterval(() => { for (const connection of held) connection.speak(); }, WORD_INTERVAL_MS);
-const visiting = setInterval(visit, VISIT_INTERVAL_MS);
+setInterval(visit, VISIT_INTERVAL_MS);
 visit();
 
 function visit(): void {
@@ -118,7 +118,6 @@ function look(): void {
 
 createInterface({ input: process.stdin }).on('line', (order) => {
   if (order === 'part') {
-    clearInterval(visiting);
     for (const connection of held) connection.part();
     void Promise.all(held.map(({ ended }) => ended)).then(look);
   } else look();

@@ -6,8 +6,10 @@ import { addVisits, Crowd, describeCrowd, type CrowdFigures } from '../observe/c
 const HELD = 10;
 const ECHO_PORT = 9_000;
 const READY_TIMEOUT_MS = 60_000;
-/** What a node proxy gives its connections when it is told to end; less than its deadline of 5 s. */
+/** Words after which the connections of a draining proxy end by themselves; well within the grace. */
 const PARTING_WORDS = 15;
+/** The grace itself. Spec: contract data-plane 5.9. */
+const GRACE_MS = 5_000;
 
 export const outageClaims: ClaimGroup = {
   id: '5',
@@ -16,25 +18,31 @@ export const outageClaims: ClaimGroup = {
     const { lab } = context;
     lab.setDataplaneMode('shop', 'ambient');
     await lab.waitForMode('shop', 'ambient');
-    {
-      await using across = await Crowd.gather(lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
-      await using beside = await Crowd.gather(lab, 'shop/neighbour', 'echo.shop', ECHO_PORT, HELD);
-      const crowds: Crowds = { across, beside };
-      await proveOutage(context, crowds, '5.1', ['control-plane']);
-      await proveOutage(context, crowds, '5.2', ['ca']);
-      await proveOutage(context, crowds, '5.3', ['bus']);
-      await proveOutage(context, crowds, '5.4', ['control-plane', 'ca', 'bus']);
-      await proveRecovery(context);
-      await proveAgentRestart(context, crowds);
+    try {
+      await proveControlOutages(context);
+      await proveProxyKill(context, '5.7', 'ztunnel.node1', 'client');
+      await proveProxyKill(context, '5.8', 'ztunnel.node2', 'server');
+      await proveDrain(context, '5.9', 'ztunnel.node1', 'client');
+      await proveDrain(context, '5.10', 'ztunnel.node2', 'server');
+      await proveDeadline(context, '5.11', 'ztunnel.node1');
+    } finally {
+      lab.setDataplaneMode('shop', undefined);
     }
-    await proveProxyKill(context, '5.7', 'ztunnel.node1', 'client');
-    await proveProxyKill(context, '5.8', 'ztunnel.node2', 'server');
-    await proveDrain(context, '5.9', 'ztunnel.node1', 'client');
-    await proveDrain(context, '5.10', 'ztunnel.node2', 'server');
-    lab.setDataplaneMode('shop', undefined);
     await lab.waitForMode('shop', undefined);
   },
 };
+
+async function proveControlOutages(context: ClaimContext): Promise<void> {
+  await using across = await Crowd.gather(context.lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
+  await using beside = await Crowd.gather(context.lab, 'shop/neighbour', 'echo.shop', ECHO_PORT, HELD);
+  const crowds: Crowds = { across, beside };
+  await proveOutage(context, crowds, '5.1', ['control-plane']);
+  await proveOutage(context, crowds, '5.2', ['ca']);
+  await proveOutage(context, crowds, '5.3', ['bus']);
+  await proveOutage(context, crowds, '5.4', ['control-plane', 'ca', 'bus']);
+  await proveRecovery(context);
+  await proveAgentRestart(context, crowds);
+}
 
 interface Crowds {
   /** From one node to the other. */
@@ -51,10 +59,14 @@ async function liveOn(lab: Lab, { across, beside }: Crowds): Promise<readonly Cr
 async function proveOutage({ lab, report, narrate, signal }: ClaimContext, crowds: Crowds, id: string, names: readonly string[]): Promise<void> {
   signal.throwIfAborted();
   const before = await liveOn(lab, crowds);
-  for (const name of names) await lab.process(name).stop();
-  narrate(`${names.join(', ')} gone`);
-  const during = await liveOn(lab, crowds);
-  for (const name of names) lab.process(name).start();
+  let during: readonly CrowdFigures[];
+  try {
+    await Promise.all(names.map((name) => lab.process(name).stop()));
+    narrate(`${names.join(', ')} gone`);
+    during = await liveOn(lab, crowds);
+  } finally {
+    for (const name of names) lab.process(name).start();
+  }
   for (const name of names) await lab.process(name).waitReady(READY_TIMEOUT_MS);
   const after = await liveOn(lab, crowds);
   const figures = before.map((one, index) => [one, during[index], after[index]].filter((figure) => figure !== undefined).reduce(addVisits));
@@ -63,7 +75,7 @@ async function proveOutage({ lab, report, narrate, signal }: ClaimContext, crowd
     id,
     text: `killing ${who} breaks no connection, old or new, between known workloads`,
     observed: figures.map((figure, index) => `${index === 0 ? 'between nodes' : 'on one node'}: ${describeCrowd(figure)}`).join('; '),
-    isProven: figures.every(({ broken, visits }) => broken === 0 && visits.failed === 0 && visits.ok > 0),
+    isProven: figures.every(isUnharmed),
   });
 }
 
@@ -102,70 +114,113 @@ async function proveAgentRestart({ lab, report, signal }: ClaimContext, crowds: 
     id: '5.6',
     text: 'killed agents come back by themselves, adopt the pods that are in the mesh, and enrol again',
     observed: `ready again after ${Math.round(readyMs)} ms, a namespace enrolled and un-enrolled since; ${figures.map((figure, index) => `${index === 0 ? 'between nodes' : 'on one node'}: ${describeCrowd(figure)}`).join('; ')}`,
-    isProven: figures.every(({ broken, visits }) => broken === 0 && visits.failed === 0),
+    isProven: figures.every(isUnharmed),
   });
 }
 
 type Role = 'client' | 'server';
 
+/** The pod's own address: a name would have to be resolved by the proxy that is away, which hides lost connections. */
+function gather(lab: Lab, pod: string): Promise<Crowd> {
+  return Crowd.gather(lab, pod, lab.pod('shop/echo').address.v4, ECHO_PORT, HELD);
+}
+
+/** Looks until new connections work; the figures since the last look. */
+async function untilVisited(lab: Lab, crowd: Crowd): Promise<CrowdFigures> {
+  let figures = await crowd.look();
+  await lab.waitFor('new connections to work again', async () => {
+    const next = await crowd.look();
+    figures = addVisits(figures, next);
+    return next.visits.ok > 0 && next.visits.failed === 0;
+  });
+  return figures;
+}
+
 async function proveProxyKill({ lab, report, signal }: ClaimContext, id: string, name: string, role: Role): Promise<void> {
   signal.throwIfAborted();
-  await using through = await Crowd.gather(lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
-  // Of the other node alone, or of the first node alone, so that the killed proxy is not on its way.
-  await using around = role === 'client' ? await Crowd.gather(lab, 'shop/neighbour', 'echo.shop', ECHO_PORT, HELD) : undefined;
+  await using through = await gather(lab, 'shop/client');
+  // Within the server's node, so that the proxy of the client's node is not on its way.
+  await using around = role === 'client' ? await gather(lab, 'shop/neighbour') : undefined;
   const proxy = lab.process(name);
-  const pid = proxy.pid;
+  const { pid } = proxy;
   const startMs = performance.now();
   await killAndWait([proxy]);
   const readyMs = Math.round(performance.now() - startMs);
-  let figures = await through.look();
-  await lab.waitFor('new connections to work again', async () => {
-    const next = await through.look();
-    figures = addVisits(figures, next);
-    return next.visits.ok >= 5 && next.visits.failed === 0;
-  });
+  const figures = await untilVisited(lab, through);
   const others = await around?.look();
-  await using fresh = await Crowd.gather(lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
+  await using fresh = await gather(lab, 'shop/client');
   const later = await fresh.liveOn(lab);
   const untouched = others === undefined ? '' : `; not over this node: ${describeCrowd(others)}`;
   report({
     id,
     text: `a ztunnel that is killed (${role} side) comes back by itself; its own connections are lost`,
     observed: `${describeCrowd(figures)}; no new connection for ${figures.visits.longestGapMs} ms, ready after ${readyMs} ms; then ${describeCrowd(later)}${untouched}`,
-    isProven: proxy.pid !== pid && later.broken === 0 && later.visits.failed === 0 && (others === undefined || (others.broken === 0 && others.visits.failed === 0)),
+    isProven: proxy.pid !== pid && isUnharmed(later) && (others === undefined || isUnharmed(others)),
   });
 }
 
 /** SIGTERM: what is open goes on within the grace, and ends when it is done. */
 async function proveDrain({ lab, report, signal }: ClaimContext, id: string, name: string, role: Role): Promise<void> {
   signal.throwIfAborted();
-  await using crowd = await Crowd.gather(lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
+  await using crowd = await gather(lab, 'shop/client');
   const proxy = lab.process(name);
-  const pid = proxy.pid;
+  const { pid } = proxy;
   const first = await crowd.look();
   const startMs = performance.now();
   const ended = proxy.ended();
   proxy.kill('SIGTERM');
   let last = first;
+  let visits = first;
   await lab.waitFor('the held connections to go on during the drain', async () => {
     last = await crowd.look();
+    visits = addVisits(visits, last);
     return last.broken > 0 || last.leastWords >= first.leastWords + PARTING_WORDS;
   });
   const isRunning = proxy.pid === pid;
   last = await crowd.part();
+  visits = addVisits(visits, last);
   const partedMs = Math.round(performance.now() - startMs);
   await ended;
   const endedMs = Math.round(performance.now() - startMs);
   await proxy.waitReady(READY_TIMEOUT_MS);
-  const gapStart = performance.now();
-  await using fresh = await Crowd.gather(lab, 'shop/client', 'echo.shop', ECHO_PORT, HELD);
+  visits = addVisits(visits, await untilVisited(lab, crowd));
+  await using fresh = await gather(lab, 'shop/client');
   const later = await fresh.liveOn(lab);
   report({
     id,
     text: `a ztunnel that is told to end (${role} side) lets its connections finish first`,
-    observed: `${last.broken} of ${last.held} held connections lost: they had ${last.words - first.words} words answered after SIGTERM and ended by themselves at ${partedMs} ms; the process ended at ${endedMs} ms; new connections were possible ${Math.round(gapStart - startMs)} ms after SIGTERM, then ${describeCrowd(later)}`,
-    isProven: isRunning && last.broken === 0 && later.broken === 0 && later.visits.failed === 0,
+    observed: `${last.broken} of ${last.held} held connections lost: they had ${last.words - first.words} words answered after SIGTERM and ended by themselves at ${partedMs} ms; the process ended at ${endedMs} ms; until the next one was there, ${visits.visits.failed} new connections were refused, for ${visits.visits.longestGapMs} ms; then ${describeCrowd(later)}`,
+    isProven: isRunning && last.broken === 0 && isUnharmed(later),
   });
+}
+
+/** Connections that do not end by themselves are cut when the grace is over, and not before. */
+async function proveDeadline({ lab, report, signal }: ClaimContext, id: string, name: string): Promise<void> {
+  signal.throwIfAborted();
+  await using crowd = await gather(lab, 'shop/client');
+  const proxy = lab.process(name);
+  const startMs = performance.now();
+  const ended = proxy.ended();
+  proxy.kill('SIGTERM');
+  let firstLostMs: number | undefined;
+  const isOver = ended.then(() => true);
+  while (!(await Promise.race([isOver, crowd.look().then(({ broken }) => {
+    if (broken > 0) firstLostMs ??= Math.round(performance.now() - startMs);
+    return false;
+  })]))) signal.throwIfAborted();
+  const endedMs = Math.round(performance.now() - startMs);
+  await proxy.waitReady(READY_TIMEOUT_MS);
+  const { broken, held } = await untilVisited(lab, crowd);
+  report({
+    id,
+    text: `connections that do not finish within the grace of ${GRACE_MS} ms are cut then, and not before`,
+    observed: `${broken} of ${held} held connections lost, the first at ${firstLostMs ?? endedMs} ms; the process ended at ${endedMs} ms`,
+    isProven: broken === held && Math.min(firstLostMs ?? endedMs, endedMs) >= GRACE_MS - 100,
+  });
+}
+
+function isUnharmed({ broken, visits }: CrowdFigures): boolean {
+  return broken === 0 && visits.failed === 0 && visits.ok > 0;
 }
 
 /** SIGKILL for each; resolves when the next runs are ready. */

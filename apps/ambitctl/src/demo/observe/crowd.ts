@@ -53,7 +53,7 @@ export class Crowd implements AsyncDisposable {
     return this.#order('look');
   }
 
-  /** Ends the held connections the ordinary way and waits for what was still under way on them; no new ones follow. */
+  /** Ends the held connections the ordinary way and waits for what was still under way on them; new ones go on. */
   part(): Promise<CrowdFigures> {
     return this.#order('part');
   }
