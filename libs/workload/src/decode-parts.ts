@@ -83,16 +83,14 @@ export function readPortInto(reader: WireReader, ports: Map<number, number>): vo
   ports.set(servicePort, targetPort);
 }
 
-/** Reads a length-delimited PortList. */
+/** Reads a PortList up to the reader's limit. */
 export function readPortList(reader: WireReader): PortMap {
-  const outer = reader.enter();
   const ports = new Map<number, number>();
   while (reader.hasMore) {
     const tag = reader.tag();
     if (tag === 0x0a) readPortInto(reader, ports);
     else reader.skip(tag);
   }
-  reader.leave(outer);
   return ports;
 }
 

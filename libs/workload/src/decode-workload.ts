@@ -165,9 +165,15 @@ function readServiceEntry(reader: WireReader, services: Map<string, PortMap>): v
   let ports = noPorts;
   while (reader.hasMore) {
     const tag = reader.tag();
-    if (tag === 0x0a) key = reader.string();
-    else if (tag === 0x12) ports = readPortList(reader);
-    else reader.skip(tag);
+    if (tag === 0x0a) {
+      key = reader.string();
+    } else if (tag === 0x12) {
+      const list = reader.enter();
+      ports = readPortList(reader);
+      reader.leave(list);
+    } else {
+      reader.skip(tag);
+    }
   }
   reader.leave(outer);
   if (!key.includes('/')) {

@@ -23,16 +23,18 @@ export class IpWords {
     this.w3 = word >>> 0;
   }
 
-  /** Takes 4 or 16 raw bytes. */
-  setBytes(bytes: Uint8Array): void {
-    if (bytes.length === 4) {
-      this.setV4(word(bytes, 0));
-      return;
+  /** Takes 4 or 16 raw bytes; false for another length. */
+  setRaw(bytes: Uint8Array, offset: number, length: number): boolean {
+    if (length === 4) {
+      this.setV4(word(bytes, offset));
+      return true;
     }
-    this.w0 = word(bytes, 0);
-    this.w1 = word(bytes, 4);
-    this.w2 = word(bytes, 8);
-    this.w3 = word(bytes, 12);
+    if (length !== 16) return false;
+    this.w0 = word(bytes, offset);
+    this.w1 = word(bytes, offset + 4);
+    this.w2 = word(bytes, offset + 8);
+    this.w3 = word(bytes, offset + 12);
+    return true;
   }
 
   /** Takes the usual text; false when it is no IP address. Does not allocate for IPv4. */
@@ -44,8 +46,7 @@ export class IpWords {
     }
     const ip = parseIp(text);
     if (ip === undefined) return false;
-    this.setBytes(ip.bytes);
-    return true;
+    return this.setRaw(ip.bytes, 0, ip.bytes.length);
   }
 
   /** True when the first `length` bits (of the IPv6 form) equal those of `other`. */

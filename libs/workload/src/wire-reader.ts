@@ -7,6 +7,8 @@
  * Spec: protobuf.dev/programming-guides/encoding.
  */
 import { Buffer } from 'node:buffer';
+import type { ByteInterner } from './byte-interner.ts';
+import type { IpWords } from './ip-words.ts';
 import { WorkloadError } from './workload-error.ts';
 
 const utf8: TextDecoder = new TextDecoder('utf-8', { fatal: true });
@@ -24,6 +26,11 @@ export class WireReader {
     this.position = offset;
     this.limit = offset + length;
     return this;
+  }
+
+  /** The memory being read; a view, as long as it lives. */
+  get buffer(): Buffer {
+    return this.#bytes;
   }
 
   get hasMore(): boolean {
@@ -88,6 +95,23 @@ export class WireReader {
     } catch {
       throw malformed('string is not UTF-8');
     }
+  }
+
+  /** The number of a string field, without making the string. */
+  interned(interner: ByteInterner): number {
+    const outer = this.enter();
+    const id = interner.idOfBytes(this.#bytes, this.position, this.limit);
+    this.leave(outer);
+    return id;
+  }
+
+  /** An IP address field of 4 or 16 bytes; other lengths are refused. */
+  words(into: IpWords): void {
+    const outer = this.enter();
+    if (!into.setRaw(this.#bytes, this.position, this.limit - this.position)) {
+      throw malformed('address is neither 4 nor 16 bytes');
+    }
+    this.leave(outer);
   }
 
   /** A copy of a bytes field. */

@@ -62,7 +62,7 @@ export class WorkloadArena {
     const old = this.store.refOf(name);
     if (old !== undefined && this.#holds(old, bytes)) return false;
     const ref = this.#write(bytes);
-    this.store.put(address, ref);
+    this.store.put(ref);
     if (old !== undefined) this.#release(old);
     this.#changes.push(ref.segment, ref.offset, ref.length);
     return true;
@@ -176,7 +176,7 @@ export class WorkloadArena {
       const memory = this.store.segments.bytes(ref.segment);
       const bytes = memory.subarray(ref.offset, ref.offset + ref.length);
       const moved = this.#write(bytes);
-      this.store.put(decodeAddress(bytes), moved);
+      this.store.put(moved);
       this.#release(ref);
       this.#changes.push(moved.segment, moved.offset, moved.length);
     }

@@ -1,7 +1,7 @@
 import type { RecordRef } from './record-segments.ts';
 import { grown } from './id-pool.ts';
-import { Interner } from './interner.ts';
 import type { LoadBalancingScope, Workload } from './workload.ts';
+import type { WorkloadNames, WorkloadScan } from './workload-scan.ts';
 
 const healthy = 1;
 const addressed = 2;
@@ -25,12 +25,7 @@ export interface CallerPlace {
  * column a property: 45 bytes a workload.
  */
 export class WorkloadColumns {
-  readonly #networks = new Interner();
-  readonly #regions = new Interner();
-  readonly #zones = new Interner();
-  readonly #subzones = new Interner();
-  readonly #nodes = new Interner();
-  readonly #clusters = new Interner();
+  readonly #names: WorkloadNames;
   #segment: Uint32Array = new Uint32Array(64);
   #offset: Uint32Array = new Uint32Array(64);
   #length: Uint32Array = new Uint32Array(64);
@@ -43,34 +38,27 @@ export class WorkloadColumns {
   #capacity: Uint32Array = new Uint32Array(64);
   #flags: Uint32Array = new Uint32Array(64);
 
-  /** The number of a network, given out when it is new. */
-  networkId(network: string): number {
-    return this.#networks.id(network);
+  constructor(names: WorkloadNames) {
+    this.#names = names;
   }
 
-  /** The number of a network, or -1 when no record has it. */
-  findNetwork(network: string): number {
-    return this.#networks.find(network);
-  }
-
-  set(slot: number, workload: Workload, ref: RecordRef): void {
+  set(slot: number, scan: WorkloadScan, ref: RecordRef): void {
     this.#grow(slot);
     this.setRef(slot, ref);
-    const { locality } = workload;
-    this.#network[slot] = this.#networks.id(workload.network);
-    this.#region[slot] = this.#regions.id(locality.region);
-    this.#zone[slot] = this.#zones.id(locality.zone);
-    this.#subzone[slot] = this.#subzones.id(locality.subzone);
-    this.#node[slot] = this.#nodes.id(workload.node);
-    this.#cluster[slot] = this.#clusters.id(workload.clusterId);
-    this.#capacity[slot] = workload.capacity;
+    this.#network[slot] = scan.network;
+    this.#region[slot] = scan.region;
+    this.#zone[slot] = scan.zone;
+    this.#subzone[slot] = scan.subzone;
+    this.#node[slot] = scan.node;
+    this.#cluster[slot] = scan.cluster;
+    this.#capacity[slot] = scan.capacity;
     this.#flags[slot] =
-      (workload.isHealthy ? healthy : 0) |
-      (workload.addresses.length > 0 || workload.hostname !== '' ? addressed : 0) |
-      (workload.networkGateway === undefined ? 0 : gatewayed) |
-      (workload.applicationTunnel === undefined ? 0 : tunnelled) |
-      (workload.protocol === 'hbone' ? hbone : 0) |
-      (workload.uid.includes('//Pod/') ? pod : 0);
+      (scan.isHealthy ? healthy : 0) |
+      (scan.addressCount > 0 || scan.hasHostname ? addressed : 0) |
+      (scan.hasGateway ? gatewayed : 0) |
+      (scan.hasTunnel ? tunnelled : 0) |
+      (scan.isHbone ? hbone : 0) |
+      (scan.uid.includes('//Pod/') ? pod : 0);
   }
 
   setRef(slot: number, ref: RecordRef): void {
@@ -120,13 +108,14 @@ export class WorkloadColumns {
 
   /** The numbers of a caller's place, to compare endpoints with. */
   place(caller: Workload): CallerPlace {
+    const { networks, regions, zones, subzones, nodes, clusters } = this.#names;
     return {
-      network: this.#networks.find(caller.network),
-      region: this.#regions.find(caller.locality.region),
-      zone: this.#zones.find(caller.locality.zone),
-      subzone: this.#subzones.find(caller.locality.subzone),
-      node: this.#nodes.find(caller.node),
-      cluster: this.#clusters.find(caller.clusterId),
+      network: networks.find(caller.network),
+      region: regions.find(caller.locality.region),
+      zone: zones.find(caller.locality.zone),
+      subzone: subzones.find(caller.locality.subzone),
+      node: nodes.find(caller.node),
+      cluster: clusters.find(caller.clusterId),
     };
   }
 

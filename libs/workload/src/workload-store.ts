@@ -7,12 +7,12 @@ import { HashIndex, hashText } from './hash-index.ts';
 import { IdPool } from './id-pool.ts';
 import { IpTable } from './ip-table.ts';
 import { IpWords } from './ip-words.ts';
-import { PortLists } from './port-lists.ts';
 import { RecordCache } from './record-cache.ts';
 import { type RecordRef, RecordSegments } from './record-segments.ts';
 import { type ServiceEntry, ServiceIndex } from './service-index.ts';
 import { type Service, serviceKey, type Workload } from './workload.ts';
 import { WorkloadColumns } from './workload-columns.ts';
+import { readWorkloadUid, WorkloadNames, WorkloadScan } from './workload-scan.ts';
 import type { WorkloadView } from './workload-view.ts';
 
 /** What a watcher is told of a workload that runs on this node. */
@@ -34,14 +34,18 @@ export interface WorkloadStoreOptions {
  */
 export class WorkloadStore implements WorkloadView {
   readonly segments: RecordSegments = new RecordSegments();
-  readonly #localNode: string | undefined;
+  /** Its number; undefined when every workload is local. */
+  readonly #localNode: number | undefined;
   readonly #slots = new IdPool();
-  readonly #columns = new WorkloadColumns();
+  readonly #names = new WorkloadNames();
+  readonly #columns = new WorkloadColumns(this.#names);
+  /** Of the record that comes, and of the one that goes. */
+  readonly #scan = new WorkloadScan(this.#names);
+  readonly #oldScan = new WorkloadScan(this.#names);
   readonly #byUid = new HashIndex();
   readonly #byIp = new IpTable();
   readonly #services = new ServiceIndex();
   readonly #endpoints = new EndpointTable();
-  readonly #ports = new PortLists();
   readonly #local = new Map<string, number[]>();
   readonly #byHostname = new Map<string, number[]>();
   readonly #watchers = new Set<LocalWorkloadWatcher>();
@@ -50,8 +54,8 @@ export class WorkloadStore implements WorkloadView {
   readonly #decodedServices: RecordCache<Service>;
   #wantedUid = '';
 
-  readonly #isWantedUid = (slot: number): boolean => this.#workload(slot)?.uid === this.#wantedUid;
-  readonly #networkId = (network: string): number => this.#columns.networkId(network);
+  readonly #isWantedUid = (slot: number): boolean => this.#uidOf(slot) === this.#wantedUid;
+  readonly #networkId = (network: string): number => this.#names.networks.id(network);
   readonly #releaseIfUnused = (id: number): void => {
     const entry = this.#services.byId(id);
     if (entry === undefined || entry.ref !== undefined || this.#endpoints.count(id) > 0) return;
@@ -59,7 +63,8 @@ export class WorkloadStore implements WorkloadView {
   };
 
   constructor(options: WorkloadStoreOptions = {}) {
-    this.#localNode = options.localNode;
+    const { localNode } = options;
+    this.#localNode = localNode === undefined ? undefined : this.#names.nodes.id(localNode);
     const cached = options.cachedRecords ?? 1024;
     this.#workloads = new RecordCache(cached);
     this.#decodedServices = new RecordCache(cached);
@@ -88,25 +93,29 @@ export class WorkloadStore implements WorkloadView {
       const offset = batch.changes[i * 3 + 1] ?? 0;
       const length = batch.changes[i * 3 + 2] ?? 0;
       if (length === 0) this.remove(batch.removed[offset] ?? '');
-      else this.#put({ segment, offset, length });
+      else this.put({ segment, offset, length });
     }
     if (end === total) for (const id of batch.dropped) this.segments.drop(id);
     return end;
   }
 
-  /** Takes a decoded resource over whose bytes lie at `ref`. */
-  put(address: Address, ref: RecordRef): void {
-    if (address.kind === 'workload') this.#putWorkload(address.workload, ref);
-    else this.#putService(address.service, ref);
+  /** Takes the resource over whose bytes lie at `ref`; they must decode. */
+  put(ref: RecordRef): void {
+    const bytes = this.segments.bytes(ref.segment);
+    if (this.#scan.read(bytes, ref.offset, ref.length)) {
+      this.#putWorkload(ref);
+      return;
+    }
+    const address = this.#decode(ref);
+    if (address.kind === 'service') this.#putService(address.service, ref);
   }
 
   /** Takes a resource out by its name; false when there is none. */
   remove(name: string): boolean {
     const slot = this.#slotOf(name);
     if (slot >= 0) {
-      const workload = this.#workload(slot);
-      if (workload !== undefined) this.#removeWorkload(slot, workload);
-      return workload !== undefined;
+      this.#removeWorkload(slot, name);
+      return true;
     }
     const entry = this.#services.get(name);
     const service = entry && this.#service(entry);
@@ -143,7 +152,7 @@ export class WorkloadStore implements WorkloadView {
   }
 
   workloadByAddress(network: string, address: string): Workload | undefined {
-    const id = this.#columns.findNetwork(network);
+    const id = this.#names.networks.find(network);
     if (id < 0 || !this.#words.setText(address)) return undefined;
     let best = -1;
     for (let at = this.#byIp.first(id, this.#words); at >= 0; at = this.#byIp.next(at)) {
@@ -169,7 +178,7 @@ export class WorkloadStore implements WorkloadView {
   }
 
   bestServiceByVip(network: string, address: string, caller?: string): Service | undefined {
-    const id = this.#columns.findNetwork(network);
+    const id = this.#names.networks.find(network);
     if (id < 0 || !this.#words.setText(address)) return undefined;
     const entry = this.#services.bestByVip(id, this.#words, caller);
     return entry && this.#service(entry);
@@ -193,7 +202,7 @@ export class WorkloadStore implements WorkloadView {
     const entry = this.#services.get(serviceKey(service.namespace, service.hostname));
     const place = caller && this.#columns.place(caller);
     const decode = (slot: number): Workload | undefined => this.#workload(slot);
-    return new EndpointCursor(this.#columns, this.#endpoints, this.#ports, entry, place, decode);
+    return new EndpointCursor(this.#columns, this.#endpoints, this.#names.ports, entry, place, decode);
   }
 
   endpointPorts(service: Service, uid: string): ReadonlyMap<number, number> | undefined {
@@ -204,7 +213,7 @@ export class WorkloadStore implements WorkloadView {
     if (endpoint === noEndpoint) return undefined;
     // An endpoint that is not ready is not an endpoint, unless the service says so.
     if (!entry.allowsUnhealthy && !this.#columns.isHealthy(slot)) return undefined;
-    return this.#ports.get(this.#endpoints.ports(endpoint));
+    return this.#names.ports.get(this.#endpoints.ports(endpoint));
   }
 
   /** All workloads, decoded one after the other; for the admin dump. */
@@ -229,68 +238,67 @@ export class WorkloadStore implements WorkloadView {
     for (const { ref, key } of this.#services.entries()) if (ref === undefined) yield key;
   }
 
-  #put(ref: RecordRef): void {
-    this.put(this.#decode(ref), ref);
-  }
-
-  #putWorkload(workload: Workload, ref: RecordRef): void {
-    const known = this.#slotOf(workload.uid);
+  /** The workload that was just scanned. */
+  #putWorkload(ref: RecordRef): void {
+    const scan = this.#scan;
+    const known = this.#slotOf(scan.uid);
     if (known >= 0) {
       const old = this.#columns.ref(known);
       if (old !== undefined && this.segments.equal(old, ref)) {
         this.#columns.setRef(known, ref);
         return;
       }
-      const previous = this.#workload(known);
-      if (previous !== undefined) this.#unindexWorkload(known, previous);
+      this.#unindexWorkload(known);
     }
     const slot = known >= 0 ? known : this.#slots.take();
-    if (known < 0) this.#byUid.insert(hashText(workload.uid), slot);
-    this.#columns.set(slot, workload, ref);
-    if (!workload.isHostNetwork) {
-      const network = this.#columns.networkId(workload.network);
-      for (const address of workload.addresses) {
-        this.#words.setText(address);
-        this.#byIp.insert(network, this.#words, slot);
-      }
+    if (known < 0) this.#byUid.insert(hashText(scan.uid), slot);
+    this.#columns.set(slot, scan, ref);
+    if (!scan.isHostNetwork) {
+      for (let i = 0; i < scan.addressCount; i++) this.#byIp.insert(scan.network, scan.address(i), slot);
     }
-    for (const [key, ports] of workload.services) {
-      this.#endpoints.add(slot, this.#services.ensure(key).id, this.#ports.id(ports));
+    for (let i = 0; i < scan.serviceCount; i++) {
+      this.#endpoints.add(slot, this.#services.ensure(scan.service(i)).id, scan.ports(i));
     }
-    if (workload.hostname !== '') {
-      addTo(this.#byHostname, serviceKey(workload.namespace, workload.hostname), slot);
-    }
-    if (!this.#isLocal(workload)) return;
-    addTo(this.#local, localKey(workload.name, workload.namespace, workload.serviceAccount), slot);
+    const isLocal = this.#isLocal(scan);
+    if (!isLocal && !scan.hasHostname) return;
+    // Few workloads are of this node or have a host name: those are decoded.
+    const workload = this.#workload(slot);
+    if (workload === undefined) return;
+    const { name, namespace, serviceAccount, hostname } = workload;
+    if (hostname !== '') addTo(this.#byHostname, serviceKey(namespace, hostname), slot);
+    if (!isLocal) return;
+    addTo(this.#local, localKey(name, namespace, serviceAccount), slot);
     for (const watcher of this.#watchers) watcher.onLocalWorkload(workload);
   }
 
-  #removeWorkload(slot: number, workload: Workload): void {
-    this.#byUid.remove(hashText(workload.uid), slot);
-    this.#unindexWorkload(slot, workload);
+  #removeWorkload(slot: number, uid: string): void {
+    const gone = this.#unindexWorkload(slot);
+    this.#byUid.remove(hashText(uid), slot);
     this.#columns.clear(slot);
     this.#slots.give(slot);
-    if (!this.#isLocal(workload)) return;
-    for (const watcher of this.#watchers) watcher.onLocalWorkloadGone(workload);
+    if (gone === undefined) return;
+    for (const watcher of this.#watchers) watcher.onLocalWorkloadGone(gone);
   }
 
-  #unindexWorkload(slot: number, workload: Workload): void {
-    this.#workloads.delete(slot);
-    if (!workload.isHostNetwork) {
-      const network = this.#columns.networkId(workload.network);
-      for (const address of workload.addresses) {
-        this.#words.setText(address);
-        this.#byIp.remove(network, this.#words, slot);
-      }
+  /** Takes a workload out of all indices but that of its uid; returns it when it is of this node. */
+  #unindexWorkload(slot: number): Workload | undefined {
+    const scan = this.#oldScan;
+    const ref = this.#columns.ref(slot);
+    if (ref === undefined) return undefined;
+    scan.read(this.segments.bytes(ref.segment), ref.offset, ref.length);
+    if (!scan.isHostNetwork) {
+      for (let i = 0; i < scan.addressCount; i++) this.#byIp.remove(scan.network, scan.address(i), slot);
     }
     this.#endpoints.removeWorkload(slot, this.#releaseIfUnused);
-    if (workload.hostname !== '') {
-      removeFrom(this.#byHostname, serviceKey(workload.namespace, workload.hostname), slot);
-    }
-    const { name, namespace, serviceAccount } = workload;
-    if (this.#isLocal(workload)) {
-      removeFrom(this.#local, localKey(name, namespace, serviceAccount), slot);
-    }
+    const isLocal = this.#isLocal(scan);
+    const workload = isLocal || scan.hasHostname ? this.#workload(slot) : undefined;
+    this.#workloads.delete(slot);
+    if (workload === undefined) return undefined;
+    const { name, namespace, serviceAccount, hostname } = workload;
+    if (hostname !== '') removeFrom(this.#byHostname, serviceKey(namespace, hostname), slot);
+    if (!isLocal) return undefined;
+    removeFrom(this.#local, localKey(name, namespace, serviceAccount), slot);
+    return workload;
   }
 
   #putService(service: Service, ref: RecordRef): void {
@@ -305,8 +313,16 @@ export class WorkloadStore implements WorkloadView {
     if (entry !== undefined) this.#decodedServices.delete(entry.id);
   }
 
-  #isLocal(workload: Workload): boolean {
-    return this.#localNode === undefined || workload.node === this.#localNode;
+  #isLocal({ node }: WorkloadScan): boolean {
+    return this.#localNode === undefined || node === this.#localNode;
+  }
+
+  #uidOf(slot: number): string | undefined {
+    const cached = this.#workloads.get(slot);
+    if (cached !== undefined) return cached.uid;
+    const ref = this.#columns.ref(slot);
+    if (ref === undefined) return undefined;
+    return readWorkloadUid(this.segments.bytes(ref.segment), ref.offset, ref.length);
   }
 
   #slotOf(uid: string): number {
@@ -317,7 +333,7 @@ export class WorkloadStore implements WorkloadView {
   #ranksHigher(slot: number, than: number): boolean {
     const difference = this.#columns.addressRank(slot) - this.#columns.addressRank(than);
     if (difference !== 0) return difference > 0;
-    return (this.#workload(slot)?.uid ?? '') < (this.#workload(than)?.uid ?? '');
+    return (this.#uidOf(slot) ?? '') < (this.#uidOf(than) ?? '');
   }
 
   #firstByUid(slots: readonly number[]): Workload | undefined {
