@@ -23,7 +23,11 @@ export class LabGuard {
   constructor({ lab, stateRoot, program, env }: LabGuardOptions) {
     const args = [program, 'lab', 'guard', '--name', lab, '--state-dir', stateRoot];
     // In a session of its own, so that Ctrl-C in the terminal does not reach it.
-    this.#child = spawn(process.execPath, args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env: { ...env } });
+    this.#child = spawn(process.execPath, args, {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...env },
+    });
     this.#child.stdin?.on('error', () => {});
     this.#child.on('error', () => {});
     this.#child.unref();
@@ -31,7 +35,10 @@ export class LabGuard {
 
   /** Resolves when the guard has ended. */
   async release(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.pid === undefined) return;
+    const { exitCode, signalCode, pid } = this.#child;
+    if (exitCode !== null || signalCode !== null || pid === undefined) return;
+    // The holder must not run out of things to wait for, and end with this promise open.
+    this.#child.ref();
     const ended = once(this.#child, 'exit');
     this.#child.stdin?.end(FAREWELL);
     await ended;
