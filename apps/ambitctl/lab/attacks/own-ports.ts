@@ -14,7 +14,11 @@ type Answer = 'refused' | 'closed' | 'alert' | 'answered' | 'left open';
 const TLS_ALERT = 0x15;
 const order = await readOrder<Order>();
 const found: { host: string; port: number; answer: Answer }[] = [];
-await Promise.all(order.hosts.flatMap((host) => order.ports.map(async (port) => found.push({ host, port, answer: await say(host, port) }))));
+await Promise.all(
+  order.hosts.flatMap((host) =>
+    order.ports.map(async (port) => found.push({ host, port, answer: await say(host, port) })),
+  ),
+);
 finish(found);
 
 function say(host: string, port: number): Promise<Answer> {
@@ -30,8 +34,12 @@ function say(host: string, port: number): Promise<Answer> {
       isOpen = true;
       socket.write('GET / HTTP/1.1\r\nhost: mesh\r\nconnection: close\r\n\r\n');
     });
-    socket.on('data', (chunk: Buffer) => { first ??= chunk[0]; });
+    socket.on('data', (chunk: Buffer) => {
+      first ??= chunk[0];
+    });
     socket.on('error', () => {});
-    socket.on('close', () => resolve(!isOpen ? 'refused' : first === undefined ? 'closed' : first === TLS_ALERT ? 'alert' : 'answered'));
+    socket.on('close', () =>
+      resolve(!isOpen ? 'refused' : first === undefined ? 'closed' : first === TLS_ALERT ? 'alert' : 'answered'),
+    );
   });
 }

@@ -27,7 +27,9 @@ const answers: Answer[] = [];
 let peer = '';
 let hasHandshake = false;
 let settle = (_failure: string | undefined): void => {};
-const failed = new Promise<string | undefined>((resolve) => { settle = resolve; });
+const failed = new Promise<string | undefined>((resolve) => {
+  settle = resolve;
+});
 setTimeout(() => settle('no end'), PATIENCE_MS * Math.max(1, order.requests.length)).unref();
 
 const socket = connectTls(order);
@@ -38,7 +40,10 @@ socket.on('secureConnect', () => {
   peer = socket.getPeerCertificate().subjectaltname ?? '';
   const session = connectHttp2(`https://${order.host}:${order.port}`, { createConnection: () => socket });
   session.on('error', (error) => settle(nameOfError(error)));
-  void askAll(session).then(() => settle(undefined), (error: unknown) => settle(error instanceof Error ? nameOfError(error) : String(error)));
+  void askAll(session).then(
+    () => settle(undefined),
+    (error: unknown) => settle(error instanceof Error ? nameOfError(error) : String(error)),
+  );
 });
 const error = await failed;
 finish({ hasHandshake, peer, answers, ...(error === undefined ? {} : { error }) });
@@ -53,7 +58,10 @@ async function askAll(session: ClientHttp2Session): Promise<void> {
 function ask(session: ClientHttp2Session, { method, authority, headers = {}, body }: Request): Promise<Answer> {
   return new Promise((resolve) => {
     const path = method === 'CONNECT' ? {} : { ':path': '/', ':scheme': 'https' };
-    const stream = session.request({ ...headers, ':method': method, ':authority': authority, ...path }, { endStream: false });
+    const stream = session.request(
+      { ...headers, ':method': method, ':authority': authority, ...path },
+      { endStream: false },
+    );
     let status: number | undefined;
     let text = '';
     stream.setTimeout(PATIENCE_MS, () => stream.close(constants.NGHTTP2_CANCEL));
@@ -63,7 +71,14 @@ function ask(session: ClientHttp2Session, { method, authority, headers = {}, bod
       if (status === 200 && body !== undefined) stream.end(body);
       else stream.close(constants.NGHTTP2_CANCEL);
     });
-    stream.on('data', (chunk: Buffer) => { text += chunk.toString(); });
-    stream.on('close', () => resolve({ ...(status === undefined ? { error: 'no answer' } : { status }), ...(text === '' ? {} : { body: text }) }));
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    stream.on('close', () =>
+      resolve({
+        ...(status === undefined ? { error: 'no answer' } : { status }),
+        ...(text === '' ? {} : { body: text }),
+      }),
+    );
   });
 }

@@ -17,7 +17,14 @@ const PATIENCE_MS = 10_000;
 const say = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 const startMs = performance.now();
 
-const visits = { ok: 0, failed: 0, slowestMs: 0, failures: {} as Record<string, number>, lastOkMs: startMs, longestGapMs: 0 };
+const visits = {
+  ok: 0,
+  failed: 0,
+  slowestMs: 0,
+  failures: {} as Record<string, number>,
+  lastOkMs: startMs,
+  longestGapMs: 0,
+};
 
 /** One held connection. */
 class Held {
@@ -39,7 +46,9 @@ class Held {
     });
     lines.on('error', () => {});
     this.#socket.on('error', (error) => this.#break(error.message));
-    this.#socket.on('end', () => { if (!this.#isParting || this.#waiting !== undefined) this.#break('ended'); });
+    this.#socket.on('end', () => {
+      if (!this.#isParting || this.#waiting !== undefined) this.#break('ended');
+    });
     this.ended = new Promise((resolve) => this.#socket.on('close', () => resolve()));
   }
 
@@ -72,7 +81,9 @@ class Held {
 }
 
 const held = Array.from({ length: Number(count) }, () => new Held());
-setInterval(() => { for (const connection of held) connection.speak(); }, WORD_INTERVAL_MS);
+setInterval(() => {
+  for (const connection of held) connection.speak();
+}, WORD_INTERVAL_MS);
 setInterval(visit, VISIT_INTERVAL_MS);
 visit();
 
@@ -99,7 +110,11 @@ function visit(): void {
   socket.on('error', (error) => finish('code' in error ? String(error.code) : error.message));
   socket.on('close', () => finish('closed'));
   socket.write('hello\n');
-  createInterface({ input: socket }).on('line', (line) => { if (line === 'hello') finish(); }).on('error', () => {});
+  createInterface({ input: socket })
+    .on('line', (line) => {
+      if (line === 'hello') finish();
+    })
+    .on('error', () => {});
 }
 
 function look(): void {
@@ -111,14 +126,22 @@ function look(): void {
     reasons: [...new Set(broken.map((connection) => connection.broken))],
     words: held.reduce((sum, { words }) => sum + words, 0),
     leastWords: Math.min(...held.map(({ words }) => words)),
-    visits: { ok: visits.ok, failed: visits.failed, slowestMs: visits.slowestMs, failures: visits.failures, longestGapMs: Math.max(visits.longestGapMs, Math.round(performance.now() - visits.lastOkMs)) },
+    visits: {
+      ok: visits.ok,
+      failed: visits.failed,
+      slowestMs: visits.slowestMs,
+      failures: visits.failures,
+      longestGapMs: Math.max(visits.longestGapMs, Math.round(performance.now() - visits.lastOkMs)),
+    },
   });
   Object.assign(visits, { ok: 0, failed: 0, slowestMs: 0, failures: {}, lastOkMs: performance.now(), longestGapMs: 0 });
 }
 
-createInterface({ input: process.stdin }).on('line', (order) => {
-  if (order === 'part') {
-    for (const connection of held) connection.part();
-    void Promise.all(held.map(({ ended }) => ended)).then(look);
-  } else look();
-}).on('close', () => process.exit(0));
+createInterface({ input: process.stdin })
+  .on('line', (order) => {
+    if (order === 'part') {
+      for (const connection of held) connection.part();
+      void Promise.all(held.map(({ ended }) => ended)).then(look);
+    } else look();
+  })
+  .on('close', () => process.exit(0));

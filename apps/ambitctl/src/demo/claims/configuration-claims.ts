@@ -75,7 +75,8 @@ const FAULTS: readonly Fault[] = [
   {
     text: 'an unknown kind',
     file: 'strange.yaml',
-    content: () => '# A spelling mistake.\napiVersion: security.istio.io/v1\nkind: AuthorisationPolicy\nmetadata: { namespace: shop, name: strange }\nspec: {}\n',
+    content: () =>
+      '# A spelling mistake.\napiVersion: security.istio.io/v1\nkind: AuthorisationPolicy\nmetadata: { namespace: shop, name: strange }\nspec: {}\n',
     expected: [{ line: 3, words: ['AuthorisationPolicy'] }],
   },
   {
@@ -114,7 +115,10 @@ spec:
     - from: [{ source: { principals: [spiffe://cluster.local/ns/shop/sa/client] } }]
     - from: [{ source: { namespaces: [shpo] } }]
 `,
-    expected: [{ line: 7, words: ['never matches', 'spiffe://'] }, { line: 8, words: ['shpo'] }],
+    expected: [
+      { line: 7, words: ['never matches', 'spiffe://'] },
+      { line: 8, words: ['shpo'] },
+    ],
   },
 ];
 
@@ -124,17 +128,26 @@ interface Report {
   readonly location: { readonly file: string; readonly line: number };
 }
 
-async function prove({ lab, report, narrate, signal }: ClaimContext, crowd: Crowd, id: string, fault: Fault): Promise<void> {
+async function prove(
+  { lab, report, narrate, signal }: ClaimContext,
+  crowd: Crowd,
+  id: string,
+  fault: Fault,
+): Promise<void> {
   signal.throwIfAborted();
   await crowd.look();
   const before = existsSync(join(lab.paths.manifests, fault.file)) ? manifest(lab, fault.file) : undefined;
   lab.manifests.put(fault.file, fault.content(lab));
   let found: readonly Report[] = [];
   try {
-    await lab.waitFor(`reports on ${fault.file}`, async () => {
-      found = await reportsOn(lab, fault.file);
-      return fault.expected.every((expected) => found.some((one) => fits(one, expected)));
-    }, { timeoutMs: 15_000 });
+    await lab.waitFor(
+      `reports on ${fault.file}`,
+      async () => {
+        found = await reportsOn(lab, fault.file);
+        return fault.expected.every((expected) => found.some((one) => fits(one, expected)));
+      },
+      { timeoutMs: 15_000 },
+    );
   } catch {
     narrate(`reports on ${fault.file}: ${JSON.stringify(found)}`);
   }
@@ -161,19 +174,29 @@ async function proveFix({ lab, report }: ClaimContext, id: string): Promise<void
   lab.manifests.put(GUARD, GOOD.replace('"8080"', '"8081"'));
   let isOpen = false;
   try {
-    await lab.waitFor('the new content to be in force', async () => (isOpen = !(await isGuarded(lab))), { timeoutMs: 15_000 });
+    await lab.waitFor('the new content to be in force', async () => (isOpen = !(await isGuarded(lab))), {
+      timeoutMs: 15_000,
+    });
   } catch {
     // Said below.
   }
   const takenMs = Math.round(performance.now() - startMs);
-  report({ id, text: 'a broken file that is put right comes into force with what it says then', observed: `refused while broken: ${isKept}; the new content is ${isOpen ? `in force ${takenMs} ms after it was written` : 'not in force'}`, isProven: isKept && isOpen });
+  report({
+    id,
+    text: 'a broken file that is put right comes into force with what it says then',
+    observed: `refused while broken: ${isKept}; the new content is ${isOpen ? `in force ${takenMs} ms after it was written` : 'not in force'}`,
+    isProven: isKept && isOpen,
+  });
 }
 
 function manifest(lab: Lab, file: string): string {
   return readFileSync(join(lab.paths.manifests, file), 'utf8');
 }
 
-function fits({ message, location }: Report, { line, words }: { readonly line: number; readonly words: readonly string[] }): boolean {
+function fits(
+  { message, location }: Report,
+  { line, words }: { readonly line: number; readonly words: readonly string[] },
+): boolean {
   return location.line === line && words.every((word) => message.includes(word));
 }
 
@@ -186,7 +209,9 @@ async function reportsOn(lab: Lab, file: string): Promise<readonly Report[]> {
 
 async function settles(lab: Lab, file: string): Promise<boolean> {
   try {
-    await lab.waitFor(`no report on ${file}`, async () => (await reportsOn(lab, file)).length === 0, { timeoutMs: 15_000 });
+    await lab.waitFor(`no report on ${file}`, async () => (await reportsOn(lab, file)).length === 0, {
+      timeoutMs: 15_000,
+    });
     return true;
   } catch {
     return false;

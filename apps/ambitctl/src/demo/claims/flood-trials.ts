@@ -28,10 +28,25 @@ const MAX_FRAMES = 20_000;
 export async function proveFloods({ context: { lab }, attacker, victim, admitted, prove }: Trials): Promise<void> {
   for (const { kind, text } of FLOODS) {
     await prove(`the flood ends the flooder's connection only: ${text}`, async () => {
-      const order = { host: victim.address, port: 15_008, credentials: admitted, authority: `${victim.address}:8080`, kind, maxFrames: MAX_FRAMES };
-      const { framesSent, isClosed, resets, ms, goAway, error } = await attack<FloodFindings>(lab, attacker, 'frame-flood.ts', order);
+      const order = {
+        host: victim.address,
+        port: 15_008,
+        credentials: admitted,
+        authority: `${victim.address}:8080`,
+        kind,
+        maxFrames: MAX_FRAMES,
+      };
+      const { framesSent, isClosed, resets, ms, goAway, error } = await attack<FloodFindings>(
+        lab,
+        attacker,
+        'frame-flood.ts',
+        order,
+      );
       const isRefused = (isClosed || goAway !== undefined) && framesSent <= MAX_FRAMES;
-      return { observed: `${goAway ?? error ?? 'no word'}${isClosed ? ', connection closed' : ', connection open'} after ${ms} ms, ${framesSent} attack frames written, ${resets} streams reset`, isRefused };
+      return {
+        observed: `${goAway ?? error ?? 'no word'}${isClosed ? ', connection closed' : ', connection open'} after ${ms} ms, ${framesSent} attack frames written, ${resets} streams reset`,
+        isRefused,
+      };
     });
   }
 }

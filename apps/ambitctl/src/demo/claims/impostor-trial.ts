@@ -26,13 +26,22 @@ spec:
 `;
 
 export async function proveImpostor(trials: Trials): Promise<void> {
-  const { context: { lab }, attacker, own, prove } = trials;
+  const {
+    context: { lab },
+    attacker,
+    own,
+    prove,
+  } = trials;
   lab.manifests.put(MANIFEST_FILE, MANIFEST);
   try {
     await lab.waitFor('the impostor to run', () => lab.pods().some(({ key, isReady }) => key === IMPOSTOR && isReady));
     const right = await credentialsOf(lab, attacker, IMPOSTOR);
-    await prove('a server that shows another workload\'s certificate is refused by the client\'s proxy', () => tryServer(trials, own, right));
-    await prove('a server that shows a certificate of another mesh is refused by the client\'s proxy', () => tryServer(trials, selfMadeCredentials('spiffe://cluster.local/ns/outside/sa/impostor'), undefined));
+    await prove("a server that shows another workload's certificate is refused by the client's proxy", () =>
+      tryServer(trials, own, right),
+    );
+    await prove("a server that shows a certificate of another mesh is refused by the client's proxy", () =>
+      tryServer(trials, selfMadeCredentials('spiffe://cluster.local/ns/outside/sa/impostor'), undefined),
+    );
   } finally {
     lab.manifests.remove(MANIFEST_FILE);
     await lab.waitFor('the impostor to be gone', () => !lab.pods().some(({ key }) => key === IMPOSTOR));
@@ -40,10 +49,15 @@ export async function proveImpostor(trials: Trials): Promise<void> {
 }
 
 /** With the wrong certificate, then with the right one: so that it is known what the refusal was for. */
-async function tryServer({ context: { lab } }: Trials, wrong: Credentials, right: Credentials | undefined): Promise<Outcome> {
+async function tryServer(
+  { context: { lab } }: Trials,
+  wrong: Credentials,
+  right: Credentials | undefined,
+): Promise<Outcome> {
   const address = lab.pod(IMPOSTOR).address.v4;
   const log = new LogMark(lab, 'ztunnel.node1');
-  const call = (): ReturnType<typeof lab.exec> => lab.exec('shop/client', ['curl', '-sS', '-m', '10', `http://${address}:8080/`]);
+  const call = (): ReturnType<typeof lab.exec> =>
+    lab.exec('shop/client', ['curl', '-sS', '-m', '10', `http://${address}:8080/`]);
   let heard: string;
   let isAsked: boolean;
   {
@@ -53,14 +67,21 @@ async function tryServer({ context: { lab } }: Trials, wrong: Credentials, right
     isAsked = heard.includes('asked');
   }
   const line = await log.find(address, '"error"', 'outbound');
-  if (!right) return { observed: `the proxy logs "${errorOf(line)}", the impostor saw ${heard}`, isRefused: !isAsked && line !== undefined };
+  if (!right)
+    return {
+      observed: `the proxy logs "${errorOf(line)}", the impostor saw ${heard}`,
+      isRefused: !isAsked && line !== undefined,
+    };
   await using _server = await serve(lab, right);
   let output = '';
   await lab.waitFor('the same server to be accepted with its own certificate', async () => {
     ({ stdout: output } = await call());
     return output.includes('impostor');
   });
-  return { observed: `the proxy logs "${errorOf(line)}", the impostor saw ${heard}; with its own certificate the same server is used`, isRefused: !isAsked && line !== undefined };
+  return {
+    observed: `the proxy logs "${errorOf(line)}", the impostor saw ${heard}; with its own certificate the same server is used`,
+    isRefused: !isAsked && line !== undefined,
+  };
 }
 
 async function serve(lab: Trials['context']['lab'], credentials: Credentials): Promise<LabProgram> {

@@ -56,7 +56,12 @@ async function liveOn(lab: Lab, { across, beside }: Crowds): Promise<readonly Cr
   return Promise.all([across.liveOn(lab), beside.liveOn(lab)]);
 }
 
-async function proveOutage({ lab, report, narrate, signal }: ClaimContext, crowds: Crowds, id: string, names: readonly string[]): Promise<void> {
+async function proveOutage(
+  { lab, report, narrate, signal }: ClaimContext,
+  crowds: Crowds,
+  id: string,
+  names: readonly string[],
+): Promise<void> {
   signal.throwIfAborted();
   const before = await liveOn(lab, crowds);
   let during: readonly CrowdFigures[];
@@ -69,20 +74,26 @@ async function proveOutage({ lab, report, narrate, signal }: ClaimContext, crowd
   }
   for (const name of names) await lab.process(name).waitReady(READY_TIMEOUT_MS);
   const after = await liveOn(lab, crowds);
-  const figures = before.map((one, index) => [one, during[index], after[index]].filter((figure) => figure !== undefined).reduce(addVisits));
+  const figures = before.map((one, index) =>
+    [one, during[index], after[index]].filter((figure) => figure !== undefined).reduce(addVisits),
+  );
   const who = names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}, all at once,` : names[0];
   report({
     id,
     text: `killing ${who} breaks no connection, old or new, between known workloads`,
-    observed: figures.map((figure, index) => `${index === 0 ? 'between nodes' : 'on one node'}: ${describeCrowd(figure)}`).join('; '),
+    observed: figures
+      .map((figure, index) => `${index === 0 ? 'between nodes' : 'on one node'}: ${describeCrowd(figure)}`)
+      .join('; '),
     isProven: figures.every(isUnharmed),
   });
 }
 
 /** What was away serves again: a policy written after the outage comes into force, and goes. */
 async function proveRecovery({ lab, report }: ClaimContext): Promise<void> {
-  const policy = 'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { namespace: shop, name: after-outage }\nspec:\n  action: DENY\n  rules: [{ to: [{ operation: { ports: ["8080"] } }] }]\n';
-  const answers = async (): Promise<boolean> => (await lab.exec('shop/client', ['curl', '-sS', '-m', '5', '-o', '/dev/null', 'http://echo.shop/'])).code === 0;
+  const policy =
+    'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { namespace: shop, name: after-outage }\nspec:\n  action: DENY\n  rules: [{ to: [{ operation: { ports: ["8080"] } }] }]\n';
+  const answers = async (): Promise<boolean> =>
+    (await lab.exec('shop/client', ['curl', '-sS', '-m', '5', '-o', '/dev/null', 'http://echo.shop/'])).code === 0;
   const startMs = performance.now();
   lab.manifests.put('after-outage.yaml', policy);
   try {
@@ -92,7 +103,12 @@ async function proveRecovery({ lab, report }: ClaimContext): Promise<void> {
   }
   const inForceMs = performance.now() - startMs;
   await lab.waitFor('the policy to go out of force', answers);
-  report({ id: '5.5', text: 'after the outage of all three the proxies hear the control plane again by themselves', observed: `a new policy is enforced ${Math.round(inForceMs)} ms after it is written, and gone once removed`, isProven: true });
+  report({
+    id: '5.5',
+    text: 'after the outage of all three the proxies hear the control plane again by themselves',
+    observed: `a new policy is enforced ${Math.round(inForceMs)} ms after it is written, and gone once removed`,
+    isProven: true,
+  });
 }
 
 async function proveAgentRestart({ lab, report, signal }: ClaimContext, crowds: Crowds): Promise<void> {
@@ -109,7 +125,9 @@ async function proveAgentRestart({ lab, report, signal }: ClaimContext, crowds: 
   lab.setDataplaneMode('bank', undefined);
   await lab.waitForMode('bank', undefined);
   const last = await liveOn(lab, crowds);
-  const figures = before.map((one, index) => [one, after[index], last[index]].filter((figure) => figure !== undefined).reduce(addVisits));
+  const figures = before.map((one, index) =>
+    [one, after[index], last[index]].filter((figure) => figure !== undefined).reduce(addVisits),
+  );
   report({
     id: '5.6',
     text: 'killed agents come back by themselves, adopt the pods that are in the mesh, and enrol again',
@@ -136,7 +154,12 @@ async function untilVisited(lab: Lab, crowd: Crowd): Promise<CrowdFigures> {
   return figures;
 }
 
-async function proveProxyKill({ lab, report, signal }: ClaimContext, id: string, name: string, role: Role): Promise<void> {
+async function proveProxyKill(
+  { lab, report, signal }: ClaimContext,
+  id: string,
+  name: string,
+  role: Role,
+): Promise<void> {
   signal.throwIfAborted();
   await using through = await gather(lab, 'shop/client');
   // Within the server's node, so that the proxy of the client's node is not on its way.
@@ -204,10 +227,16 @@ async function proveDeadline({ lab, report, signal }: ClaimContext, id: string, 
   proxy.kill('SIGTERM');
   let firstLostMs: number | undefined;
   const isOver = ended.then(() => true);
-  while (!(await Promise.race([isOver, crowd.look().then(({ broken }) => {
-    if (broken > 0) firstLostMs ??= Math.round(performance.now() - startMs);
-    return false;
-  })]))) signal.throwIfAborted();
+  while (
+    !(await Promise.race([
+      isOver,
+      crowd.look().then(({ broken }) => {
+        if (broken > 0) firstLostMs ??= Math.round(performance.now() - startMs);
+        return false;
+      }),
+    ]))
+  )
+    signal.throwIfAborted();
   const endedMs = Math.round(performance.now() - startMs);
   await proxy.waitReady(READY_TIMEOUT_MS);
   const { broken, held } = await untilVisited(lab, crowd);

@@ -31,7 +31,13 @@ export class Crowd implements AsyncDisposable {
 
   private constructor(lab: Lab, pod: string, host: string, port: number, count: number) {
     this.route = `${pod} to ${host}`;
-    this.#program = new LabProgram(lab, pod, [process.execPath, serviceFile(lab, 'crowd.ts'), host, String(port), String(count)]);
+    this.#program = new LabProgram(lab, pod, [
+      process.execPath,
+      serviceFile(lab, 'crowd.ts'),
+      host,
+      String(port),
+      String(count),
+    ]);
   }
 
   /** Resolves when all held connections are open and have answered a word, and new ones work too. */
@@ -59,12 +65,19 @@ export class Crowd implements AsyncDisposable {
   }
 
   /** Resolves when every held connection has had `words` more words answered, and `visits` new connections worked. */
-  async liveOn(lab: Lab, { words = 10, visits = 20 }: { readonly words?: number; readonly visits?: number } = {}): Promise<CrowdFigures> {
+  async liveOn(
+    lab: Lab,
+    { words = 10, visits = 20 }: { readonly words?: number; readonly visits?: number } = {},
+  ): Promise<CrowdFigures> {
     const first = await this.look();
     let total = first;
     await lab.waitFor(`the connections from ${this.route} to go on`, async () => {
       total = addVisits(total, await this.look());
-      return total.broken > first.broken || total.visits.failed > first.visits.failed || (total.leastWords >= first.leastWords + words && total.visits.ok >= first.visits.ok + visits);
+      return (
+        total.broken > first.broken ||
+        total.visits.failed > first.visits.failed ||
+        (total.leastWords >= first.leastWords + words && total.visits.ok >= first.visits.ok + visits)
+      );
     });
     return total;
   }
@@ -72,7 +85,8 @@ export class Crowd implements AsyncDisposable {
   async #order(word: string): Promise<CrowdFigures> {
     this.#program.say(word);
     const line = await this.#program.line(ANSWER_TIMEOUT_MS);
-    if (line === undefined || line.startsWith('broken')) throw new Error(`the connections from ${this.route} ended: ${line ?? 'no answer'}`);
+    if (line === undefined || line.startsWith('broken'))
+      throw new Error(`the connections from ${this.route} ended: ${line ?? 'no answer'}`);
     // Our own program's line.
     const figures: CrowdFigures = JSON.parse(line);
     return figures;
@@ -101,6 +115,8 @@ export function addVisits(earlier: CrowdFigures, later: CrowdFigures): CrowdFigu
 
 /** One sentence about a crowd. */
 export function describeCrowd({ held, broken, words, visits }: CrowdFigures): string {
-  const causes = Object.entries(visits.failures).map(([cause, count]) => `${count}x ${cause}`).join(', ');
+  const causes = Object.entries(visits.failures)
+    .map(([cause, count]) => `${count}x ${cause}`)
+    .join(', ');
   return `${broken} of ${held} held connections lost (${words} words answered), ${visits.failed} of ${visits.ok + visits.failed} new ones lost${causes === '' ? '' : ` (${causes})`}`;
 }

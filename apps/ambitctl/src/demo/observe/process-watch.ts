@@ -24,13 +24,16 @@ export class ProcessWatch {
 
   /** MiB of private memory that the one which grew most has gained; below zero when all shrank. */
   growthMib(): number {
-    return Math.max(...[...this.#before].map(([name, { anonymousMib }]) => vitalsOf(this.#lab, name).anonymousMib - anonymousMib));
+    return Math.max(
+      ...[...this.#before].map(([name, { anonymousMib }]) => vitalsOf(this.#lab, name).anonymousMib - anonymousMib),
+    );
   }
 }
 
 function vitalsOf(lab: Lab, name: string): Vitals {
   const { pid } = lab.process(name);
-  const [, kib = '0'] = pid === undefined ? [] : /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  const [, kib = '0'] =
+    pid === undefined ? [] : (/^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []);
   return { pid, anonymousMib: Number(kib) / 1_024 };
 }
 
@@ -62,10 +65,14 @@ export class LogMark {
   async find(...texts: readonly string[]): Promise<string | undefined> {
     let found: string | undefined;
     try {
-      await this.#lab.waitFor(`a log line with ${texts.join(', ')}`, () => {
-        found = this.lines().find((line) => texts.every((text) => line.includes(text)));
-        return found !== undefined;
-      }, { timeoutMs: LINE_TIMEOUT_MS });
+      await this.#lab.waitFor(
+        `a log line with ${texts.join(', ')}`,
+        () => {
+          found = this.lines().find((line) => texts.every((text) => line.includes(text)));
+          return found !== undefined;
+        },
+        { timeoutMs: LINE_TIMEOUT_MS },
+      );
     } catch {
       return undefined;
     }
@@ -85,5 +92,8 @@ export function errorOf(line: string | undefined): string {
 /** Sum of the samples of a metric whose labels hold all the texts. */
 export async function metricSum(lab: Lab, node: string, name: string, ...labels: readonly string[]): Promise<number> {
   const { body } = await lab.http(node, 15_020, '/metrics');
-  return body.split('\n').filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label))).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  return body
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && labels.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
