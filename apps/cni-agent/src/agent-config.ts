@@ -1,5 +1,15 @@
 /** Settings of the node agent. Names known from Istio are kept; own ones begin with AMBIT_. */
-import { durationMs, flag, integer, list, oneOf, optionalText, requiredText, text, type ConfigEntry } from '@ambit/runtime';
+import {
+  durationMs,
+  flag,
+  integer,
+  list,
+  oneOf,
+  optionalText,
+  requiredText,
+  text,
+  type ConfigEntry,
+} from '@ambit/runtime';
 import { DEFAULT_PROBE_ADDRESSES } from './rules/capture-constants.ts';
 
 const port = { min: 0, max: 65_535 };
@@ -35,27 +45,71 @@ export interface AgentConfig {
 /** See `--print-config` for the values in force. */
 export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<AgentConfig[K]> } = {
   nodeName: requiredText('NODE_NAME', 'name of the node whose pods are enrolled'),
-  systemNamespace: text('POD_NAMESPACE', 'istio-system', 'namespace of the agent; ztunnel pods in it are never enrolled'),
+  systemNamespace: text(
+    'POD_NAMESPACE',
+    'istio-system',
+    'namespace of the agent; ztunnel pods in it are never enrolled',
+  ),
   manifestDirs: list('AMBIT_MANIFEST_DIRS', [], 'folders of Kubernetes YAML to read pods and namespaces from'),
-  statusDir: requiredText('AMBIT_STATUS_DIR', 'folder of machine-written pod status; the redirection annotation is written here'),
-  zdsSocket: text('ZTUNNEL_UDS_ADDRESS', '/var/run/ztunnel/ztunnel.sock', 'SEQPACKET socket on which ztunnel is served'),
+  statusDir: requiredText(
+    'AMBIT_STATUS_DIR',
+    'folder of machine-written pod status; the redirection annotation is written here',
+  ),
+  zdsSocket: text(
+    'ZTUNNEL_UDS_ADDRESS',
+    '/var/run/ztunnel/ztunnel.sock',
+    'SEQPACKET socket on which ztunnel is served',
+  ),
   runDir: text('CNI_AGENT_RUN_DIR', '/var/run/istio-cni', 'folder of the CNI plugin socket and of lock files'),
   dnsCapture: flag('AMBIENT_DNS_CAPTURE', true, 'capture DNS queries of pods that do not say otherwise'),
   ipv6: flag('AMBIENT_IPV6', true, 'program rules for IPv6 too'),
-  repairOnStart: flag('AMBIENT_RECONCILE_POD_RULES_ON_STARTUP', true, 'compare the rules of enrolled pods at start and put back what differs'),
-  cleanUpOnExit: flag('AMBIENT_DISABLE_SAFE_UPGRADE', false, 'remove the rules of the node at exit, even when an upgrade may be the reason'),
+  repairOnStart: flag(
+    'AMBIENT_RECONCILE_POD_RULES_ON_STARTUP',
+    true,
+    'compare the rules of enrolled pods at start and put back what differs',
+  ),
+  cleanUpOnExit: flag(
+    'AMBIENT_DISABLE_SAFE_UPGRADE',
+    false,
+    'remove the rules of the node at exit, even when an upgrade may be the reason',
+  ),
   nativeNftables: flag('NATIVE_NFTABLES', false, 'program nftables directly instead of through iptables'),
-  forcedIptables: oneOf('FORCE_IPTABLES_BINARY', ['', 'nft', 'legacy'], '', 'iptables variant to use; empty detects the one in use on the node'),
+  forcedIptables: oneOf(
+    'FORCE_IPTABLES_BINARY',
+    ['', 'nft', 'legacy'],
+    '',
+    'iptables variant to use; empty detects the one in use on the node',
+  ),
   excludeNamespaces: list('EXCLUDE_NAMESPACES', ['kube-system'], 'namespaces whose pods are never enrolled'),
-  selectors: optionalText('AMBIENT_ENABLEMENT_SELECTOR', 'YAML list of pod and namespace selectors of which one must match'),
+  selectors: optionalText(
+    'AMBIENT_ENABLEMENT_SELECTOR',
+    'YAML list of pod and namespace selectors of which one must match',
+  ),
   probeV4: text('HOST_PROBE_SNAT_IP', DEFAULT_PROBE_ADDRESSES.v4, 'source that stands for processes of the node'),
   probeV6: text('HOST_PROBE_SNAT_IPV6', DEFAULT_PROBE_ADDRESSES.v6, 'the same for IPv6'),
-  kubeletUid: integer('AMBIT_KUBELET_UID', 0, { min: 0, max: 0xffff_fffe }, 'uid of the kubelet, by which native nftables mode tells its probes'),
+  kubeletUid: integer(
+    'AMBIT_KUBELET_UID',
+    0,
+    { min: 0, max: 0xffff_fffe },
+    'uid of the kubelet, by which native nftables mode tells its probes',
+  ),
   healthPort: integer('AMBIT_HEALTH_PORT', 8000, port, 'port of /healthz and /readyz'),
   metricsPort: integer('MONITORING_PORT', 15_014, port, 'port of /metrics'),
-  verifyIntervalMs: durationMs('AMBIT_VERIFY_INTERVAL', 10_000, 'time between two looks at the rules of an enrolled pod'),
-  releaseQuietMs: durationMs('AMBIT_RELEASE_QUIET', 3_000, 'a pod that left the mesh must carry no connection for this long before its proxy stops'),
-  releaseGraceMs: durationMs('AMBIT_RELEASE_GRACE', 3_600_000, 'connections that outlast this after their pod left the mesh are cut'),
+  verifyIntervalMs: durationMs(
+    'AMBIT_VERIFY_INTERVAL',
+    10_000,
+    'time between two looks at the rules of an enrolled pod',
+  ),
+  releaseQuietMs: durationMs(
+    'AMBIT_RELEASE_QUIET',
+    3_000,
+    'a pod that left the mesh must carry no connection for this long before its proxy stops',
+  ),
+  releaseGraceMs: durationMs(
+    'AMBIT_RELEASE_GRACE',
+    3_600_000,
+    'connections that outlast this after their pod left the mesh are cut',
+  ),
   bus: optionalText('AMBIT_BUS', 'address of the event bus: nats://host:port or unix:/path; none means no events'),
   logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
 };

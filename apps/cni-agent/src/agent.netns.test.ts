@@ -35,7 +35,10 @@ class StandInProxy implements Disposable {
       const uid = /uid-\d/.exec(text)?.[0] ?? '';
       this.told.push(`${kind} ${uid}`.trim());
       if (kind === 'add') {
-        assert.deepEqual(received.fds.map((fd) => io.netnsId(fd)), [podNetnsId]);
+        assert.deepEqual(
+          received.fds.map((fd) => io.netnsId(fd)),
+          [podNetnsId],
+        );
         this.served.add(uid);
       }
       if (kind === 'del') this.served.delete(uid);
@@ -63,14 +66,24 @@ describe('the node agent', { skip }, () => {
   const node = `ambt-lab-agent-${process.pid}`;
   const pod = `${node}-pod`;
   const directory = mkdtempSync(join(tmpdir(), 'ambt-agent-'));
-  const [manifests, status, zdsSocket, runDir] = ['manifests', 'status', 'zds.sock', 'cni'].map((name) => join(directory, name)) as [string, string, string, string];
+  const [manifests, status, zdsSocket, runDir] = ['manifests', 'status', 'zds.sock', 'cni'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string, string];
   const redirectionFile = join(status, 'shop.web.cni-agent.yaml');
   let agent: ChildProcess | undefined;
   let podNetnsId = '';
 
   const inPod = (...argv: string[]): Promise<string> => mustRun(['nsenter', `--net=/run/netns/${pod}`, '--', ...argv]);
-  const rules = (): Promise<string> => inPod('iptables-save').then((text) => text.split('\n').filter((line) => line.includes('ISTIO')).join('\n'));
-  const isReady = async (): Promise<boolean> => (await runCommand(['nsenter', `--net=/run/netns/${node}`, '--', 'curl', '-sf', 'http://127.0.0.1:8000/readyz'])).code === 0;
+  const rules = (): Promise<string> =>
+    inPod('iptables-save').then((text) =>
+      text
+        .split('\n')
+        .filter((line) => line.includes('ISTIO'))
+        .join('\n'),
+    );
+  const isReady = async (): Promise<boolean> =>
+    (await runCommand(['nsenter', `--net=/run/netns/${node}`, '--', 'curl', '-sf', 'http://127.0.0.1:8000/readyz']))
+      .code === 0;
   const redirection = (): string | undefined => {
     try {
       return /redirection: (\w+)/.exec(readFileSync(redirectionFile, 'utf8'))?.[1];
@@ -86,8 +99,21 @@ describe('the node agent', { skip }, () => {
   }
 
   async function startAgent(): Promise<void> {
-    const env = { PATH: process.env['PATH'] ?? '', NODE_NAME: 'node1', AMBIT_MANIFEST_DIRS: manifests, AMBIT_STATUS_DIR: status, ZTUNNEL_UDS_ADDRESS: zdsSocket, CNI_AGENT_RUN_DIR: runDir, AMBIT_VERIFY_INTERVAL: '300ms', AMBIT_RELEASE_QUIET: '500ms' };
-    agent = spawn('nsenter', [`--net=/run/netns/${node}`, '--', process.execPath, fileURLToPath(new URL('./main.ts', import.meta.url))], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      NODE_NAME: 'node1',
+      AMBIT_MANIFEST_DIRS: manifests,
+      AMBIT_STATUS_DIR: status,
+      ZTUNNEL_UDS_ADDRESS: zdsSocket,
+      CNI_AGENT_RUN_DIR: runDir,
+      AMBIT_VERIFY_INTERVAL: '300ms',
+      AMBIT_RELEASE_QUIET: '500ms',
+    };
+    agent = spawn(
+      'nsenter',
+      [`--net=/run/netns/${node}`, '--', process.execPath, fileURLToPath(new URL('./main.ts', import.meta.url))],
+      { env, stdio: ['ignore', 'ignore', 'inherit'] },
+    );
     await until('the agent to be ready', isReady);
   }
 
@@ -103,7 +129,14 @@ describe('the node agent', { skip }, () => {
     await inPod('ip', 'address', 'add', '10.99.0.5/32', 'dev', 'lo');
     for (const path of [manifests, status]) mkdirSync(path);
     label(undefined);
-    writePodStatus(status, 'shop', 'web', 'kubelet', { uid: 'uid-1', nodeName: 'node1', podIPs: ['10.99.0.5'], phase: 'Running', isReady: true, annotations: { 'ambit.dev/netns': `/run/netns/${pod}` } });
+    writePodStatus(status, 'shop', 'web', 'kubelet', {
+      uid: 'uid-1',
+      nodeName: 'node1',
+      podIPs: ['10.99.0.5'],
+      phase: 'Running',
+      isReady: true,
+      annotations: { 'ambit.dev/netns': `/run/netns/${pod}` },
+    });
     const fd = io.openNetns(`/run/netns/${pod}`);
     podNetnsId = io.netnsId(fd);
     io.close(fd);
@@ -158,14 +191,31 @@ describe('the node agent', { skip }, () => {
   });
 
   test('a new pod is answered for when it is in the mesh, and a body that makes no sense is refused', async () => {
-    const ask = (body: string): Promise<string> => mustRun(['curl', '-s', '-w', '%{http_code}', '--unix-socket', join(runDir, 'pluginevent.sock'), '-d', body, 'http://localhost/cmdadd']);
+    const ask = (body: string): Promise<string> =>
+      mustRun([
+        'curl',
+        '-s',
+        '-w',
+        '%{http_code}',
+        '--unix-socket',
+        join(runDir, 'pluginevent.sock'),
+        '-d',
+        body,
+        'http://localhost/cmdadd',
+      ]);
     assert.match(await ask('{}'), /400$/);
-    assert.equal(await ask(JSON.stringify({ Netns: `/run/netns/${pod}`, PodName: 'web', PodNamespace: 'shop' })), '200');
+    assert.equal(
+      await ask(JSON.stringify({ Netns: `/run/netns/${pod}`, PodName: 'web', PodNamespace: 'shop' })),
+      '200',
+    );
     using proxy = new StandInProxy(zdsSocket, podNetnsId);
     await until('the snapshot', () => proxy.told.includes('snapshot'));
     label('ambient');
     await until('the pod to be enrolled', () => redirection() === 'enabled');
-    assert.equal(await ask(JSON.stringify({ Netns: `/run/netns/${pod}`, PodName: 'web', PodNamespace: 'shop' })), '200');
+    assert.equal(
+      await ask(JSON.stringify({ Netns: `/run/netns/${pod}`, PodName: 'web', PodNamespace: 'shop' })),
+      '200',
+    );
     assert.ok(proxy.served.has('uid-1'));
   });
 });

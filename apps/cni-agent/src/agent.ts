@@ -33,23 +33,34 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   const setup = await setUpCapture(config);
   const locator = new NetnsLocator(setup.shell);
 
-  const registry = new ZdsRegistry({
-    snapshot: () => controller.snapshot(),
-    onConnected: (connected) => log.info({ connected }, 'ztunnel connected'),
-    onSynced: () => {
-      log.info({ pods: controller.snapshot().length }, 'ztunnel took over the snapshot');
-      controller.onProxySynced();
+  const registry = new ZdsRegistry(
+    {
+      snapshot: () => controller.snapshot(),
+      onConnected: (connected) => log.info({ connected }, 'ztunnel connected'),
+      onSynced: () => {
+        log.info({ pods: controller.snapshot().length }, 'ztunnel took over the snapshot');
+        controller.onProxySynced();
+      },
+      onSnapshotRefusal: (error) => log.warn({ error: error.message }, 'ztunnel refused a pod of the snapshot'),
+      onDisconnected: (connected, reason) => log.info({ connected, reason }, 'ztunnel disconnected'),
     },
-    onSnapshotRefusal: (error) => log.warn({ error: error.message }, 'ztunnel refused a pod of the snapshot'),
-    onDisconnected: (connected, reason) => log.info({ connected, reason }, 'ztunnel disconnected'),
-  }, systemClock);
+    systemClock,
+  );
 
   const controller: EnrolmentController = new EnrolmentController({
     source,
     nodeName: config.nodeName,
     systemNamespace: config.systemNamespace,
-    eligibility: { selectors: config.selectors === undefined ? DEFAULT_SELECTORS : parseEnablementSelectors(config.selectors), excludeNamespaces: config.excludeNamespaces },
-    settings: { dnsCapture: config.dnsCapture, repairOnStart: config.repairOnStart, releaseQuietMs: config.releaseQuietMs, releaseGraceMs: config.releaseGraceMs },
+    eligibility: {
+      selectors: config.selectors === undefined ? DEFAULT_SELECTORS : parseEnablementSelectors(config.selectors),
+      excludeNamespaces: config.excludeNamespaces,
+    },
+    settings: {
+      dnsCapture: config.dnsCapture,
+      repairOnStart: config.repairOnStart,
+      releaseQuietMs: config.releaseQuietMs,
+      releaseGraceMs: config.releaseGraceMs,
+    },
     verifyIntervalMs: config.verifyIntervalMs,
     ports: connectPorts(config, setup, locator, registry),
     clock: systemClock,
@@ -61,7 +72,10 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     },
   });
   scope.defer(() => controller[Symbol.dispose]());
-  const metrics = createAgentMetrics(() => registry.connected, () => controller.enrolledCount);
+  const metrics = createAgentMetrics(
+    () => registry.connected,
+    () => controller.enrolledCount,
+  );
 
   scope.defer(() => closeServer(health));
   const health = serveHealth(config.healthPort, readiness);
@@ -71,21 +85,40 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   await setup.exemption.install();
   await controller.start();
   await setup.exemption.prune(new Set(controller.snapshot().map(({ workload }) => workload.uid)));
-  const zds = new ZdsListener({ path: config.zdsSocket, clock: systemClock, onChannel: (channel) => registry.accept(channel) });
-  scope.defer(() => { zds[Symbol.dispose](); registry.closeAll('the agent ends'); });
+  const zds = new ZdsListener({
+    path: config.zdsSocket,
+    clock: systemClock,
+    onChannel: (channel) => registry.accept(channel),
+  });
+  scope.defer(() => {
+    zds[Symbol.dispose]();
+    registry.closeAll('the agent ends');
+  });
   controller.run();
-  const plugin = serveCniPlugin(config.runDir, (pod) => enrolNewPod(pod, controller, locator, source), (code) => metrics.countPluginRequest(code));
+  const plugin = serveCniPlugin(
+    config.runDir,
+    (pod) => enrolNewPod(pod, controller, locator, source),
+    (code) => metrics.countPluginRequest(code),
+  );
   scope.defer(() => closeServer(plugin));
   scope.run('host rules', (signal) => keepExemption(setup, config.verifyIntervalMs, log, signal));
   stateBuilt();
-  log.info({ node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length }, 'agent is ready');
+  log.info(
+    { node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length },
+    'agent is ready',
+  );
 
   if (!stopping.aborted) await once(stopping, 'abort');
   if (config.cleanUpOnExit) await setup.exemption.uninstall();
   log.info('agent ends; pods stay as they are');
 }
 
-function connectPorts(config: AgentConfig, setup: CaptureSetup, locator: NetnsLocator, registry: ZdsRegistry): EnrolmentPorts {
+function connectPorts(
+  config: AgentConfig,
+  setup: CaptureSetup,
+  locator: NetnsLocator,
+  registry: ZdsRegistry,
+): EnrolmentPorts {
   const { shell, backend, capture, exemption } = setup;
   const anyOptions = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
   return {
@@ -106,12 +139,20 @@ function connectPorts(config: AgentConfig, setup: CaptureSetup, locator: NetnsLo
 function annotate(statusDir: string, pod: Pod, redirection: Redirection | undefined): Promise<void> {
   const { namespace, name } = pod.metadata;
   if (redirection === undefined) removePodStatus(statusDir, namespace, name, STATUS_WRITER);
-  else writePodStatus(statusDir, namespace, name, STATUS_WRITER, { annotations: { [REDIRECTION_ANNOTATION]: redirection } });
+  else
+    writePodStatus(statusDir, namespace, name, STATUS_WRITER, {
+      annotations: { [REDIRECTION_ANNOTATION]: redirection },
+    });
   return Promise.resolve();
 }
 
 /** The pod's status may be on its way: looks for it until the plugin would give up. */
-async function enrolNewPod(pod: NewPod, controller: EnrolmentController, locator: NetnsLocator, source: FolderSource): Promise<void> {
+async function enrolNewPod(
+  pod: NewPod,
+  controller: EnrolmentController,
+  locator: NetnsLocator,
+  source: FolderSource,
+): Promise<void> {
   const signal = AbortSignal.timeout(PLUGIN_DEADLINE_MS);
   const backoff = new Backoff({ initialMs: 10, maxMs: 200 });
   locator.tell(pod.namespace, pod.name, pod.netnsPath);
@@ -121,7 +162,9 @@ async function enrolNewPod(pod: NewPod, controller: EnrolmentController, locator
       return;
     } catch (cause) {
       if (!(cause instanceof AmbitError) || !cause.retryable) throw cause;
-      await delay(backoff.nextMs(), { signal }).catch(() => { throw cause; });
+      await delay(backoff.nextMs(), { signal }).catch(() => {
+        throw cause;
+      });
       source.refresh();
     }
   }
@@ -140,34 +183,51 @@ async function keepExemption(setup: CaptureSetup, intervalMs: number, log: Logge
 function logEvent(log: Logger, event: EnrolmentEvent): void {
   const pod = `${event.pod.metadata.namespace}/${event.pod.metadata.name}`;
   switch (event.kind) {
-    case 'enrolled': return log.info({ pod }, 'pod is in the mesh');
-    case 'releasing': return log.info({ pod }, 'pod leaves the mesh; open connections go on');
-    case 'released': return log.info({ pod }, 'pod is out of the mesh');
-    case 'forgotten': return log.info({ pod }, 'pod is gone');
-    case 'repaired': return log.warn({ pod }, 'rules of a pod were altered and have been put back');
-    case 'grace-ended': return log.warn({ pod, carried: event.carried }, 'connections of a pod that left the mesh are cut');
-    case 'failed': return log.warn({ pod, error: event.error.message, retryMs: event.retryMs }, 'pod is not yet where it belongs');
+    case 'enrolled':
+      return log.info({ pod }, 'pod is in the mesh');
+    case 'releasing':
+      return log.info({ pod }, 'pod leaves the mesh; open connections go on');
+    case 'released':
+      return log.info({ pod }, 'pod is out of the mesh');
+    case 'forgotten':
+      return log.info({ pod }, 'pod is gone');
+    case 'repaired':
+      return log.warn({ pod }, 'rules of a pod were altered and have been put back');
+    case 'grace-ended':
+      return log.warn({ pod, carried: event.carried }, 'connections of a pod that left the mesh are cut');
+    case 'failed':
+      return log.warn({ pod, error: event.error.message, retryMs: event.retryMs }, 'pod is not yet where it belongs');
   }
 }
 
-const PUBLISHED: Readonly<Record<EnrolmentEvent['kind'], 'enrolled' | 'removed' | 'broken' | 'repaired' | undefined>> = {
-  enrolled: 'enrolled',
-  releasing: undefined,
-  released: 'removed',
-  forgotten: 'removed',
-  repaired: 'repaired',
-  'grace-ended': undefined,
-  failed: 'broken',
-};
+const PUBLISHED: Readonly<Record<EnrolmentEvent['kind'], 'enrolled' | 'removed' | 'broken' | 'repaired' | undefined>> =
+  {
+    enrolled: 'enrolled',
+    releasing: undefined,
+    released: 'removed',
+    forgotten: 'removed',
+    repaired: 'repaired',
+    'grace-ended': undefined,
+    failed: 'broken',
+  };
 
 function publishEvent(bus: EventBus, node: string, event: EnrolmentEvent): void {
   const state = PUBLISHED[event.kind];
   if (state === undefined) return;
   const { namespace, name, uid = '' } = event.pod.metadata;
-  bus.publish('enrolment.changed', { node, podUid: uid, namespace, name, state, reason: event.kind === 'failed' ? event.error.message : '' });
+  bus.publish('enrolment.changed', {
+    node,
+    podUid: uid,
+    namespace,
+    name,
+    state,
+    reason: event.kind === 'failed' ? event.error.message : '',
+  });
 }
 
 function closeServer(server: Server): Promise<void> {
   server.closeAllConnections();
-  return new Promise((resolve) => { server.close(() => resolve()); });
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
 }

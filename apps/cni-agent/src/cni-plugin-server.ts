@@ -16,7 +16,11 @@ export interface NewPod {
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** Listens on `<runDir>/pluginevent.sock`. `onNewPod` resolves when the pod is where it belongs. */
-export function serveCniPlugin(runDir: string, onNewPod: (pod: NewPod) => Promise<void>, onAnswer: (code: number) => void): Server {
+export function serveCniPlugin(
+  runDir: string,
+  onNewPod: (pod: NewPod) => Promise<void>,
+  onAnswer: (code: number) => void,
+): Server {
   const path = join(runDir, 'pluginevent.sock');
   mkdirSync(runDir, { recursive: true });
   rmSync(path, { force: true });
@@ -30,7 +34,10 @@ export function serveCniPlugin(runDir: string, onNewPod: (pod: NewPod) => Promis
   return server;
 }
 
-async function answer(request: IncomingMessage, onNewPod: (pod: NewPod) => Promise<void>): Promise<{ readonly code: number; readonly text: string }> {
+async function answer(
+  request: IncomingMessage,
+  onNewPod: (pod: NewPod) => Promise<void>,
+): Promise<{ readonly code: number; readonly text: string }> {
   if (request.method !== 'POST' || request.url !== '/cmdadd') return { code: 404, text: 'not found' };
   let pod: NewPod | undefined;
   try {
@@ -50,7 +57,11 @@ async function answer(request: IncomingMessage, onNewPod: (pod: NewPod) => Promi
 /** The body has the key case of Go's encoder. `IPs` is not needed: the pod's status names them. */
 export function readNewPod(body: unknown): NewPod | undefined {
   if (typeof body !== 'object' || body === null) return undefined;
-  const { Netns: netnsPath, PodName: name, PodNamespace: namespace }: { Netns?: unknown; PodName?: unknown; PodNamespace?: unknown } = body;
+  const {
+    Netns: netnsPath,
+    PodName: name,
+    PodNamespace: namespace,
+  }: { Netns?: unknown; PodName?: unknown; PodNamespace?: unknown } = body;
   if (typeof netnsPath !== 'string' || typeof name !== 'string' || typeof namespace !== 'string') return undefined;
   return netnsPath === '' || name === '' || namespace === '' ? undefined : { namespace, name, netnsPath };
 }

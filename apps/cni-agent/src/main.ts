@@ -5,7 +5,10 @@ import { agentConfig } from './agent-config.ts';
 import { runAgent } from './agent.ts';
 
 await runProcess(agentConfig, async ({ config, stopping }) => {
-  await using bus = new EventBus({ transport: transportOf(config.bus, config.nodeName), source: `cni-agent/${config.nodeName}` });
+  await using bus = new EventBus({
+    transport: transportOf(config.bus, config.nodeName),
+    source: `cni-agent/${config.nodeName}`,
+  });
   await runAgent(config, bus, stopping);
 });
 

@@ -11,10 +11,20 @@ function packet(sequence: number, payload: Buffer): Buffer {
 }
 
 /** Handshake V10: version, thread, eight bytes of salt, capabilities, rest of the salt. */
-const greeting = packet(0, Buffer.concat([
-  Buffer.of(10), text('8.0.36-ambit-lab'), Buffer.of(1, 0, 0, 0), Buffer.from('saltsalt'), Buffer.of(0),
-  Buffer.of(0xff, 0xf7, 0x21, 0x02, 0x00, 0xff, 0x81, 21), Buffer.alloc(10), text('saltsaltsalt'), text('mysql_native_password'),
-]));
+const greeting = packet(
+  0,
+  Buffer.concat([
+    Buffer.of(10),
+    text('8.0.36-ambit-lab'),
+    Buffer.of(1, 0, 0, 0),
+    Buffer.from('saltsalt'),
+    Buffer.of(0),
+    Buffer.of(0xff, 0xf7, 0x21, 0x02, 0x00, 0xff, 0x81, 21),
+    Buffer.alloc(10),
+    text('saltsaltsalt'),
+    text('mysql_native_password'),
+  ]),
+);
 const refusal = packet(2, Buffer.concat([Buffer.of(0xff, 0x15, 0x04), Buffer.from('#28000Access denied')]));
 
 createServer((socket) => {

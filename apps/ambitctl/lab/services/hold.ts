@@ -27,7 +27,9 @@ lines.once('line', (greeting) => {
 });
 socket.on('error', (error) => fail(error.message));
 socket.on('close', () => fail('closed'));
-createInterface({ input: process.stdin }).on('line', () => say(String(words))).on('close', () => process.exit(0));
+createInterface({ input: process.stdin })
+  .on('line', () => say(String(words)))
+  .on('close', () => process.exit(0));
 
 function fail(reason: string): void {
   say(`broken ${reason}`);

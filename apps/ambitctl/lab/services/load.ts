@@ -13,7 +13,9 @@ function requestOnce(agent: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = get(url, { agent, timeout: TIMEOUT_MS }, (response) => {
       response.on('error', reject);
-      response.on('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`))));
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`)),
+      );
       response.resume();
     });
     request.on('timeout', () => request.destroy(new Error('timeout')));
@@ -40,6 +42,10 @@ async function work(): Promise<void> {
   agent.destroy();
 }
 
-process.stdin.on('end', () => { isRunning = false; }).resume();
+process.stdin
+  .on('end', () => {
+    isRunning = false;
+  })
+  .resume();
 await Promise.all(Array.from({ length: Number(workers) }, () => work()));
 process.stdout.write(`${JSON.stringify(result)}\n`);

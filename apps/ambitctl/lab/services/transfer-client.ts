@@ -37,7 +37,8 @@ function send(left: number): void {
 
 function patternSum(length: number): number {
   let value = 0;
-  for (let left = length; left > 0; left -= BLOCK.length) value = crc32(left >= BLOCK.length ? BLOCK : BLOCK.subarray(0, left), value);
+  for (let left = length; left > 0; left -= BLOCK.length)
+    value = crc32(left >= BLOCK.length ? BLOCK : BLOCK.subarray(0, left), value);
   return value;
 }
 

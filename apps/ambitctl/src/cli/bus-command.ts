@@ -4,8 +4,12 @@ import { UnixBusServer } from '@ambit/events';
 import type { Command } from 'commander';
 
 export function addBusCommand(program: Command): void {
-  program.command('bus', { hidden: true }).description('serve the event bus of this machine').requiredOption('--socket <path>', 'unix socket to listen on').action(async ({ socket }: { readonly socket: string }) => {
-    await using _bus = await UnixBusServer.listen({ path: socket });
-    await Promise.race(['SIGTERM', 'SIGINT'].map((signal) => once(process, signal)));
-  });
+  program
+    .command('bus', { hidden: true })
+    .description('serve the event bus of this machine')
+    .requiredOption('--socket <path>', 'unix socket to listen on')
+    .action(async ({ socket }: { readonly socket: string }) => {
+      await using _bus = await UnixBusServer.listen({ path: socket });
+      await Promise.race(['SIGTERM', 'SIGINT'].map((signal) => once(process, signal)));
+    });
 }

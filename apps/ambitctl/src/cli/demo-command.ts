@@ -15,7 +15,9 @@ interface DemoFlags {
 }
 
 export function addDemoCommand(program: Command, surroundings: Surroundings): void {
-  program.command('demo').description('show a two-node mesh at work, and prove what it promises')
+  program
+    .command('demo')
+    .description('show a two-node mesh at work, and prove what it promises')
     .option('--check', 'run everything unattended and print one line per claim')
     .option('--only <ids>', 'only these groups of claims, such as 1,4')
     .option('--file <lab.yaml>', 'the lab to run it in', EXAMPLE_LAB)
@@ -23,7 +25,14 @@ export function addDemoCommand(program: Command, surroundings: Surroundings): vo
     .option('--ztunnel <[node=]program>', "run this program as ztunnel, for instance Istio's; repeatable", collect)
     .action(async (flags: DemoFlags) => {
       checkRequirements(surroundings.searchPath);
-      const isProven = await runDemo({ labFile: flags.file, ztunnelPrograms: Object.fromEntries((flags.ztunnel ?? []).map(readZtunnelProgram)), stateRoot: flags.stateDir, searchPath: surroundings.searchPath, isCheck: flags.check === true, only: flags.only?.split(',') });
+      const isProven = await runDemo({
+        labFile: flags.file,
+        ztunnelPrograms: Object.fromEntries((flags.ztunnel ?? []).map(readZtunnelProgram)),
+        stateRoot: flags.stateDir,
+        searchPath: surroundings.searchPath,
+        isCheck: flags.check === true,
+        only: flags.only?.split(','),
+      });
       if (!isProven) process.exitCode = exitCodes.findings;
     });
 }

@@ -12,7 +12,10 @@ import { Lab } from '../lab/lab.ts';
 import { findLeftovers, sweepLab } from '../lab/sweep.ts';
 import type { Surroundings } from './surroundings.ts';
 
-type Message = { readonly kind: 'progress'; readonly line: string } | { readonly kind: 'up' } | { readonly kind: 'failed'; readonly message: string };
+type Message =
+  | { readonly kind: 'progress'; readonly line: string }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'failed'; readonly message: string };
 
 const STOP_DEADLINE_MS = 20_000;
 
@@ -27,10 +30,25 @@ export interface StartOptions {
 }
 
 /** Starts the supervisor and waits until its lab is up. @throws LabError with what went wrong. */
-export async function startLab({ surroundings, file, name, stateRoot, withMesh, ztunnel }: StartOptions, onProgress: (line: string) => void): Promise<void> {
+export async function startLab(
+  { surroundings, file, name, stateRoot, withMesh, ztunnel }: StartOptions,
+  onProgress: (line: string) => void,
+): Promise<void> {
   mkdirSync(stateRoot, { recursive: true });
   const log = openSync(logFile(stateRoot, name), 'w', 0o600);
-  const args = [surroundings.program, 'lab', 'supervise', '--file', file, '--name', name, '--state-dir', stateRoot, ...(withMesh ? [] : ['--no-mesh']), ...ztunnel.flatMap((value) => ['--ztunnel', value])];
+  const args = [
+    surroundings.program,
+    'lab',
+    'supervise',
+    '--file',
+    file,
+    '--name',
+    name,
+    '--state-dir',
+    stateRoot,
+    ...(withMesh ? [] : ['--no-mesh']),
+    ...ztunnel.flatMap((value) => ['--ztunnel', value]),
+  ];
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] });
   closeSync(log);
   // Ctrl-C while it comes up takes it down again.
@@ -42,7 +60,9 @@ export async function startLab({ surroundings, file, name, stateRoot, withMesh, 
       if (received?.kind === 'progress') onProgress(received.line);
       else if (received) resolve(received);
     });
-    child.on('exit', (code) => resolve({ kind: 'failed', message: `the supervisor ended with code ${code}; see ${logFile(stateRoot, name)}` }));
+    child.on('exit', (code) =>
+      resolve({ kind: 'failed', message: `the supervisor ended with code ${code}; see ${logFile(stateRoot, name)}` }),
+    );
   });
   process.removeListener('SIGINT', interrupt);
   if (child.connected) child.disconnect();
@@ -51,7 +71,12 @@ export async function startLab({ surroundings, file, name, stateRoot, withMesh, 
 }
 
 /** Holds a lab until this process is told to end. */
-export async function superviseLab(surroundings: Surroundings, description: LabDescription, stateRoot: string, withMesh: boolean): Promise<void> {
+export async function superviseLab(
+  surroundings: Surroundings,
+  description: LabDescription,
+  stateRoot: string,
+  withMesh: boolean,
+): Promise<void> {
   const stopping = Promise.race(['SIGTERM', 'SIGINT'].map((signal) => once(process, signal)));
   const tell = (message: Message): void => void (process.connected && process.send?.(message));
   const lab = Lab.up({
@@ -69,7 +94,10 @@ export async function superviseLab(surroundings: Surroundings, description: LabD
     tell({ kind: 'failed', message: toAmbitError(cause).message });
     process.exitCode = 1;
   }
-  await lab.then((running) => running.down(), () => {});
+  await lab.then(
+    (running) => running.down(),
+    () => {},
+  );
 }
 
 /** Ends the supervisor if there is one and sweeps the rest. Returns what is left in spite of it. */

@@ -12,6 +12,7 @@ export interface Surroundings {
 /** The system's folders are added to the path: `ip` and `nft` live in `/usr/sbin`, which not every shell searches. */
 export function readSurroundings(env: Readonly<Record<string, string | undefined>>, program: string): Surroundings {
   const directories = (env['PATH'] ?? '').split(':').filter((directory) => directory !== '');
-  for (const directory of ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']) if (!directories.includes(directory)) directories.push(directory);
+  for (const directory of ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])
+    if (!directories.includes(directory)) directories.push(directory);
   return { searchPath: directories.join(':'), stateRoot: join(env['XDG_RUNTIME_DIR'] ?? '/run', 'ambit-lab'), program };
 }

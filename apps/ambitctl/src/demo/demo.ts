@@ -29,9 +29,17 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const claims: Claim[] = [];
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const startMs = performance.now();
-  const narrate = (line: string): void => { if (!options.isCheck) say(`  ${line}`); };
+  const narrate = (line: string): void => {
+    if (!options.isCheck) say(`  ${line}`);
+  };
 
-  const starting = Lab.up({ description, stateRoot: options.stateRoot, searchPath: options.searchPath, onProgress: narrate, onProblem: () => {} });
+  const starting = Lab.up({
+    description,
+    stateRoot: options.stateRoot,
+    searchPath: options.searchPath,
+    onProgress: narrate,
+    onProblem: () => {},
+  });
   // An interrupt during the start waits for it, so that there is something whole to take down.
   const lab = await starting;
   try {
@@ -45,19 +53,38 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     await lab.down();
   }
   const leftovers = await findLeftovers(description.name, new LabPaths(options.stateRoot, description.name).root);
-  report(claims, say, { id: '0.1', text: 'nothing is left behind: no process, namespace, rule, mount or file', observed: leftovers.length === 0 ? 'nothing found' : leftovers.join('; '), isProven: leftovers.length === 0 });
+  report(claims, say, {
+    id: '0.1',
+    text: 'nothing is left behind: no process, namespace, rule, mount or file',
+    observed: leftovers.length === 0 ? 'nothing found' : leftovers.join('; '),
+    isProven: leftovers.length === 0,
+  });
   const refuted = claims.filter(({ isProven }) => !isProven).length;
-  say(`${claims.length - refuted} proven, ${refuted} refuted${stopping.signal.aborted ? ', interrupted' : ''} (${seconds(startMs)})`);
+  say(
+    `${claims.length - refuted} proven, ${refuted} refuted${stopping.signal.aborted ? ', interrupted' : ''} (${seconds(startMs)})`,
+  );
   return refuted === 0 && !stopping.signal.aborted;
 }
 
-async function runGroup(group: ClaimGroup, lab: Lab, claims: Claim[], narrate: (line: string) => void, signal: AbortSignal, say: (line: string) => void): Promise<void> {
+async function runGroup(
+  group: ClaimGroup,
+  lab: Lab,
+  claims: Claim[],
+  narrate: (line: string) => void,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> {
   say(`\n${group.id}. ${group.title}`);
   try {
     const proof = group.prove({ lab, narrate, signal, report: (claim) => report(claims, say, claim) });
     await (signal.aborted ? proof : Promise.race([proof, once(signal, 'abort')]));
   } catch (cause) {
-    report(claims, say, { id: `${group.id}.x`, text: `the claims of this group can be looked at`, observed: toAmbitError(cause).message, isProven: false });
+    report(claims, say, {
+      id: `${group.id}.x`,
+      text: `the claims of this group can be looked at`,
+      observed: toAmbitError(cause).message,
+      isProven: false,
+    });
   }
 }
 

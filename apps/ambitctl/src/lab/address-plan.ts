@@ -24,7 +24,10 @@ const LAST_POD = 250;
 
 /** `number` counts from 1. */
 export function linkAddresses(number: number): { readonly fabric: DualAddress; readonly node: DualAddress } {
-  const end = (host: number): DualAddress => ({ v4: `10.254.${number}.${host}`, v6: `fd54:0:0:${number.toString(16)}::${host}` });
+  const end = (host: number): DualAddress => ({
+    v4: `10.254.${number}.${host}`,
+    v6: `fd54:0:0:${number.toString(16)}::${host}`,
+  });
   return { fabric: end(1), node: end(2) };
 }
 
@@ -35,7 +38,9 @@ export function podNetworks(number: number): DualAddress {
 /** The address of a node's pod by its index from 0; undefined when the node is full. */
 export function podAddress(number: number, index: number): DualAddress | undefined {
   const host = FIRST_POD + index;
-  return host > LAST_POD ? undefined : { v4: `10.244.${number}.${host}`, v6: `fd44:0:0:${number.toString(16)}::${host.toString(16)}` };
+  return host > LAST_POD
+    ? undefined
+    : { v4: `10.244.${number}.${host}`, v6: `fd44:0:0:${number.toString(16)}::${host.toString(16)}` };
 }
 
 /** Addresses for a service, chosen by its name so that they stay the same from one lab to the next. */

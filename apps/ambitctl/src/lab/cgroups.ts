@@ -36,7 +36,8 @@ export function removeLabCgroups(lab: string): void {
   if (root === undefined || !existsSync(labDirectory(root, lab))) return;
   const directory = labDirectory(root, lab);
   try {
-    for (const entry of readdirSync(directory, { withFileTypes: true })) if (entry.isDirectory()) rmdirSync(join(directory, entry.name));
+    for (const entry of readdirSync(directory, { withFileTypes: true }))
+      if (entry.isDirectory()) rmdirSync(join(directory, entry.name));
     rmdirSync(directory);
   } catch {
     // A process is still ending in it; the next sweep takes it.

@@ -17,13 +17,23 @@ export async function cniAdd({ runDir, netnsPath, namespace, name }: CniAdd): Pr
   const body = JSON.stringify({ Netns: netnsPath, PodName: name, PodNamespace: namespace, IPs: null });
   const signal = AbortSignal.timeout(5_000);
   try {
-    const call = request({ socketPath: join(runDir, 'pluginevent.sock'), path: '/cmdadd', method: 'POST', headers: { 'content-type': 'application/json' }, signal }).end(body);
+    const call = request({
+      socketPath: join(runDir, 'pluginevent.sock'),
+      path: '/cmdadd',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      signal,
+    }).end(body);
     const [response] = await once(call, 'response', { signal });
     response.setEncoding('utf8');
     let text = '';
     for await (const chunk of response) text += chunk;
     if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${text}`);
   } catch (cause) {
-    throw new AmbitError('CNI_ADD_FAILED', `the node agent did not take pod ${namespace}/${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { retryable: true, cause });
+    throw new AmbitError(
+      'CNI_ADD_FAILED',
+      `the node agent did not take pod ${namespace}/${name}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { retryable: true, cause },
+    );
   }
 }

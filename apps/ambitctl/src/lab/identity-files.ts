@@ -43,9 +43,21 @@ export class IdentityFiles implements Disposable {
       names.add(name);
       this.#tokens.write(this.#paths.token(name), subject, nowMs);
     };
-    write(IdentityFiles.controlPlaneToken, { namespace: SYSTEM_NAMESPACE, serviceAccount: 'istiod', pod: 'istiod', podUid: this.#controlPlaneUid, node: 'fabric' });
+    write(IdentityFiles.controlPlaneToken, {
+      namespace: SYSTEM_NAMESPACE,
+      serviceAccount: 'istiod',
+      pod: 'istiod',
+      podUid: this.#controlPlaneUid,
+      node: 'fabric',
+    });
     for (const { name: node } of this.#nodes) {
-      write(IdentityFiles.proxyToken(node), { namespace: SYSTEM_NAMESPACE, serviceAccount: 'ztunnel', pod: `ztunnel-${node}`, podUid: this.#proxyUids.get(node) ?? '', node });
+      write(IdentityFiles.proxyToken(node), {
+        namespace: SYSTEM_NAMESPACE,
+        serviceAccount: 'ztunnel',
+        pod: `ztunnel-${node}`,
+        podUid: this.#proxyUids.get(node) ?? '',
+        node,
+      });
     }
     const assignments: Record<string, string[]> = Object.fromEntries(this.#nodes.map(({ name }) => [name, []]));
     for (const { pod, uid, node } of this.#pods()) {

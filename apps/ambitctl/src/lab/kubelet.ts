@@ -39,7 +39,8 @@ export class Kubelet {
   /** Resolves when every pod of the manifests has its network; they get ready later. */
   async start(): Promise<void> {
     this.#subscription = this.#options.source.subscribe((events) => {
-      if (events.some((event) => (event.kind === 'delete' ? event.previous : event.resource).kind === 'Pod')) void this.sync();
+      if (events.some((event) => (event.kind === 'delete' ? event.previous : event.resource).kind === 'Pod'))
+        void this.sync();
     });
     await this.sync();
   }
@@ -74,7 +75,9 @@ export class Kubelet {
     const gone = this.sandboxes().filter(({ key, pod }) => !isSamePod(pod, pods.get(key)));
     await Promise.all(gone.map((sandbox) => sandbox.stop()));
     for (const { key } of gone) this.#sandboxes.delete(key);
-    const added = [...pods.values()].filter((pod) => !this.#sandboxes.has(keyOf(pod))).map((pod) => this.#startPod(pod));
+    const added = [...pods.values()]
+      .filter((pod) => !this.#sandboxes.has(keyOf(pod)))
+      .map((pod) => this.#startPod(pod));
     await Promise.all(added);
     if (gone.length + added.length > 0) this.#options.onPodsChanged();
   }
@@ -85,7 +88,8 @@ export class Kubelet {
     const address = node && this.#freeAddress(node);
     if (!node || !address) {
       const reason = node ? `node ${node.name} has no free address` : `node ${pod.spec.nodeName} does not exist`;
-      if (!this.#refused.has(key)) this.#options.onProblem(`${formatLocation(pod.origin)}: pod ${key} cannot run: ${reason}`);
+      if (!this.#refused.has(key))
+        this.#options.onProblem(`${formatLocation(pod.origin)}: pod ${key} cannot run: ${reason}`);
       this.#refused.add(key);
       return;
     }
@@ -111,7 +115,11 @@ export class Kubelet {
   }
 
   #freeAddress(node: LabNode): DualAddress | undefined {
-    const taken = new Set(this.sandboxes().filter((sandbox) => sandbox.node === node).map(({ address }) => address.v4));
+    const taken = new Set(
+      this.sandboxes()
+        .filter((sandbox) => sandbox.node === node)
+        .map(({ address }) => address.v4),
+    );
     for (let index = 0; ; index += 1) {
       const address = podAddress(node.number, index);
       if (!address || !taken.has(address.v4)) return address;
@@ -125,5 +133,9 @@ function keyOf(pod: Pod): string {
 
 /** A pod's place, account and command are fixed when it is made; to change them, it is deleted and made again. */
 function isSamePod(running: Pod, wanted: Pod | undefined): boolean {
-  return wanted !== undefined && running.spec.serviceAccountName === wanted.spec.serviceAccountName && JSON.stringify(running.spec.containers) === JSON.stringify(wanted.spec.containers);
+  return (
+    wanted !== undefined &&
+    running.spec.serviceAccountName === wanted.spec.serviceAccountName &&
+    JSON.stringify(running.spec.containers) === JSON.stringify(wanted.spec.containers)
+  );
 }

@@ -9,8 +9,16 @@ import { AmbitError } from '@ambit/runtime';
  * - `NOT_READY`: something did not come up in time; the message says what it waited for and shows the end of its log.
  */
 export type LabErrorCode =
-  | 'NOT_ROOT' | 'TOOL_MISSING' | 'LAB_EXISTS' | 'LAB_UNKNOWN' | 'BAD_LAB_FILE' | 'BAD_MANIFEST'
-  | 'POD_UNKNOWN' | 'NODE_UNKNOWN' | 'PROCESS_UNKNOWN' | 'NOT_READY';
+  | 'NOT_ROOT'
+  | 'TOOL_MISSING'
+  | 'LAB_EXISTS'
+  | 'LAB_UNKNOWN'
+  | 'BAD_LAB_FILE'
+  | 'BAD_MANIFEST'
+  | 'POD_UNKNOWN'
+  | 'NODE_UNKNOWN'
+  | 'PROCESS_UNKNOWN'
+  | 'NOT_READY';
 
 export class LabError extends AmbitError {
   constructor(code: LabErrorCode, message: string, cause?: unknown) {

@@ -45,16 +45,24 @@ export function readLabFile(path: string): LabDescription {
 
 function interpret(document: unknown, directory: string): LabDescription {
   const fields = readMap(document, 'the file');
-  for (const key of fields.keys()) if (!KEYS.includes(key)) throw new Error(`${key} is not known; expected ${KEYS.join(', ')}`);
+  for (const key of fields.keys())
+    if (!KEYS.includes(key)) throw new Error(`${key} is not known; expected ${KEYS.join(', ')}`);
   const nodes = readList(fields.get('nodes'), 'nodes').map((entry, index) => readNode(entry, index));
   if (nodes.length === 0 || nodes.length > MAX_NODES) throw new Error(`nodes: expected 1 to ${MAX_NODES}`);
   if (new Set(nodes.map(({ name }) => name)).size !== nodes.length) throw new Error('nodes: two have the same name');
   return {
     name: checkLabName(readText(fields.get('name'), 'name')),
     nodes,
-    manifestDirs: readList(fields.get('manifests'), 'manifests').map((entry) => resolve(directory, readText(entry, 'manifests'))),
+    manifestDirs: readList(fields.get('manifests'), 'manifests').map((entry) =>
+      resolve(directory, readText(entry, 'manifests')),
+    ),
     directory,
-    settings: Object.fromEntries([...readMap(fields.get('settings') ?? {}, 'settings')].map(([process, values]) => [process, readTexts(values, `settings.${process}`)])),
+    settings: Object.fromEntries(
+      [...readMap(fields.get('settings') ?? {}, 'settings')].map(([process, values]) => [
+        process,
+        readTexts(values, `settings.${process}`),
+      ]),
+    ),
     ztunnelPrograms: {},
   };
 }
@@ -62,7 +70,8 @@ function interpret(document: unknown, directory: string): LabDescription {
 function readNode(entry: unknown, index: number): LabNode {
   const fields = readMap(entry, `nodes[${index}]`);
   const name = readText(fields.get('name'), `nodes[${index}].name`);
-  if (!/^[a-z][a-z0-9-]{0,14}$/.test(name) || name === 'fabric') throw new Error(`nodes[${index}].name: "${name}" cannot be a node's name`);
+  if (!/^[a-z][a-z0-9-]{0,14}$/.test(name) || name === 'fabric')
+    throw new Error(`nodes[${index}].name: "${name}" cannot be a node's name`);
   return { name, number: index + 1, labels: readTexts(fields.get('labels') ?? {}, `nodes[${index}].labels`) };
 }
 

@@ -40,7 +40,8 @@ export function writeRecord(paths: LabPaths, record: LabRecord): void {
 
 /** @throws LabError `LAB_UNKNOWN` when no such lab has been started. */
 export function readRecord(paths: LabPaths): LabRecord {
-  if (!existsSync(paths.record)) throw new LabError('LAB_UNKNOWN', `no lab runs here (${paths.root}); start one with: ambitctl lab up`);
+  if (!existsSync(paths.record))
+    throw new LabError('LAB_UNKNOWN', `no lab runs here (${paths.root}); start one with: ambitctl lab up`);
   // Written by this program; a file somebody else put there is as good as root's word.
   const record: LabRecord = JSON.parse(readFileSync(paths.record, 'utf8'));
   return record;

@@ -53,7 +53,12 @@ export class LabTokens {
       iat: issuedAt,
       nbf: issuedAt,
       exp: issuedAt + TOKEN_LIFETIME_SEC,
-      'kubernetes.io': { namespace, node: { name: node }, pod: { name: pod, uid: podUid }, serviceaccount: { name: serviceAccount } },
+      'kubernetes.io': {
+        namespace,
+        node: { name: node },
+        pod: { name: pod, uid: podUid },
+        serviceaccount: { name: serviceAccount },
+      },
     };
     const unsigned = `${encode({ alg: 'ES256', kid: KEY_ID, typ: 'JWT' })}.${encode(claims)}`;
     return `${unsigned}.${sign('sha256', Buffer.from(unsigned), { key: this.#key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;

@@ -3,13 +3,13 @@
  * command line and the demonstration are built on it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FolderSource, type Pod, type ResourceSource } from '@ambit/kube';
 import { AmbitError, delay, runCommand, type CommandResult } from '@ambit/runtime';
-import { linkAddresses } from './address-plan.ts';
 import { joinPodCgroup } from './cgroups.ts';
+import { describeLab } from './describe-lab.ts';
 import { enclose } from './enclosure.ts';
 import { IdentityFiles } from './identity-files.ts';
 import { Kubelet } from './kubelet.ts';
@@ -19,14 +19,13 @@ import type { LabDescription } from './lab-file.ts';
 import { FABRIC, LAB_MARKER, LabPaths, machineNamespace, namespacePath } from './lab-names.ts';
 import { isRunning, writeRecord, type LabRecord } from './lab-record.ts';
 import { ManifestEditor } from './manifest-editor.ts';
-import { MeshProcess } from './mesh-process.ts';
+import { LabMesh } from './lab-mesh.ts';
+import { LabServices } from './lab-services.ts';
+import { logTail } from './log-tail.ts';
+import type { MeshProcess } from './mesh-process.ts';
 import { httpInNamespace, type HttpAnswer } from './namespace-socket.ts';
 import { createFabric, createNode } from './network.ts';
 import type { PodSandbox } from './pod-sandbox.ts';
-import { planProcesses, START_STAGES } from './process-plan.ts';
-import { ResolverServer } from './resolver-server.ts';
-import { ServiceAllocator } from './service-allocator.ts';
-import { ServiceProxy } from './service-proxy.ts';
 import { sweepLab } from './sweep.ts';
 
 export interface LabOptions {
@@ -57,6 +56,7 @@ export interface ExecOptions {
 const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 const RECORD_INTERVAL_MS = 500;
+const CHECK_INTERVAL_MS = 2_000;
 
 export class Lab implements AsyncDisposable {
   readonly description: LabDescription;
@@ -64,11 +64,11 @@ export class Lab implements AsyncDisposable {
   /** The manifests in force. */
   readonly manifests: ManifestEditor;
   readonly #options: LabOptions;
-  readonly #processes = new Map<string, MeshProcess>();
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   #source: FolderSource | undefined;
   #kubelet: Kubelet | undefined;
-  #proxy: ServiceProxy | undefined;
+  #services: LabServices | undefined;
+  #mesh: LabMesh | undefined;
   #guard: LabGuard | undefined;
   #isUp = false;
   #down: Promise<void> | undefined;
@@ -86,9 +86,18 @@ export class Lab implements AsyncDisposable {
    */
   static async up(options: LabOptions): Promise<Lab> {
     const lab = new Lab(options);
-    if (isRunning(lab.paths)) throw new LabError('LAB_EXISTS', `a lab called ${lab.name} runs already; stop it with: ambitctl lab down --name ${lab.name}`);
+    if (isRunning(lab.paths))
+      throw new LabError(
+        'LAB_EXISTS',
+        `a lab called ${lab.name} runs already; stop it with: ambitctl lab down --name ${lab.name}`,
+      );
     await sweepLab(lab.name, lab.paths.root);
-    lab.#guard = new LabGuard({ lab: lab.name, stateRoot: options.stateRoot, program: join(REPOSITORY, 'apps/ambitctl/src/main.ts'), env: lab.#environment() });
+    lab.#guard = new LabGuard({
+      lab: lab.name,
+      stateRoot: options.stateRoot,
+      program: join(REPOSITORY, 'apps/ambitctl/src/main.ts'),
+      env: lab.#environment(),
+    });
     try {
       await lab.#start();
     } catch (cause) {
@@ -121,18 +130,18 @@ export class Lab implements AsyncDisposable {
 
   /** A process of the mesh: `bus`, `ca`, `control-plane`, `cni-agent.<node>`, `ztunnel.<node>`. @throws LabError `PROCESS_UNKNOWN` */
   process(name: string): MeshProcess {
-    const process = this.#processes.get(name);
-    if (!process) throw new LabError('PROCESS_UNKNOWN', `there is no process ${name}; there are ${[...this.#processes.keys()].join(', ')}`);
-    return process;
+    if (!this.#mesh) throw new LabError('PROCESS_UNKNOWN', `lab ${this.name} runs without the mesh's processes`);
+    return this.#mesh.get(name);
   }
 
   processes(): readonly MeshProcess[] {
-    return [...this.#processes.values()];
+    return this.#mesh?.list() ?? [];
   }
 
   /** Path of the network namespace of a node, or of the `fabric` between them. */
   machine(name: string): string {
-    if (name !== FABRIC && !this.description.nodes.some((node) => node.name === name)) throw new LabError('NODE_UNKNOWN', `there is no node ${name}`);
+    if (name !== FABRIC && !this.description.nodes.some((node) => node.name === name))
+      throw new LabError('NODE_UNKNOWN', `there is no node ${name}`);
     return namespacePath(machineNamespace(this.name, name));
   }
 
@@ -159,8 +168,16 @@ export class Lab implements AsyncDisposable {
   }
 
   /** An HTTP request from a node, for admin and metrics ports. */
-  http(machine: string, port: number, path: string, { method = 'GET', timeoutMs = 5_000 }: { readonly method?: string; readonly timeoutMs?: number } = {}): Promise<HttpAnswer> {
-    return httpInNamespace(this.machine(machine), '127.0.0.1', port, path, { signal: AbortSignal.timeout(timeoutMs), method });
+  http(
+    machine: string,
+    port: number,
+    path: string,
+    { method = 'GET', timeoutMs = 5_000 }: { readonly method?: string; readonly timeoutMs?: number } = {},
+  ): Promise<HttpAnswer> {
+    return httpInNamespace(this.machine(machine), '127.0.0.1', port, path, {
+      signal: AbortSignal.timeout(timeoutMs),
+      method,
+    });
   }
 
   /** `ambient`, or undefined to take the namespace out of the mesh. */
@@ -176,14 +193,22 @@ export class Lab implements AsyncDisposable {
   /** Resolves when all pods of a namespace are in the mesh, or out of it. */
   async waitForMode(namespace: string, mode: 'ambient' | undefined, options: WaitOptions = {}): Promise<void> {
     const wanted = mode === 'ambient' ? 'enabled' : undefined;
-    await this.waitFor(`pods of ${namespace} to be ${wanted ?? 'out of the mesh'}`, () => {
-      const pods = this.pods().filter(({ pod }) => pod.metadata.namespace === namespace);
-      return pods.every(({ key }) => this.redirection(key) === wanted);
-    }, options);
+    await this.waitFor(
+      `pods of ${namespace} to be ${wanted ?? 'out of the mesh'}`,
+      () => {
+        const pods = this.pods().filter(({ pod }) => pod.metadata.namespace === namespace);
+        return pods.every(({ key }) => this.redirection(key) === wanted);
+      },
+      options,
+    );
   }
 
   /** Resolves when the condition holds. @throws LabError `NOT_READY` naming what was waited for. */
-  async waitFor(what: string, condition: () => boolean | Promise<boolean>, { timeoutMs = 30_000 }: WaitOptions = {}): Promise<void> {
+  async waitFor(
+    what: string,
+    condition: () => boolean | Promise<boolean>,
+    { timeoutMs = 30_000 }: WaitOptions = {},
+  ): Promise<void> {
     const signal = AbortSignal.timeout(timeoutMs);
     while (!(await condition())) {
       try {
@@ -206,31 +231,15 @@ export class Lab implements AsyncDisposable {
 
   /** What `lab status` shows. */
   record(): LabRecord {
-    return {
-      lab: this.name,
-      pid: process.pid,
-      isUp: this.#isUp,
-      nodes: this.description.nodes.map((node) => ({ name: node.name, netns: this.machine(node.name), address: linkAddresses(node.number).node.v4 })),
-      processes: this.processes().map(({ name, plan, pid, isReady, restarts }) => ({ name, machine: plan.machine, pid, isReady, restarts })),
-      pods: this.pods().map((sandbox) => ({
-        name: sandbox.key,
-        node: sandbox.node.name,
-        addresses: [sandbox.address.v4, sandbox.address.v6],
-        netns: sandbox.netnsPath,
-        directory: this.paths.pod(sandbox.pod.metadata.namespace, sandbox.pod.metadata.name),
-        isReady: sandbox.isReady,
-        restarts: sandbox.restarts,
-        redirection: this.redirection(sandbox.key),
-        identity: `spiffe://cluster.local/ns/${sandbox.pod.metadata.namespace}/sa/${sandbox.pod.spec.serviceAccountName}`,
-      })),
-    };
+    return describeLab(this, this.#isUp);
   }
 
   async #start(): Promise<void> {
     const { description, paths, name } = this;
     const withMesh = this.#options.withMesh ?? true;
     this.#progress(`network: fabric and ${description.nodes.length} nodes`);
-    for (const directory of [paths.root, paths.manifests, paths.status, paths.logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const directory of [paths.root, paths.manifests, paths.status, paths.logs])
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
     for (const directory of description.manifestDirs) cpSync(directory, paths.manifests, { recursive: true });
     this.#recordRegularly();
     await createFabric(name);
@@ -240,14 +249,34 @@ export class Lab implements AsyncDisposable {
     this.#source = source;
     this.#cleanups.push(() => source[Symbol.dispose]());
     this.#reportProblems(source);
-    await this.#startServices(source);
+    const services = new LabServices({
+      source,
+      statusDir: paths.status,
+      nodes: description.nodes.map((node) => ({ node, netnsPath: this.machine(node.name) })),
+      onProblem: (line) => this.#problem(line),
+    });
+    this.#services = services;
+    this.#cleanups.push(() => services[Symbol.asyncDispose]());
+    await services.start();
     const kubelet = this.#createKubelet(source, withMesh);
     const identities = new IdentityFiles(paths, description.nodes, () => kubelet.sandboxes());
     this.#cleanups.push(() => identities[Symbol.dispose]());
     this.#onPodsChanged = () => identities.write();
-    if (withMesh) this.#planMesh();
+    if (withMesh) {
+      const mesh = new LabMesh({
+        description,
+        paths,
+        repository: REPOSITORY,
+        machine: (machine) => this.machine(machine),
+        env: this.#markedEnvironment(),
+        onProgress: (line) => this.#progress(line),
+        onProblem: (line) => this.#problem(line),
+      });
+      this.#mesh = mesh;
+      this.#cleanups.push(() => mesh[Symbol.asyncDispose]());
+    }
     this.#progress(`pods: ${source.list('Pod').length}`);
-    await Promise.all([kubelet.start(), this.#startMesh()]);
+    await Promise.all([kubelet.start(), this.#mesh?.start()]);
     await this.#waitForPods();
     this.#isUp = true;
     writeRecord(paths, this.record());
@@ -271,77 +300,25 @@ export class Lab implements AsyncDisposable {
     return kubelet;
   }
 
-  async #startServices(source: FolderSource): Promise<void> {
-    const allocator = new ServiceAllocator(source, this.paths.status);
-    const subscription = source.subscribe((events) => {
-      if (events.some((event) => (event.kind === 'delete' ? event.previous : event.resource).kind === 'Service')) allocator.allocate();
-    });
-    this.#cleanups.push(() => subscription[Symbol.dispose]());
-    allocator.allocate();
-    source.refresh();
-    const proxy = new ServiceProxy({ source, nodes: this.description.nodes.map(({ name }) => this.machine(name)), onProblem: (line) => this.#problem(line) });
-    this.#cleanups.push(() => proxy[Symbol.asyncDispose]());
-    await proxy.start();
-    this.#proxy = proxy;
-    for (const node of this.description.nodes) {
-      const resolver = new ResolverServer(source, this.machine(node.name), linkAddresses(node.number).node.v4);
-      this.#cleanups.push(() => resolver[Symbol.dispose]());
-    }
-  }
-
-  #planMesh(): void {
-    for (const plan of planProcesses(this.description, this.paths)) {
-      const process = new MeshProcess({
-        plan,
-        repository: REPOSITORY,
-        netns: this.machine(plan.machine),
-        nodeDirectory: this.paths.node(plan.machine),
-        nameserver: this.description.nodes.filter(({ name }) => name === plan.machine).map(({ number }) => linkAddresses(number).node.v4)[0],
-        env: this.#markedEnvironment(),
-        logFile: this.paths.log(plan.name),
-        onProblem: (line) => this.#problem(line),
-      });
-      this.#processes.set(plan.name, process);
-    }
-    this.#cleanups.push(() => Promise.all(this.processes().map((process) => process.stop())).then(() => {}));
-  }
-
-  async #startMesh(): Promise<void> {
-    for (const stage of START_STAGES) {
-      const processes = this.processes().filter(({ plan }) => stage.includes(plan.kind));
-      for (const process of processes) process.start();
-      await this.#waitReady(processes);
-    }
-  }
-
-  async #waitReady(processes: readonly MeshProcess[]): Promise<void> {
-    for (const process of processes) {
-      try {
-        await process.waitReady(READY_TIMEOUT_MS);
-      } catch (cause) {
-        throw new LabError('NOT_READY', `${process.name} did not get ready within ${READY_TIMEOUT_MS} ms. The end of its log:\n${this.logTail(process.name)}`, cause);
-      }
-      this.#progress(`ready: ${process.name}`);
-    }
-  }
-
   async #waitForPods(): Promise<void> {
     try {
-      await this.waitFor('pods to be ready', () => this.pods().every(({ isReady }) => isReady), { timeoutMs: READY_TIMEOUT_MS });
+      await this.waitFor('pods to be ready', () => this.pods().every(({ isReady }) => isReady), {
+        timeoutMs: READY_TIMEOUT_MS,
+      });
     } catch (cause) {
-      const late = this.pods().filter(({ isReady }) => !isReady).map(({ key, pod }) => `${key}:\n${this.logTail(`pod.${pod.metadata.namespace}.${pod.metadata.name}`)}`);
+      const late = this.pods()
+        .filter(({ isReady }) => !isReady)
+        .map(({ key, pod }) => `${key}:\n${this.logTail(`pod.${pod.metadata.namespace}.${pod.metadata.name}`)}`);
       throw new LabError('NOT_READY', `pods are not ready:\n${late.join('\n')}`, cause);
     }
     // The services know of it before anybody uses them.
-    this.#source?.refresh();
-    await this.#proxy?.sync();
+    await this.#services?.sync();
     this.#progress(`ready: ${this.pods().length} pods`);
   }
 
   /** The last lines of the log of a process, or of a pod (`pod.<namespace>.<name>`). */
-  logTail(name: string, lines = 15): string {
-    const file = this.paths.log(name);
-    return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') : '(no output)';
+  logTail(name: string, lines?: number): string {
+    return logTail(this.paths, name, lines);
   }
 
   #podObject(key: string): Pod | undefined {
@@ -350,7 +327,8 @@ export class Lab implements AsyncDisposable {
 
   #reportProblems(source: FolderSource): void {
     const subscription = source.onReportsChanged(() => {
-      for (const { severity, message, location } of source.reports()) this.#problem(`${severity}: ${location.file}:${location.line}: ${message}`);
+      for (const { severity, message, location } of source.reports())
+        this.#problem(`${severity}: ${location.file}:${location.line}: ${message}`);
     });
     this.#cleanups.push(() => subscription[Symbol.dispose]());
   }
@@ -367,7 +345,14 @@ export class Lab implements AsyncDisposable {
     };
     write();
     const timer = setInterval(write, RECORD_INTERVAL_MS).unref();
-    this.#cleanups.push(() => clearInterval(timer));
+    const checks = setInterval(
+      () => void Promise.all(this.processes().map((process) => process.check())),
+      CHECK_INTERVAL_MS,
+    ).unref();
+    this.#cleanups.push(() => {
+      clearInterval(timer);
+      clearInterval(checks);
+    });
   }
 
   async #stop(): Promise<void> {
@@ -387,7 +372,11 @@ export class Lab implements AsyncDisposable {
   }
 
   #markedEnvironment(): Record<string, string> {
-    return { ...this.#environment(), [LAB_MARKER]: this.name, NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'ambit-lab') };
+    return {
+      ...this.#environment(),
+      [LAB_MARKER]: this.name,
+      NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'ambit-lab'),
+    };
   }
 
   #progress(line: string): void {

@@ -16,7 +16,8 @@ function withManifest(text: string, run: (editor: ManifestEditor, read: () => st
   }
 }
 
-const TWO = '# the shop\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop # here\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: bank\n';
+const TWO =
+  '# the shop\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop # here\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: bank\n';
 
 test('a label is set and removed; comments and other documents stay', () => {
   withManifest(TWO, (editor, read) => {
@@ -30,7 +31,10 @@ test('a label is set and removed; comments and other documents stay', () => {
 
 test('an object that is not there is an error that names it', () => {
   withManifest(TWO, (editor) => {
-    assert.throws(() => editor.label({ kind: 'Pod', namespace: 'shop', name: 'web' }, 'a', 'b'), { code: 'BAD_MANIFEST', message: /Pod shop\/web/ });
+    assert.throws(() => editor.label({ kind: 'Pod', namespace: 'shop', name: 'web' }, 'a', 'b'), {
+      code: 'BAD_MANIFEST',
+      message: /Pod shop\/web/,
+    });
     assert.throws(() => editor.put('../x.yaml', ''), { code: 'BAD_MANIFEST' });
   });
 });

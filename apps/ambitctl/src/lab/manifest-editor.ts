@@ -22,7 +22,8 @@ export class ManifestEditor {
     this.#edit(object, (document) => {
       if (value === undefined) document.deleteIn(['metadata', 'labels', key]);
       else {
-        if (!isMap(document.getIn(['metadata', 'labels']))) document.setIn(['metadata', 'labels'], document.createNode({}));
+        if (!isMap(document.getIn(['metadata', 'labels'])))
+          document.setIn(['metadata', 'labels'], document.createNode({}));
         document.setIn(['metadata', 'labels', key], value);
       }
     });
@@ -46,7 +47,8 @@ export class ManifestEditor {
   }
 
   #checked(fileName: string): string {
-    if (!/^[\w.-]+\.ya?ml$/.test(fileName)) throw new LabError('BAD_MANIFEST', `"${fileName}" must be a file name that ends in .yaml`);
+    if (!/^[\w.-]+\.ya?ml$/.test(fileName))
+      throw new LabError('BAD_MANIFEST', `"${fileName}" must be a file name that ends in .yaml`);
     return fileName;
   }
 
@@ -60,7 +62,10 @@ export class ManifestEditor {
       this.#write(path, documents.map(String).join(''));
       return;
     }
-    throw new LabError('BAD_MANIFEST', `no manifest of the lab holds ${object.kind} ${object.namespace === undefined ? '' : `${object.namespace}/`}${object.name}`);
+    throw new LabError(
+      'BAD_MANIFEST',
+      `no manifest of the lab holds ${object.kind} ${object.namespace === undefined ? '' : `${object.namespace}/`}${object.name}`,
+    );
   }
 
   #write(path: string, text: string): void {
@@ -70,6 +75,10 @@ export class ManifestEditor {
 }
 
 function isObject(document: Document, { kind, namespace, name }: ObjectName): boolean {
-  return isMap(document.contents) && document.get('kind') === kind && document.getIn(['metadata', 'name']) === name
-    && (namespace === undefined || (document.getIn(['metadata', 'namespace']) ?? 'default') === namespace);
+  return (
+    isMap(document.contents) &&
+    document.get('kind') === kind &&
+    document.getIn(['metadata', 'name']) === name &&
+    (namespace === undefined || (document.getIn(['metadata', 'namespace']) ?? 'default') === namespace)
+  );
 }

@@ -102,7 +102,10 @@ export class MeshProcess {
     if (readiness.kind === 'file') return existsSync(readiness.path);
     try {
       const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-      return (await httpInNamespace(this.#options.netns, '127.0.0.1', readiness.port, readiness.path, { signal })).status === 200;
+      return (
+        (await httpInNamespace(this.#options.netns, '127.0.0.1', readiness.port, readiness.path, { signal })).status ===
+        200
+      );
     } catch {
       return false;
     }
@@ -111,7 +114,10 @@ export class MeshProcess {
   #command(): readonly string[] {
     const { netns, nodeDirectory, nameserver, repository } = this.#options;
     const { program } = this.plan;
-    const argv = program === undefined ? [process.execPath, processEntry(repository, this.plan.entry), ...this.plan.args] : [program, ...this.plan.args];
+    const argv =
+      program === undefined
+        ? [process.execPath, processEntry(repository, this.plan.entry), ...this.plan.args]
+        : [program, ...this.plan.args];
     mkdirSync(nodeDirectory, { recursive: true });
     if (!this.plan.usesNodeResolver || nameserver === undefined) return enclose({ netns }, argv);
     const resolvConf = join(nodeDirectory, 'resolv.conf');

@@ -8,7 +8,12 @@ import { checked, EPOLLOUT, io, watchFd } from '@ambit/net';
  * Connects from inside a namespace. The socket is the caller's.
  * @throws NetError when it is refused; the signal's reason when it takes too long.
  */
-export async function connectInNamespace(netnsPath: string, address: string, port: number, { signal }: { readonly signal: AbortSignal }): Promise<Socket> {
+export async function connectInNamespace(
+  netnsPath: string,
+  address: string,
+  port: number,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<Socket> {
   signal.throwIfAborted();
   const netnsFd = io.openNetns(netnsPath);
   let fd: number;
@@ -51,10 +56,23 @@ export interface HttpAnswer {
 }
 
 /** One HTTP request from inside a namespace. @throws what the connection failed with. */
-export async function httpInNamespace(netnsPath: string, address: string, port: number, path: string, { signal, method = 'GET' }: { readonly signal: AbortSignal; readonly method?: string }): Promise<HttpAnswer> {
+export async function httpInNamespace(
+  netnsPath: string,
+  address: string,
+  port: number,
+  path: string,
+  { signal, method = 'GET' }: { readonly signal: AbortSignal; readonly method?: string },
+): Promise<HttpAnswer> {
   const socket = await connectInNamespace(netnsPath, address, port, { signal });
   try {
-    const call = request({ createConnection: () => socket, host: 'localhost', path, method, headers: { connection: 'close' }, signal }).end();
+    const call = request({
+      createConnection: () => socket,
+      host: 'localhost',
+      path,
+      method,
+      headers: { connection: 'close' },
+      signal,
+    }).end();
     const [response] = await once(call, 'response', { signal });
     let body = '';
     response.setEncoding('utf8');

@@ -10,12 +10,19 @@ import { FABRIC, machineNamespace, namespacePath, namespacePrefix, podLinkName, 
 
 /** A router that answers for its neighbours' addresses at once, without duplicate detection. */
 const ROUTER_SETTINGS: readonly string[] = [
-  'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0',
-  'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0',
+  'net.ipv4.ip_forward=1',
+  'net.ipv6.conf.all.forwarding=1',
+  'net.ipv6.conf.default.accept_dad=0',
+  'net.ipv6.conf.all.accept_dad=0',
+  'net.ipv4.conf.all.rp_filter=0',
+  'net.ipv4.conf.default.rp_filter=0',
 ];
 /** The mesh's own ports must not be taken by a client's socket. */
 const POD_SETTINGS: readonly string[] = [
-  'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0', 'net.ipv4.ip_local_port_range=20000 60999', 'net.ipv4.ip_unprivileged_port_start=0',
+  'net.ipv6.conf.default.accept_dad=0',
+  'net.ipv6.conf.all.accept_dad=0',
+  'net.ipv4.ip_local_port_range=20000 60999',
+  'net.ipv4.ip_unprivileged_port_start=0',
 ];
 
 /** The name of the fabric's end of a node's link: where `tcpdump` sees what travels between nodes. */
@@ -26,7 +33,10 @@ export function fabricLinkName(node: LabNode): string {
 export async function createFabric(lab: string): Promise<void> {
   const fabric = machineNamespace(lab, FABRIC);
   await addNamespace(fabric, ROUTER_SETTINGS);
-  await ipBatch(fabric, [`address add ${FABRIC_ADDRESS.v4}/32 dev lo`, `-6 address add ${FABRIC_ADDRESS.v6}/128 dev lo`]);
+  await ipBatch(fabric, [
+    `address add ${FABRIC_ADDRESS.v4}/32 dev lo`,
+    `-6 address add ${FABRIC_ADDRESS.v6}/128 dev lo`,
+  ]);
 }
 
 export async function createNode(lab: string, node: LabNode): Promise<void> {
@@ -38,17 +48,28 @@ export async function createNode(lab: string, node: LabNode): Promise<void> {
   await addNamespace(machine, ROUTER_SETTINGS);
   await ipBatch(fabric, [
     `link add ${link} type veth peer name eth0 netns ${machine}`,
-    `address add ${ends.fabric.v4}/24 dev ${link}`, `-6 address add ${ends.fabric.v6}/64 dev ${link} nodad`, `link set ${link} up`,
+    `address add ${ends.fabric.v4}/24 dev ${link}`,
+    `-6 address add ${ends.fabric.v6}/64 dev ${link} nodad`,
+    `link set ${link} up`,
   ]);
   await ipBatch(machine, [
-    `address add ${ends.node.v4}/24 dev eth0`, `-6 address add ${ends.node.v6}/64 dev eth0 nodad`, 'link set eth0 up',
-    `route add default via ${ends.fabric.v4}`, `-6 route add default via ${ends.fabric.v6}`,
+    `address add ${ends.node.v4}/24 dev eth0`,
+    `-6 address add ${ends.node.v6}/64 dev eth0 nodad`,
+    'link set eth0 up',
+    `route add default via ${ends.fabric.v4}`,
+    `-6 route add default via ${ends.fabric.v6}`,
   ]);
   await ipBatch(fabric, [`route add ${pods.v4} via ${ends.node.v4}`, `-6 route add ${pods.v6} via ${ends.node.v6}`]);
 }
 
 /** @returns path of the pod's network namespace. */
-export async function createPodNetwork(lab: string, node: LabNode, namespace: string, pod: string, address: DualAddress): Promise<string> {
+export async function createPodNetwork(
+  lab: string,
+  node: LabNode,
+  namespace: string,
+  pod: string,
+  address: DualAddress,
+): Promise<string> {
   const machine = machineNamespace(lab, node.name);
   const name = podNamespace(lab, namespace, pod);
   const link = podLinkName(namespace, pod);
@@ -56,13 +77,20 @@ export async function createPodNetwork(lab: string, node: LabNode, namespace: st
   await addNamespace(name, POD_SETTINGS);
   await ipBatch(machine, [
     `link add ${link} type veth peer name eth0 netns ${name}`,
-    `address add ${POD_GATEWAY.v4}/32 dev ${link}`, `-6 address add ${POD_GATEWAY.v6}/64 dev ${link} nodad`, `link set ${link} up`,
+    `address add ${POD_GATEWAY.v4}/32 dev ${link}`,
+    `-6 address add ${POD_GATEWAY.v6}/64 dev ${link} nodad`,
+    `link set ${link} up`,
     // What the node itself sends to a pod comes from the node's address, not from the link's.
-    `route add ${address.v4}/32 dev ${link} src ${own.v4}`, `-6 route add ${address.v6}/128 dev ${link} src ${own.v6}`,
+    `route add ${address.v4}/32 dev ${link} src ${own.v4}`,
+    `-6 route add ${address.v6}/128 dev ${link} src ${own.v6}`,
   ]);
   await ipBatch(name, [
-    `address add ${address.v4}/32 dev eth0`, `-6 address add ${address.v6}/128 dev eth0 nodad`, 'link set eth0 up',
-    `route add ${POD_GATEWAY.v4}/32 dev eth0 scope link`, `route add default via ${POD_GATEWAY.v4} dev eth0 onlink`, `-6 route add default via ${POD_GATEWAY.v6} dev eth0`,
+    `address add ${address.v4}/32 dev eth0`,
+    `-6 address add ${address.v6}/128 dev eth0 nodad`,
+    'link set eth0 up',
+    `route add ${POD_GATEWAY.v4}/32 dev eth0 scope link`,
+    `route add default via ${POD_GATEWAY.v4} dev eth0 onlink`,
+    `-6 route add default via ${POD_GATEWAY.v6} dev eth0`,
   ]);
   return namespacePath(name);
 }
@@ -75,7 +103,10 @@ export async function deleteNamespace(name: string): Promise<void> {
 /** Every namespace of a lab that exists, pods first. */
 export async function listNamespaces(lab: string): Promise<readonly string[]> {
   const listing = await mustRun(['ip', 'netns', 'list']);
-  const names = listing.split('\n').map((line) => line.split(' ')[0] ?? '').filter((name) => name.startsWith(namespacePrefix(lab)));
+  const names = listing
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '')
+    .filter((name) => name.startsWith(namespacePrefix(lab)));
   const isPod = (name: string): boolean => name.startsWith(`${namespacePrefix(lab)}pod-`);
   return names.toSorted((a, b) => Number(isPod(b)) - Number(isPod(a)));
 }
@@ -88,7 +119,9 @@ async function addNamespace(name: string, settings: readonly string[]): Promise<
 
 async function ipBatch(namespace: string, commands: readonly string[]): Promise<void> {
   for (const flag of ['-4', '-6'] as const) {
-    const own = commands.filter((command) => command.startsWith('-6 ') === (flag === '-6')).map((command) => command.replace(/^-6 /, ''));
+    const own = commands
+      .filter((command) => command.startsWith('-6 ') === (flag === '-6'))
+      .map((command) => command.replace(/^-6 /, ''));
     if (own.length > 0) await mustRun(['ip', '-n', namespace, flag, '-batch', '-'], { stdin: `${own.join('\n')}\n` });
   }
 }

@@ -34,10 +34,17 @@ export function readPodManifest(pod: Pod, variables: Readonly<Record<string, str
   for (const document of parseAllDocuments(text)) {
     const root = mapOf(document.toJS());
     const metadata = mapOf(root.get('metadata'));
-    if (root.get('kind') !== 'Pod' || metadata.get('name') !== name || (metadata.get('namespace') ?? 'default') !== namespace) continue;
+    if (
+      root.get('kind') !== 'Pod' ||
+      metadata.get('name') !== name ||
+      (metadata.get('namespace') ?? 'default') !== namespace
+    )
+      continue;
     const spec = mapOf(root.get('spec'));
     return {
-      containers: listOf(spec.get('containers')).map((entry) => readContainer(mapOf(entry), variables, `${pod.origin.file}: pod ${namespace}/${name}`)),
+      containers: listOf(spec.get('containers')).map((entry) =>
+        readContainer(mapOf(entry), variables, `${pod.origin.file}: pod ${namespace}/${name}`),
+      ),
       restarts: (spec.get('restartPolicy') ?? 'Always') === 'Always',
     };
   }
@@ -49,37 +56,64 @@ type Fields = ReadonlyMap<string, unknown>;
 function readContainer(fields: Fields, variables: Readonly<Record<string, string>>, place: string): ContainerCommand {
   const name = String(fields.get('name') ?? '');
   const env: Record<string, string> = {};
-  for (const entry of listOf(fields.get('env')).map(mapOf)) env[String(entry.get('name'))] = expand(String(entry.get('value') ?? ''), { ...variables, ...env });
+  for (const entry of listOf(fields.get('env')).map(mapOf))
+    env[String(entry.get('name'))] = expand(String(entry.get('value') ?? ''), { ...variables, ...env });
   const known = { ...variables, ...env };
-  const argv = [...listOf(fields.get('command')), ...listOf(fields.get('args'))].map((word) => expand(String(word), known));
-  if (argv.length === 0) throw new LabError('BAD_MANIFEST', `${place}: container ${name} has no command; the lab has no images to take one from`);
-  return { name, argv, env, probe: readProbe(mapOf(fields.get('readinessProbe')), known, `${place}: container ${name}`) };
+  const argv = [...listOf(fields.get('command')), ...listOf(fields.get('args'))].map((word) =>
+    expand(String(word), known),
+  );
+  if (argv.length === 0)
+    throw new LabError(
+      'BAD_MANIFEST',
+      `${place}: container ${name} has no command; the lab has no images to take one from`,
+    );
+  return {
+    name,
+    argv,
+    env,
+    probe: readProbe(mapOf(fields.get('readinessProbe')), known, `${place}: container ${name}`),
+  };
 }
 
-function readProbe(fields: Fields, variables: Readonly<Record<string, string>>, place: string): ReadinessProbe | undefined {
+function readProbe(
+  fields: Fields,
+  variables: Readonly<Record<string, string>>,
+  place: string,
+): ReadinessProbe | undefined {
   if (fields.size === 0) return undefined;
   const periodMs = Number(fields.get('periodSeconds') ?? 1) * 1_000;
   const tcp = mapOf(fields.get('tcpSocket'));
   if (tcp.size > 0) return { kind: 'tcp', port: readPort(tcp.get('port'), place), periodMs };
   const http = mapOf(fields.get('httpGet'));
-  if (http.size > 0) return { kind: 'http', port: readPort(http.get('port'), place), path: String(http.get('path') ?? '/'), periodMs };
+  if (http.size > 0)
+    return { kind: 'http', port: readPort(http.get('port'), place), path: String(http.get('path') ?? '/'), periodMs };
   const exec = mapOf(fields.get('exec'));
-  if (exec.size > 0) return { kind: 'exec', command: listOf(exec.get('command')).map((word) => expand(String(word), variables)), periodMs };
+  if (exec.size > 0)
+    return {
+      kind: 'exec',
+      command: listOf(exec.get('command')).map((word) => expand(String(word), variables)),
+      periodMs,
+    };
   throw new LabError('BAD_MANIFEST', `${place}: a readiness probe is tcpSocket, httpGet or exec`);
 }
 
 function readPort(value: unknown, place: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) throw new LabError('BAD_MANIFEST', `${place}: a probe's port must be a number`);
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new LabError('BAD_MANIFEST', `${place}: a probe's port must be a number`);
   return value;
 }
 
 /** Unknown names stay as they are; `$$(NAME)` is a literal `$(NAME)`. */
 export function expand(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replaceAll(/\$(\$?)\(([A-Za-z_][A-Za-z0-9_]*)\)/g, (whole, escape: string, name: string) => (escape === '' ? variables[name] ?? whole : `$(${name})`));
+  return text.replaceAll(/\$(\$?)\(([A-Za-z_][A-Za-z0-9_]*)\)/g, (whole, escape: string, name: string) =>
+    escape === '' ? (variables[name] ?? whole) : `$(${name})`,
+  );
 }
 
 function mapOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : new Map();
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? new Map(Object.entries(value))
+    : new Map();
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -35,7 +35,10 @@ const CNI_RETRY_MS = 500;
 export class PodSandbox {
   readonly uid: string = randomUUID();
   readonly #options: PodSandboxOptions;
-  readonly #scope = new TaskScope({ onError: (name, error) => this.#options.onProblem(`${name}: ${error.message}`), graceMs: 2_000 });
+  readonly #scope = new TaskScope({
+    onError: (name, error) => this.#options.onProblem(`${name}: ${error.message}`),
+    graceMs: 2_000,
+  });
   readonly #processes: SupervisedProcess[] = [];
   #phase: PodPhase = 'Pending';
   #isReady = false;
@@ -94,7 +97,13 @@ export class PodSandbox {
   /** Where to run something beside the pod's own containers: same network, names and resolver. */
   enclosure(): Enclosure {
     const directory = this.#directory;
-    return { netns: this.netnsPath, overlays: [[join(directory, 'resolv.conf'), '/etc/resolv.conf'], [join(directory, 'hosts'), '/etc/hosts']] };
+    return {
+      netns: this.netnsPath,
+      overlays: [
+        [join(directory, 'resolv.conf'), '/etc/resolv.conf'],
+        [join(directory, 'hosts'), '/etc/hosts'],
+      ],
+    };
   }
 
   /** Ends everything of the pod and takes its network and status away. */
@@ -110,7 +119,8 @@ export class PodSandbox {
 
   async #run(manifest: PodManifest, signal: AbortSignal): Promise<void> {
     await this.#joinMesh(signal);
-    for (const container of manifest.containers) this.#processes.push(this.#startContainer(container, manifest.restarts));
+    for (const container of manifest.containers)
+      this.#processes.push(this.#startContainer(container, manifest.restarts));
     this.#phase = 'Running';
     const probes = manifest.containers.flatMap(({ probe }) => (probe ? [probe] : []));
     if (probes.length === 0) this.#isReady = true;
@@ -126,7 +136,12 @@ export class PodSandbox {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await cniAdd({ runDir: paths.cniDirectory(node.name), netnsPath: this.netnsPath, namespace: pod.metadata.namespace, name: pod.metadata.name });
+        await cniAdd({
+          runDir: paths.cniDirectory(node.name),
+          netnsPath: this.netnsPath,
+          namespace: pod.metadata.namespace,
+          name: pod.metadata.name,
+        });
         return;
       } catch (cause) {
         const problem = toAmbitError(cause).message;
@@ -187,8 +202,17 @@ export class PodSandbox {
           socket.destroy();
           return true;
         }
-        case 'http': return (await httpInNamespace(machine, address.v4, probe.port, probe.path, { signal })).status < 400;
-        case 'exec': return (await runCommand(enclose(this.enclosure(), probe.command), { timeoutMs: PROBE_TIMEOUT_MS, env: { [LAB_MARKER]: lab } })).code === 0;
+        case 'http':
+          return (await httpInNamespace(machine, address.v4, probe.port, probe.path, { signal })).status < 400;
+        case 'exec':
+          return (
+            (
+              await runCommand(enclose(this.enclosure(), probe.command), {
+                timeoutMs: PROBE_TIMEOUT_MS,
+                env: { [LAB_MARKER]: lab },
+              })
+            ).code === 0
+          );
       }
     } catch {
       return false;
@@ -197,7 +221,15 @@ export class PodSandbox {
 
   #variables(): Readonly<Record<string, string>> {
     const { variables, pod, node, address } = this.#options;
-    return { ...variables, POD_NAME: pod.metadata.name, POD_NAMESPACE: pod.metadata.namespace, POD_IP: address.v4, POD_IP6: address.v6, NODE_NAME: node.name, POD_DIR: this.#directory };
+    return {
+      ...variables,
+      POD_NAME: pod.metadata.name,
+      POD_NAMESPACE: pod.metadata.namespace,
+      POD_IP: address.v4,
+      POD_IP6: address.v6,
+      NODE_NAME: node.name,
+      POD_DIR: this.#directory,
+    };
   }
 
   get #directory(): string {
@@ -209,8 +241,14 @@ export class PodSandbox {
     const { namespace, name } = pod.metadata;
     mkdirSync(this.#directory, { recursive: true });
     const search = `${namespace}.svc.cluster.local svc.cluster.local cluster.local`;
-    writeFileSync(join(this.#directory, 'resolv.conf'), `nameserver ${nameserver}\nsearch ${search}\noptions ndots:5\n`);
-    writeFileSync(join(this.#directory, 'hosts'), `127.0.0.1 localhost\n::1 localhost ip6-localhost\n${address.v4} ${name}\n${address.v6} ${name}\n`);
+    writeFileSync(
+      join(this.#directory, 'resolv.conf'),
+      `nameserver ${nameserver}\nsearch ${search}\noptions ndots:5\n`,
+    );
+    writeFileSync(
+      join(this.#directory, 'hosts'),
+      `127.0.0.1 localhost\n::1 localhost ip6-localhost\n${address.v4} ${name}\n${address.v6} ${name}\n`,
+    );
   }
 
   #writeStatus(): void {

@@ -5,7 +5,13 @@ import { IdentityFiles, SYSTEM_NAMESPACE } from './identity-files.ts';
 import type { LabDescription, LabNode } from './lab-file.ts';
 import { FABRIC, type LabPaths } from './lab-names.ts';
 
-export const PORTS = { controlPlaneXds: 15_012, ca: 15_013, controlPlaneHttp: 8_080, controlPlaneMetrics: 15_014, caHttp: 15_015 } as const;
+export const PORTS = {
+  controlPlaneXds: 15_012,
+  ca: 15_013,
+  controlPlaneHttp: 8_080,
+  controlPlaneMetrics: 15_014,
+  caHttp: 15_015,
+} as const;
 
 export interface PlannedProcess {
   readonly name: string;
@@ -29,10 +35,22 @@ export type ReadinessCheck =
   | { readonly kind: 'file'; readonly path: string };
 
 /** Started together when all of the stage before are ready: the CA's root file is read at start by those who trust it. */
-export const START_STAGES: readonly (readonly PlannedProcess['kind'][])[] = [['bus', 'ca'], ['control-plane', 'cni-agent'], ['ztunnel']];
+export const START_STAGES: readonly (readonly PlannedProcess['kind'][])[] = [
+  ['bus', 'ca'],
+  ['control-plane', 'cni-agent'],
+  ['ztunnel'],
+];
 
 export function planProcesses(lab: LabDescription, paths: LabPaths): readonly PlannedProcess[] {
-  return [bus(paths), ca(paths), controlPlane(paths), ...lab.nodes.flatMap((node) => [agent(node, paths), ztunnel(node, paths, lab.ztunnelPrograms[node.name] ?? lab.ztunnelPrograms['*'])])].map((process) => ({
+  return [
+    bus(paths),
+    ca(paths),
+    controlPlane(paths),
+    ...lab.nodes.flatMap((node) => [
+      agent(node, paths),
+      ztunnel(node, paths, lab.ztunnelPrograms[node.name] ?? lab.ztunnelPrograms['*']),
+    ]),
+  ].map((process) => ({
     ...process,
     env: { ...process.env, ...lab.settings[process.kind] },
   }));
@@ -40,14 +58,25 @@ export function planProcesses(lab: LabDescription, paths: LabPaths): readonly Pl
 
 function bus(paths: LabPaths): PlannedProcess {
   return {
-    name: 'bus', kind: 'bus', machine: FABRIC, entry: 'apps/ambitctl/src/main.ts', args: ['bus', '--socket', paths.busSocket], env: {}, usesNodeResolver: false,
+    name: 'bus',
+    kind: 'bus',
+    machine: FABRIC,
+    entry: 'apps/ambitctl/src/main.ts',
+    args: ['bus', '--socket', paths.busSocket],
+    env: {},
+    usesNodeResolver: false,
     readiness: { kind: 'file', path: paths.busSocket },
   };
 }
 
 function ca(paths: LabPaths): PlannedProcess {
   return {
-    name: 'ca', kind: 'ca', machine: FABRIC, entry: 'apps/ca/src/main.ts', args: [], usesNodeResolver: false,
+    name: 'ca',
+    kind: 'ca',
+    machine: FABRIC,
+    entry: 'apps/ca/src/main.ts',
+    args: [],
+    usesNodeResolver: false,
     env: {
       AMBIT_CA_DIR: paths.caDirectory,
       AMBIT_JWKS_FILE: paths.jwks,
@@ -63,7 +92,12 @@ function ca(paths: LabPaths): PlannedProcess {
 
 function controlPlane(paths: LabPaths): PlannedProcess {
   return {
-    name: 'control-plane', kind: 'control-plane', machine: FABRIC, entry: 'apps/control-plane/src/main.ts', args: [], usesNodeResolver: false,
+    name: 'control-plane',
+    kind: 'control-plane',
+    machine: FABRIC,
+    entry: 'apps/control-plane/src/main.ts',
+    args: [],
+    usesNodeResolver: false,
     env: {
       AMBIT_MANIFEST_DIRS: paths.manifests,
       AMBIT_STATUS_DIR: paths.status,
@@ -80,7 +114,12 @@ function controlPlane(paths: LabPaths): PlannedProcess {
 
 function agent(node: LabNode, paths: LabPaths): PlannedProcess {
   return {
-    name: `cni-agent.${node.name}`, kind: 'cni-agent', machine: node.name, entry: 'apps/cni-agent/src/main.ts', args: [], usesNodeResolver: false,
+    name: `cni-agent.${node.name}`,
+    kind: 'cni-agent',
+    machine: node.name,
+    entry: 'apps/cni-agent/src/main.ts',
+    args: [],
+    usesNodeResolver: false,
     env: {
       NODE_NAME: node.name,
       POD_NAMESPACE: SYSTEM_NAMESPACE,
@@ -96,7 +135,13 @@ function agent(node: LabNode, paths: LabPaths): PlannedProcess {
 
 function ztunnel(node: LabNode, paths: LabPaths, program: string | undefined): PlannedProcess {
   return {
-    name: `ztunnel.${node.name}`, kind: 'ztunnel', machine: node.name, entry: 'apps/ztunnel/src/main.ts', args: [], ...(program === undefined ? {} : { program }), usesNodeResolver: true,
+    name: `ztunnel.${node.name}`,
+    kind: 'ztunnel',
+    machine: node.name,
+    entry: 'apps/ztunnel/src/main.ts',
+    args: [],
+    ...(program === undefined ? {} : { program }),
+    usesNodeResolver: true,
     env: {
       // One heap of the C library for all threads, as in the image: each further one costs some 3 MiB of private memory.
       MALLOC_ARENA_MAX: '1',

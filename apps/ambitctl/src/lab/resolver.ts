@@ -20,7 +20,8 @@ export function answerQuery(query: Packet, services: readonly Service[], pods: r
   const flags = AUTHORITATIVE_ANSWER | RECURSION_AVAILABLE | ((query.flags ?? 0) & RECURSION_DESIRED);
   const addresses = lookUp(question.name.toLowerCase().replace(/\.$/, ''), services, pods);
   if (!addresses) return { ...base, flags: flags | NXDOMAIN };
-  if (question.type !== 'A' && question.type !== 'AAAA') return { ...base, flags: question.type === 'SRV' ? flags | NOT_IMPLEMENTED : flags };
+  if (question.type !== 'A' && question.type !== 'AAAA')
+    return { ...base, flags: question.type === 'SRV' ? flags | NOT_IMPLEMENTED : flags };
   const wanted = addresses.filter((address) => address.includes(':') === (question.type === 'AAAA'));
   const type = question.type;
   const answers = wanted.map((data): Answer => ({ type, name: question.name, ttl: TTL_SEC, data }));
@@ -37,7 +38,9 @@ function lookUp(name: string, services: readonly Service[], pods: readonly Pod[]
   if (!service || labels.length < 2 || labels.length > 3) return undefined;
   const podName = labels.length === 3 ? labels[0] : undefined;
   if (!isHeadless(service)) return podName === undefined ? service.spec.clusterIPs : undefined;
-  const behind = servicePods(service, pods).filter(({ metadata }) => podName === undefined || metadata.name === podName);
+  const behind = servicePods(service, pods).filter(
+    ({ metadata }) => podName === undefined || metadata.name === podName,
+  );
   if (podName !== undefined && behind.length === 0) return undefined;
   return behind.flatMap(({ status }) => status.podIPs);
 }

@@ -31,7 +31,12 @@ export class ServiceAllocator {
       const address = serviceAddress(slot);
       const families = service.spec.ipFamilies.length === 0 ? ['IPv4'] : service.spec.ipFamilies;
       const clusterIPs = families.map((family) => (family === 'IPv6' ? address.v6 : address.v4));
-      writeStatus(this.#file(key), { apiVersion: 'v1', kind: 'Service', metadata: { namespace: service.metadata.namespace, name: service.metadata.name }, spec: { clusterIP: clusterIPs[0], clusterIPs } });
+      writeStatus(this.#file(key), {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { namespace: service.metadata.namespace, name: service.metadata.name },
+        spec: { clusterIP: clusterIPs[0], clusterIPs },
+      });
     }
   }
 

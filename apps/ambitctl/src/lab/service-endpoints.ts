@@ -10,10 +10,13 @@ export interface ServiceEndpoint {
 /** Pods the selector matches that are ready, or all that run when the service publishes unready ones. */
 export function servicePods(service: Service, pods: readonly Pod[]): readonly Pod[] {
   if (Object.keys(service.spec.selector).length === 0) return [];
-  return pods.filter((pod) => pod.metadata.namespace === service.metadata.namespace
-    && pod.status.podIPs.length > 0
-    && (pod.status.isReady || service.spec.publishNotReadyAddresses)
-    && matchesLabels(service.spec.selector, pod.metadata.labels));
+  return pods.filter(
+    (pod) =>
+      pod.metadata.namespace === service.metadata.namespace &&
+      pod.status.podIPs.length > 0 &&
+      (pod.status.isReady || service.spec.publishNotReadyAddresses) &&
+      matchesLabels(service.spec.selector, pod.metadata.labels),
+  );
 }
 
 /** Endpoints of one port; a pod without the port that is named has none. */
@@ -31,6 +34,8 @@ export function isHeadless(service: Service): boolean {
 function resolveTargetPort(port: ServicePort, pod: Pod): number | undefined {
   if (port.targetPort === undefined) return port.port;
   if (typeof port.targetPort === 'number') return port.targetPort;
-  const named = pod.spec.containers.flatMap(({ ports }) => ports).find(({ name, protocol }) => name === port.targetPort && protocol === port.protocol);
+  const named = pod.spec.containers
+    .flatMap(({ ports }) => ports)
+    .find(({ name, protocol }) => name === port.targetPort && protocol === port.protocol);
   return named?.containerPort;
 }

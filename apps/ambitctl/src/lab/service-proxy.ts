@@ -24,7 +24,12 @@ export class ServiceProxy implements AsyncDisposable {
   /** Resolves when the rules are in place for the first time. */
   start(): Promise<void> {
     this.#subscription = this.#options.source.subscribe((events) => {
-      if (events.some((event) => ['Pod', 'Service'].includes((event.kind === 'delete' ? event.previous : event.resource).kind))) void this.sync();
+      if (
+        events.some((event) =>
+          ['Pod', 'Service'].includes((event.kind === 'delete' ? event.previous : event.resource).kind),
+        )
+      )
+        void this.sync();
     });
     return this.sync();
   }
@@ -48,7 +53,9 @@ export class ServiceProxy implements AsyncDisposable {
     const rules = renderServiceRules(source.list('Service'), source.list('Pod'));
     if (rules === this.#applied) return;
     try {
-      await Promise.all(nodes.map((netns) => mustRun(['nsenter', `--net=${netns}`, '--', 'nft', '-f', '-'], { stdin: rules })));
+      await Promise.all(
+        nodes.map((netns) => mustRun(['nsenter', `--net=${netns}`, '--', 'nft', '-f', '-'], { stdin: rules })),
+      );
       this.#applied = rules;
     } catch (cause) {
       onProblem(`service addresses could not be programmed: ${toAmbitError(cause).message}`);

@@ -26,7 +26,10 @@ export function renderServiceRules(services: readonly Service[], pods: readonly 
     `add rule ${table} forward jump refused`,
     `add rule ${table} local jump refused`,
   ];
-  const looped = new Map<Family, Set<string>>([['ip', new Set()], ['ip6', new Set()]]);
+  const looped = new Map<Family, Set<string>>([
+    ['ip', new Set()],
+    ['ip6', new Set()],
+  ]);
   for (const service of services) {
     const behind = servicePods(service, pods);
     for (const vip of service.spec.clusterIPs.filter((address) => address !== 'None')) {
@@ -34,21 +37,29 @@ export function renderServiceRules(services: readonly Service[], pods: readonly 
         if (port.protocol === 'SCTP') continue;
         const family: Family = vip.includes(':') ? 'ip6' : 'ip';
         const match = `${family} daddr ${vip} ${port.protocol.toLowerCase()} dport ${port.port}`;
-        const targets = portEndpoints(port, behind).flatMap(({ addresses, targetPort }) => addresses.filter((address) => address.includes(':') === vip.includes(':')).map((address) => ({ address, targetPort })));
-        if (targets.length === 0) lines.push(`add rule ${table} refused ${match} reject${port.protocol === 'TCP' ? ' with tcp reset' : ''}`);
+        const targets = portEndpoints(port, behind).flatMap(({ addresses, targetPort }) =>
+          addresses
+            .filter((address) => address.includes(':') === vip.includes(':'))
+            .map((address) => ({ address, targetPort })),
+        );
+        if (targets.length === 0)
+          lines.push(`add rule ${table} refused ${match} reject${port.protocol === 'TCP' ? ' with tcp reset' : ''}`);
         else lines.push(`add rule ${table} services ${match} ${dnat(family, targets)}`);
         for (const { address } of targets) looped.get(family)?.add(address);
       }
     }
   }
   // A pod that reaches itself through a service must not see itself as the client's neighbour.
-  for (const [family, addresses] of looped) for (const address of addresses) lines.push(`add rule ${table} postrouting ${family} saddr ${address} ${family} daddr ${address} masquerade`);
+  for (const [family, addresses] of looped)
+    for (const address of addresses)
+      lines.push(`add rule ${table} postrouting ${family} saddr ${address} ${family} daddr ${address} masquerade`);
   return `${lines.join('\n')}\n`;
 }
 
 function dnat(family: Family, targets: readonly { readonly address: string; readonly targetPort: number }[]): string {
   const [first] = targets;
-  if (targets.length === 1 && first) return `dnat ${family} to ${family === 'ip6' ? `[${first.address}]` : first.address}:${first.targetPort}`;
+  if (targets.length === 1 && first)
+    return `dnat ${family} to ${family === 'ip6' ? `[${first.address}]` : first.address}:${first.targetPort}`;
   const choices = targets.map(({ address, targetPort }, index) => `${index} : ${address} . ${targetPort}`).join(', ');
   return `dnat ${family} to numgen random mod ${targets.length} map { ${choices} }`;
 }

@@ -94,11 +94,19 @@ export class SupervisedProcess {
   }
 
   #spawn(): void {
-    const { argv: [program = '', ...args], env, cwd } = this.#options.command();
+    const {
+      argv: [program = '', ...args],
+      env,
+      cwd,
+    } = this.#options.command();
     mkdirSync(dirname(this.#options.logFile), { recursive: true });
     const log = openSync(this.#options.logFile, 'a', 0o600);
     const startedMs = this.#clock.nowMs();
-    const child = spawn(program, args, { stdio: ['ignore', log, log], env: { ...env }, ...(cwd === undefined ? {} : { cwd }) });
+    const child = spawn(program, args, {
+      stdio: ['ignore', log, log],
+      env: { ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
     this.#child = child;
     this.#ended = new Promise((resolve) => {
       const onEnd = (description: string): void => {

@@ -2,7 +2,8 @@
  * Removes whatever a lab left on the machine, also after a crash: processes by a mark in their environment, namespaces
  * by the prefix of their name, control groups, the state folder. Idempotent.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { delay } from '@ambit/runtime';
 import { removeLabCgroups } from './cgroups.ts';
 import { LAB_MARKER, namespacePrefix } from './lab-names.ts';
@@ -22,6 +23,7 @@ export async function sweepLab(lab: string, root: string): Promise<SweepResult> 
   for (const name of namespaces) await deleteNamespace(name);
   removeLabCgroups(lab);
   rmSync(root, { recursive: true, force: true });
+  removeIfEmpty(dirname(root));
   return { processes, namespaces: namespaces.length };
 }
 
@@ -29,7 +31,10 @@ export async function sweepLab(lab: string, root: string): Promise<SweepResult> 
 export async function findLeftovers(lab: string, root: string): Promise<readonly string[]> {
   const processes = markedProcesses(lab).map((pid) => `process ${pid} ${commandOf(pid)}`);
   const namespaces = (await listNamespaces(lab)).map((name) => `namespace ${name}`);
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').filter((line) => line.includes(`/${namespacePrefix(lab)}`) || line.includes(` ${root}/`)).map((line) => `mount ${line}`);
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`/${namespacePrefix(lab)}`) || line.includes(` ${root}/`))
+    .map((line) => `mount ${line}`);
   return [...processes, ...namespaces, ...mounts, ...(existsSync(root) ? [`folder ${root}`] : [])];
 }
 
@@ -53,7 +58,19 @@ async function killMarked(lab: string): Promise<number> {
 /** Processes that were started with the lab's mark, without this one. A dead process that waits for its parent has no environment. */
 function markedProcesses(lab: string): readonly number[] {
   const mark = `${LAB_MARKER}=${lab}`;
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => pid !== process.pid && readOr(`/proc/${pid}/environ`).split('\0').includes(mark));
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && readOr(`/proc/${pid}/environ`).split('\0').includes(mark));
+}
+
+/** The folder that held this lab's, unless another lab's is in it. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Not empty, or not there.
+  }
 }
 
 function commandOf(pid: number): string {

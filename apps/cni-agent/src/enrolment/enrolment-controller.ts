@@ -63,7 +63,9 @@ export class EnrolmentController implements Disposable {
 
   /** What a proxy that connects has to serve. */
   snapshot(): readonly SnapshotPod[] {
-    return [...this.#workers.values()].filter(({ enrolment }) => enrolment.isServed).map(({ enrolment }) => ({ workload: workloadOf(enrolment.pod), netnsFd: enrolment.netnsFd }));
+    return [...this.#workers.values()]
+      .filter(({ enrolment }) => enrolment.isServed)
+      .map(({ enrolment }) => ({ workload: workloadOf(enrolment.pod), netnsFd: enrolment.netnsFd }));
   }
 
   /** A proxy has taken over the snapshot: pods that were waiting for one are tried at once. */
@@ -81,7 +83,10 @@ export class EnrolmentController implements Disposable {
    */
   async settle(namespace: string, name: string): Promise<boolean> {
     const pod = this.#localPods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-    if (!pod) throw new AmbitError('POD_UNKNOWN', `pod ${namespace}/${name} is not known on this node (yet)`, { retryable: true });
+    if (!pod)
+      throw new AmbitError('POD_UNKNOWN', `pod ${namespace}/${name} is not known on this node (yet)`, {
+        retryable: true,
+      });
     if (!this.#wants(pod)) return false;
     const worker = this.#worker(pod);
     if (worker.enrolment.stage === 'enrolled') return true;
@@ -105,7 +110,8 @@ export class EnrolmentController implements Disposable {
 
   #onEvents(events: readonly ResourceEvent[]): void {
     const concerns = (kind: string): boolean => kind === 'Pod' || kind === 'Namespace';
-    if (events.some((event) => concerns(event.kind === 'delete' ? event.previous.kind : event.resource.kind))) this.#sync();
+    if (events.some((event) => concerns(event.kind === 'delete' ? event.previous.kind : event.resource.kind)))
+      this.#sync();
   }
 
   /** Gives each worker the newest view of its pod, and makes workers for new pods. */
@@ -127,7 +133,15 @@ export class EnrolmentController implements Disposable {
   #localPods(): readonly Pod[] {
     const { source, nodeName, systemNamespace } = this.#options;
     // A pod without a uid or an address has not been started yet.
-    return source.list('Pod').filter((pod) => pod.spec.nodeName === nodeName && uidOf(pod) !== '' && pod.status.podIPs.length > 0 && !isZtunnel(pod, systemNamespace));
+    return source
+      .list('Pod')
+      .filter(
+        (pod) =>
+          pod.spec.nodeName === nodeName &&
+          uidOf(pod) !== '' &&
+          pod.status.podIPs.length > 0 &&
+          !isZtunnel(pod, systemNamespace),
+      );
   }
 
   #worker(pod: Pod): Worker {
@@ -150,7 +164,9 @@ export class EnrolmentController implements Disposable {
   }
 
   #wants(pod: Pod): boolean {
-    const namespace = this.#options.source.list('Namespace').find(({ metadata }) => metadata.name === pod.metadata.namespace);
+    const namespace = this.#options.source
+      .list('Namespace')
+      .find(({ metadata }) => metadata.name === pod.metadata.namespace);
     return isEligible(pod, namespace?.metadata.labels ?? {}, this.#options.eligibility);
   }
 
@@ -164,11 +180,14 @@ export class EnrolmentController implements Disposable {
     }
     worker.isRunning = true;
     worker.isAgain = false;
-    void this.#gate.run(() => this.#step(worker)).then((delayMs) => {
-      worker.isRunning = false;
-      if (worker.isAgain) this.#kick(worker);
-      else if (delayMs !== undefined && !this.#isDisposed) worker.timer = this.#options.clock.after(delayMs, () => this.#kick(worker));
-    });
+    void this.#gate
+      .run(() => this.#step(worker))
+      .then((delayMs) => {
+        worker.isRunning = false;
+        if (worker.isAgain) this.#kick(worker);
+        else if (delayMs !== undefined && !this.#isDisposed)
+          worker.timer = this.#options.clock.after(delayMs, () => this.#kick(worker));
+      });
   }
 
   /** One step towards where the pod belongs; never rejects. Returns when to look again, if at all. */
@@ -203,7 +222,8 @@ export class EnrolmentController implements Disposable {
 
   #verifyLater(): void {
     this.#verifyTimer = this.#options.clock.after(this.#options.verifyIntervalMs, () => {
-      for (const worker of this.#workers.values()) if (worker.enrolment.stage === 'enrolled' && !worker.isRunning) this.#kick(worker);
+      for (const worker of this.#workers.values())
+        if (worker.enrolment.stage === 'enrolled' && !worker.isRunning) this.#kick(worker);
       this.#verifyLater();
     });
   }

@@ -8,17 +8,40 @@ import { EnrolmentController } from './enrolment-controller.ts';
 import type { EnrolmentPorts, NetnsHandle } from './enrolment-ports.ts';
 
 const origin = { file: 'test.yaml', line: 1, column: 1 };
-const metadata = { labels: {}, annotations: {}, creationTimestamp: undefined, deletionTimestamp: undefined, generateName: undefined, ownerReferences: [] };
+const metadata = {
+  labels: {},
+  annotations: {},
+  creationTimestamp: undefined,
+  deletionTimestamp: undefined,
+  generateName: undefined,
+  ownerReferences: [],
+};
 
 function namespace(mode?: string): Namespace {
-  return { kind: 'Namespace', origin, metadata: { ...metadata, name: 'shop', namespace: '', uid: 'ns', labels: mode === undefined ? {} : { 'istio.io/dataplane-mode': mode } } };
+  return {
+    kind: 'Namespace',
+    origin,
+    metadata: {
+      ...metadata,
+      name: 'shop',
+      namespace: '',
+      uid: 'ns',
+      labels: mode === undefined ? {} : { 'istio.io/dataplane-mode': mode },
+    },
+  };
 }
 
 function pod(redirection?: string, overrides: Partial<Pod['status']> = {}): Pod {
   return {
     kind: 'Pod',
     origin,
-    metadata: { ...metadata, name: 'web', namespace: 'shop', uid: 'u1', annotations: redirection === undefined ? {} : { 'ambient.istio.io/redirection': redirection } },
+    metadata: {
+      ...metadata,
+      name: 'web',
+      namespace: 'shop',
+      uid: 'u1',
+      annotations: redirection === undefined ? {} : { 'ambient.istio.io/redirection': redirection },
+    },
     spec: { nodeName: 'node1', serviceAccountName: 'web', hostNetwork: false, containers: [], initContainers: [] },
     status: { phase: 'Running', podIPs: ['10.0.0.5'], isReady: true, ...overrides },
   };
@@ -66,10 +89,17 @@ class Node {
       },
     };
     this.controller = new EnrolmentController({
-      source: this.source, nodeName: 'node1', systemNamespace: 'istio-system', ports, clock: this.clock, verifyIntervalMs: 10_000,
+      source: this.source,
+      nodeName: 'node1',
+      systemNamespace: 'istio-system',
+      ports,
+      clock: this.clock,
+      verifyIntervalMs: 10_000,
       eligibility: { selectors: DEFAULT_SELECTORS, excludeNamespaces: ['kube-system'] },
       settings: { dnsCapture: true, repairOnStart: true, releaseQuietMs: 1_000, releaseGraceMs: 60_000 },
-      onEvent: (event) => { if (event.kind !== 'failed') this.log.push(`event ${event.kind}`); },
+      onEvent: (event) => {
+        if (event.kind !== 'failed') this.log.push(`event ${event.kind}`);
+      },
     });
   }
 
@@ -93,7 +123,15 @@ class Node {
   #handle(): NetnsHandle {
     this.openHandles += 1;
     let isOpen = true;
-    return { fd: 7, id: this.netnsId, enterPath: '/x', [Symbol.dispose]: () => { if (isOpen) this.openHandles -= 1; isOpen = false; } };
+    return {
+      fd: 7,
+      id: this.netnsId,
+      enterPath: '/x',
+      [Symbol.dispose]: () => {
+        if (isOpen) this.openHandles -= 1;
+        isOpen = false;
+      },
+    };
   }
 
   #did(what: string): Promise<void> {
@@ -102,7 +140,16 @@ class Node {
   }
 }
 
-const IN = ['program carry', 'proxy add shop/web/web 7', 'probes add u1 10.0.0.5', 'program capture', 'event enrolled', 'annotate enabled', 'probes add u1 10.0.0.5', 'heal'];
+const IN = [
+  'program carry',
+  'proxy add shop/web/web 7',
+  'probes add u1 10.0.0.5',
+  'program capture',
+  'event enrolled',
+  'annotate enabled',
+  'probes add u1 10.0.0.5',
+  'heal',
+];
 
 test('a label brings a running pod in: the proxy listens before anything is captured', async () => {
   const node = new Node();
@@ -193,7 +240,9 @@ test('a restarted agent leaves an enrolled pod alone', async () => {
   const node = new Node();
   node.show({ pod: pod('enabled'), labels: namespace('ambient') });
   await node.controller.start();
-  assert.deepEqual(node.controller.snapshot(), [{ workload: { uid: 'u1', name: 'web', namespace: 'shop', serviceAccount: 'web' }, netnsFd: 7 }]);
+  assert.deepEqual(node.controller.snapshot(), [
+    { workload: { uid: 'u1', name: 'web', namespace: 'shop', serviceAccount: 'web' }, netnsFd: 7 },
+  ]);
   node.controller.run();
   assert.deepEqual(await node.settle(), ['probes add u1 10.0.0.5', 'heal']);
 });

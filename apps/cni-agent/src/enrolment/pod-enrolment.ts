@@ -43,7 +43,13 @@ export class PodEnrolment {
   #releaseSinceMs = 0;
   #quietSinceMs: number | undefined;
 
-  constructor(pod: Pod, ports: EnrolmentPorts, settings: EnrolmentSettings, clock: Clock, report: (event: EnrolmentEvent) => void) {
+  constructor(
+    pod: Pod,
+    ports: EnrolmentPorts,
+    settings: EnrolmentSettings,
+    clock: Clock,
+    report: (event: EnrolmentEvent) => void,
+  ) {
     this.#pod = pod;
     this.#ports = ports;
     this.#settings = settings;
@@ -104,7 +110,8 @@ export class PodEnrolment {
       if (this.#isOwedNetns) await this.#tellProxy(netns);
       await this.#ports.probes.add(this.#uid, addresses);
       if (this.#skipsHeal) this.#skipsHeal = false;
-      else if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired') this.#report({ kind: 'repaired', pod: this.#pod });
+      else if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired')
+        this.#report({ kind: 'repaired', pod: this.#pod });
     } else {
       if (this.#stage === 'idle') this.#stage = 'prepared';
       await this.#ports.capture.program(place, options, 'carry');
@@ -217,5 +224,10 @@ export function placeOf(netns: NetnsHandle): NamespacePlace {
 }
 
 export function workloadOf(pod: Pod): ZdsWorkload {
-  return { uid: pod.metadata.uid ?? '', name: pod.metadata.name, namespace: pod.metadata.namespace, serviceAccount: pod.spec.serviceAccountName };
+  return {
+    uid: pod.metadata.uid ?? '',
+    name: pod.metadata.name,
+    namespace: pod.metadata.namespace,
+    serviceAccount: pod.spec.serviceAccountName,
+  };
 }

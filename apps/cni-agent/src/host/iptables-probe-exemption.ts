@@ -25,12 +25,22 @@ export class IptablesProbeExemption implements ProbeExemption {
 
   async install(): Promise<void> {
     for (const family of this.#options.families) {
-      await this.#ipset(`create ${PROBE_SETS[family]} hash:ip family ${family === 'v4' ? 'inet' : 'inet6'} comment -exist\n`);
+      await this.#ipset(
+        `create ${PROBE_SETS[family]} hash:ip family ${family === 'v4' ? 'inet' : 'inet6'} comment -exist\n`,
+      );
       if (await this.#isInstalled(family)) continue;
       const jumps = (await this.#save(family)).filter((line) => line === `-A ${JUMP}`).map(() => `-D ${JUMP}`);
       const source = this.#options.probes[family];
       const rule = `-A ${CHAIN} -p tcp -m owner --socket-exists -m set --match-set ${PROBE_SETS[family]} dst -j SNAT --to-source ${source}`;
-      await this.#restore(family, ['*nat', `:${CHAIN} - [0:0]`, ...jumps, `-I POSTROUTING 1 -j ${CHAIN}`, rule, 'COMMIT', '']);
+      await this.#restore(family, [
+        '*nat',
+        `:${CHAIN} - [0:0]`,
+        ...jumps,
+        `-I POSTROUTING 1 -j ${CHAIN}`,
+        rule,
+        'COMMIT',
+        '',
+      ]);
     }
   }
 
@@ -71,7 +81,9 @@ export class IptablesProbeExemption implements ProbeExemption {
     const lines = await this.#save(family);
     const first = lines.find((line) => line.startsWith('-A POSTROUTING '));
     const own = lines.filter((line) => line.startsWith(`-A ${CHAIN} `));
-    return first === `-A ${JUMP}` && own.length === 1 && (own[0]?.includes(`--match-set ${PROBE_SETS[family]} dst`) ?? false);
+    return (
+      first === `-A ${JUMP}` && own.length === 1 && (own[0]?.includes(`--match-set ${PROBE_SETS[family]} dst`) ?? false)
+    );
   }
 
   async #save(family: Family): Promise<readonly string[]> {
@@ -91,7 +103,8 @@ export class IptablesProbeExemption implements ProbeExemption {
     const entries = new Map<string, string>();
     for (const family of this.#options.families) {
       const { stdout } = await this.#options.shell.attempt(HERE, ['ipset', 'save', PROBE_SETS[family]]);
-      for (const match of stdout.matchAll(/^add \S+ (\S+) comment "([^"]*)"/gm)) entries.set(match[1] ?? '', match[2] ?? '');
+      for (const match of stdout.matchAll(/^add \S+ (\S+) comment "([^"]*)"/gm))
+        entries.set(match[1] ?? '', match[2] ?? '');
     }
     return entries;
   }

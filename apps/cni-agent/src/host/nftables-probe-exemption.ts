@@ -24,20 +24,31 @@ export class NftablesProbeExemption implements ProbeExemption {
 
   async install(): Promise<void> {
     const lines = [`add table ${TABLE}`];
-    for (const family of this.#options.families) lines.push(`add set ${TABLE} ${PROBE_SETS[family]} { type ${family === 'v4' ? 'ipv4_addr' : 'ipv6_addr'}; }`);
-    lines.push(`add chain ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`, `flush chain ${TABLE} postrouting`);
+    for (const family of this.#options.families)
+      lines.push(`add set ${TABLE} ${PROBE_SETS[family]} { type ${family === 'v4' ? 'ipv4_addr' : 'ipv6_addr'}; }`);
+    lines.push(
+      `add chain ${TABLE} postrouting { type nat hook postrouting priority 100; policy accept; }`,
+      `flush chain ${TABLE} postrouting`,
+    );
     for (const family of this.#options.families) {
       const ip = family === 'v4' ? 'ip' : 'ip6';
-      lines.push(`add rule ${TABLE} postrouting meta l4proto tcp meta skuid ${this.#options.kubeletUid} ${ip} daddr @${PROBE_SETS[family]} counter snat ${ip} to ${this.#options.probes[family]}`);
+      lines.push(
+        `add rule ${TABLE} postrouting meta l4proto tcp meta skuid ${this.#options.kubeletUid} ${ip} daddr @${PROBE_SETS[family]} counter snat ${ip} to ${this.#options.probes[family]}`,
+      );
     }
     await this.#load(lines);
   }
 
   async add(uid: string, addresses: readonly string[]): Promise<void> {
     const entries = await this.#entries();
-    const used = addresses.filter((address) => this.#options.families.includes(familyOf(address)) && entries.get(address) !== uid);
+    const used = addresses.filter(
+      (address) => this.#options.families.includes(familyOf(address)) && entries.get(address) !== uid,
+    );
     // The comment of an element is fixed: an address that changed hands is taken out first.
-    const lines = used.flatMap((address) => [...(entries.has(address) ? [deleteLine(address)] : []), `add element ${TABLE} ${PROBE_SETS[familyOf(address)]} { ${address} comment "${uid}" }`]);
+    const lines = used.flatMap((address) => [
+      ...(entries.has(address) ? [deleteLine(address)] : []),
+      `add element ${TABLE} ${PROBE_SETS[familyOf(address)]} { ${address} comment "${uid}" }`,
+    ]);
     await this.#load(lines);
   }
 
@@ -47,12 +58,24 @@ export class NftablesProbeExemption implements ProbeExemption {
   }
 
   async prune(keep: ReadonlySet<string>): Promise<void> {
-    await this.#load([...(await this.#entries())].filter(([, uid]) => !keep.has(uid)).map(([address]) => deleteLine(address)));
+    await this.#load(
+      [...(await this.#entries())].filter(([, uid]) => !keep.has(uid)).map(([address]) => deleteLine(address)),
+    );
   }
 
   async isInstalled(): Promise<boolean> {
-    const listing = await this.#options.shell.attempt(HERE, ['nft', '-s', 'list', 'chain', 'inet', 'istio-ambient-nat', 'postrouting']);
-    return listing.code === 0 && this.#options.families.every((family) => listing.stdout.includes(`@${PROBE_SETS[family]}`));
+    const listing = await this.#options.shell.attempt(HERE, [
+      'nft',
+      '-s',
+      'list',
+      'chain',
+      'inet',
+      'istio-ambient-nat',
+      'postrouting',
+    ]);
+    return (
+      listing.code === 0 && this.#options.families.every((family) => listing.stdout.includes(`@${PROBE_SETS[family]}`))
+    );
   }
 
   uninstall(): Promise<void> {
@@ -66,8 +89,17 @@ export class NftablesProbeExemption implements ProbeExemption {
   async #entries(): Promise<ReadonlyMap<string, string>> {
     const entries = new Map<string, string>();
     for (const family of this.#options.families) {
-      const { stdout } = await this.#options.shell.attempt(HERE, ['nft', '-nn', 'list', 'set', 'inet', 'istio-ambient-nat', PROBE_SETS[family]]);
-      for (const match of stdout.matchAll(/([0-9a-f.:]+) comment "([^"]*)"/g)) entries.set(match[1] ?? '', match[2] ?? '');
+      const { stdout } = await this.#options.shell.attempt(HERE, [
+        'nft',
+        '-nn',
+        'list',
+        'set',
+        'inet',
+        'istio-ambient-nat',
+        PROBE_SETS[family],
+      ]);
+      for (const match of stdout.matchAll(/([0-9a-f.:]+) comment "([^"]*)"/g))
+        entries.set(match[1] ?? '', match[2] ?? '');
     }
     return entries;
   }

@@ -18,7 +18,17 @@ function pod({ labels = {}, annotations = {}, namespace = 'shop', hostNetwork = 
   return {
     kind: 'Pod',
     origin: { file: 'x', line: 1, column: 1 },
-    metadata: { name: 'p', namespace, labels, annotations, uid: 'u', creationTimestamp: undefined, deletionTimestamp: undefined, generateName: undefined, ownerReferences: [] },
+    metadata: {
+      name: 'p',
+      namespace,
+      labels,
+      annotations,
+      uid: 'u',
+      creationTimestamp: undefined,
+      deletionTimestamp: undefined,
+      generateName: undefined,
+      ownerReferences: [],
+    },
     spec: { nodeName: 'n', serviceAccountName: 'default', hostNetwork, containers: [], initContainers: [] },
     status: { phase: 'Running', podIPs: [], isReady: true },
   };
@@ -39,18 +49,36 @@ for (const [name, shape, namespaceLabels, expected] of [
 }
 
 test('selectors are read from YAML and replace the default', () => {
-  const selectors = parseEnablementSelectors('- podSelector:\n    matchExpressions:\n    - {key: tier, operator: In, values: [gold]}\n');
+  const selectors = parseEnablementSelectors(
+    '- podSelector:\n    matchExpressions:\n    - {key: tier, operator: In, values: [gold]}\n',
+  );
   const own = { selectors, excludeNamespaces: [] };
   assert.ok(isEligible(pod({ labels: { tier: 'gold' } }), {}, own));
   assert.ok(!isEligible(pod({ labels: { tier: 'iron' } }), ambient, own));
-  assert.throws(() => parseEnablementSelectors('- podSelectr: {}'), { code: 'BAD_SELECTOR', message: /podSelectr is not known/ });
-  assert.throws(() => parseEnablementSelectors('- podSelector: {matchExpressions: [{key: a, operator: Is}]}'), { message: /operator must be one of/ });
+  assert.throws(() => parseEnablementSelectors('- podSelectr: {}'), {
+    code: 'BAD_SELECTOR',
+    message: /podSelectr is not known/,
+  });
+  assert.throws(() => parseEnablementSelectors('- podSelector: {matchExpressions: [{key: a, operator: Is}]}'), {
+    message: /operator must be one of/,
+  });
 });
 
 test('annotations choose what is captured; what cannot be read counts as not set', () => {
   assert.deepEqual(captureOptions(pod({}), true), { ingressMode: false, dnsCapture: true, virtualInterfaces: [] });
-  const annotations = { 'ambient.istio.io/bypass-inbound-capture': 'true', 'ambient.istio.io/dns-capture': 'false', 'istio.io/reroute-virtual-interfaces': 'tap0, k6t-1, bad name, ' };
-  assert.deepEqual(captureOptions(pod({ annotations }), true), { ingressMode: true, dnsCapture: false, virtualInterfaces: ['tap0', 'k6t-1'] });
-  assert.equal(captureOptions(pod({ annotations: { 'ambient.istio.io/dns-capture': 'maybe' } }), false).dnsCapture, false);
+  const annotations = {
+    'ambient.istio.io/bypass-inbound-capture': 'true',
+    'ambient.istio.io/dns-capture': 'false',
+    'istio.io/reroute-virtual-interfaces': 'tap0, k6t-1, bad name, ',
+  };
+  assert.deepEqual(captureOptions(pod({ annotations }), true), {
+    ingressMode: true,
+    dnsCapture: false,
+    virtualInterfaces: ['tap0', 'k6t-1'],
+  });
+  assert.equal(
+    captureOptions(pod({ annotations: { 'ambient.istio.io/dns-capture': 'maybe' } }), false).dnsCapture,
+    false,
+  );
   assert.equal(redirectionOf(pod({ annotations: { 'ambient.istio.io/redirection': 'disabled' } })), undefined);
 });

@@ -22,7 +22,10 @@ export interface EligibilityRules {
 export function isEligible(pod: Pod, namespaceLabels: Labels, rules: EligibilityRules): boolean {
   if (pod.spec.hostNetwork || SIDECAR_ANNOTATION in pod.metadata.annotations) return false;
   if (rules.excludeNamespaces.includes(pod.metadata.namespace)) return false;
-  return rules.selectors.some(({ podSelector, namespaceSelector }) => matchesSelector(podSelector, pod.metadata.labels) && matchesSelector(namespaceSelector, namespaceLabels));
+  return rules.selectors.some(
+    ({ podSelector, namespaceSelector }) =>
+      matchesSelector(podSelector, pod.metadata.labels) && matchesSelector(namespaceSelector, namespaceLabels),
+  );
 }
 
 export function isTerminal(pod: Pod): boolean {
@@ -42,7 +45,10 @@ export function redirectionOf(pod: Pod): Redirection | undefined {
 /** Booleans that cannot be read count as not set. */
 export function captureOptions(pod: Pod, defaultDnsCapture: boolean): CaptureOptions {
   const { annotations } = pod.metadata;
-  const virtualInterfaces = (annotations[VIRTUAL_INTERFACES_ANNOTATION] ?? '').split(',').map((name) => name.trim()).filter(isInterfaceName);
+  const virtualInterfaces = (annotations[VIRTUAL_INTERFACES_ANNOTATION] ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter(isInterfaceName);
   return {
     ingressMode: readBoolean(annotations[INGRESS_MODE_ANNOTATION]) ?? false,
     dnsCapture: readBoolean(annotations[DNS_ANNOTATION]) ?? defaultDnsCapture,

@@ -11,7 +11,10 @@ export interface EnablementSelector {
 const MODE_LABEL = 'istio.io/dataplane-mode';
 const ANYTHING: LabelSelector = { matchLabels: {}, matchExpressions: [] };
 const AMBIENT: LabelSelector = { matchLabels: { [MODE_LABEL]: 'ambient' }, matchExpressions: [] };
-const NOT_OPTED_OUT: LabelSelector = { matchLabels: {}, matchExpressions: [{ key: MODE_LABEL, operator: 'NotIn', values: ['none'] }] };
+const NOT_OPTED_OUT: LabelSelector = {
+  matchLabels: {},
+  matchExpressions: [{ key: MODE_LABEL, operator: 'NotIn', values: ['none'] }],
+};
 
 /** The pod says so itself; or its namespace says so and the pod does not object. */
 export const DEFAULT_SELECTORS: readonly EnablementSelector[] = [
@@ -43,8 +46,12 @@ function readSelector(value: unknown, place: string): LabelSelector {
   const expressions: unknown = fields.get('matchExpressions') ?? [];
   if (!Array.isArray(expressions)) throw bad(`${place}.matchExpressions must be a list`);
   return {
-    matchLabels: Object.fromEntries([...labels].map(([key, label]) => [key, readText(label, `${place}.matchLabels.${key}`)])),
-    matchExpressions: expressions.map((expression: unknown, index) => readExpression(expression, `${place}.matchExpressions[${index}]`)),
+    matchLabels: Object.fromEntries(
+      [...labels].map(([key, label]) => [key, readText(label, `${place}.matchLabels.${key}`)]),
+    ),
+    matchExpressions: expressions.map((expression: unknown, index) =>
+      readExpression(expression, `${place}.matchExpressions[${index}]`),
+    ),
   };
 }
 
@@ -55,7 +62,11 @@ function readExpression(value: unknown, place: string): SelectorExpression {
   if (operator === undefined) throw bad(`${place}.operator must be one of ${OPERATORS.join(', ')}`);
   const values: unknown = fields.get('values') ?? [];
   if (!Array.isArray(values)) throw bad(`${place}.values must be a list`);
-  return { key: readText(fields.get('key'), `${place}.key`), operator, values: values.map((one: unknown) => readText(one, `${place}.values`)) };
+  return {
+    key: readText(fields.get('key'), `${place}.key`),
+    operator,
+    values: values.map((one: unknown) => readText(one, `${place}.values`)),
+  };
 }
 
 function readMap(value: unknown, place: string): ReadonlyMap<string, unknown> {

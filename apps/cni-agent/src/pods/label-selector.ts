@@ -15,16 +15,22 @@ export interface LabelSelector {
 }
 
 export function matchesSelector(selector: LabelSelector, labels: Labels): boolean {
-  return Object.entries(selector.matchLabels).every(([key, value]) => labels[key] === value)
-    && selector.matchExpressions.every((expression) => matchesExpression(expression, labels[expression.key]));
+  return (
+    Object.entries(selector.matchLabels).every(([key, value]) => labels[key] === value) &&
+    selector.matchExpressions.every((expression) => matchesExpression(expression, labels[expression.key]))
+  );
 }
 
 /** An absent label satisfies `NotIn`, as in Kubernetes. */
 function matchesExpression({ operator, values }: SelectorExpression, value: string | undefined): boolean {
   switch (operator) {
-    case 'In': return value !== undefined && values.includes(value);
-    case 'NotIn': return value === undefined || !values.includes(value);
-    case 'Exists': return value !== undefined;
-    case 'DoesNotExist': return value === undefined;
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
   }
 }

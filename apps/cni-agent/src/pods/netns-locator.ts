@@ -57,7 +57,12 @@ export class NetnsLocator {
     const claim = `${netns.id} ${pod.status.podIPs.join(' ')}`;
     if (this.#verified.get(uid) === claim) return;
     if (netns.id === this.#ownId) throw notThePods(pod, 'it is the namespace of the node');
-    const listing = await this.#shell.run({ kind: 'pod', id: netns.id, enterPath: netns.enterPath }, ['ip', '-o', 'address', 'show']);
+    const listing = await this.#shell.run({ kind: 'pod', id: netns.id, enterPath: netns.enterPath }, [
+      'ip',
+      '-o',
+      'address',
+      'show',
+    ]);
     const held = new Set([...listing.matchAll(/\sinet6? ([0-9a-f.:]+)/g)].map((match) => match[1]));
     const missing = pod.status.podIPs.find((address) => !held.has(address));
     if (missing !== undefined) throw notThePods(pod, `it does not hold ${missing}`);
@@ -78,5 +83,9 @@ function openIfPresent(path: string): PodNetns | undefined {
 }
 
 function notThePods(pod: Pod, reason: string): AmbitError {
-  return new AmbitError('NETNS_NOT_THE_PODS', `the network namespace given for ${keyOf(pod)} is not the pod's: ${reason}`, { retryable: true });
+  return new AmbitError(
+    'NETNS_NOT_THE_PODS',
+    `the network namespace given for ${keyOf(pod)} is not the pod's: ${reason}`,
+    { retryable: true },
+  );
 }

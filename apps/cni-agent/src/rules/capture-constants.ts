@@ -19,7 +19,10 @@ export interface ProbeAddresses {
   readonly v6: string;
 }
 
-export const DEFAULT_PROBE_ADDRESSES: ProbeAddresses = { v4: '169.254.7.127', v6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff' };
+export const DEFAULT_PROBE_ADDRESSES: ProbeAddresses = {
+  v4: '169.254.7.127',
+  v6: 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff',
+};
 
 /** Connection-tracking zone that keeps ztunnel's own DNS queries apart from the application's redirected ones. */
 export const DNS_ZONE = 1;

@@ -32,11 +32,16 @@ export class IptablesBackend implements CaptureBackend {
   }
 
   async inspect(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<CaptureFinding> {
-    const findings = await Promise.all(this.#options.families.map(async (family) => {
-      const [actual, desired] = await Promise.all([this.#read(place, family), this.#reference(family, options, phase)]);
-      if (sameState(actual, desired)) return 'equal';
-      return isEmptyState(actual) ? 'absent' : 'different';
-    }));
+    const findings = await Promise.all(
+      this.#options.families.map(async (family) => {
+        const [actual, desired] = await Promise.all([
+          this.#read(place, family),
+          this.#reference(family, options, phase),
+        ]);
+        if (sameState(actual, desired)) return 'equal';
+        return isEmptyState(actual) ? 'absent' : 'different';
+      }),
+    );
     return findings.reduce((all, one) => (all === one ? all : 'different'));
   }
 
@@ -56,7 +61,9 @@ export class IptablesBackend implements CaptureBackend {
   }
 
   guard(place: NamespacePlace): Promise<void> {
-    const lines = GUARD_CHAINS.flatMap((chain) => ['tcp', 'udp'].map((protocol) => `-I ${chain} -p ${protocol} -m comment --comment ${GUARD_COMMENT} -j DROP`));
+    const lines = GUARD_CHAINS.flatMap((chain) =>
+      ['tcp', 'udp'].map((protocol) => `-I ${chain} -p ${protocol} -m comment --comment ${GUARD_COMMENT} -j DROP`),
+    );
     return this.#restoreAll(place, ['*filter', ...lines, 'COMMIT', ''].join('\n'));
   }
 
@@ -65,7 +72,11 @@ export class IptablesBackend implements CaptureBackend {
       const save = await this.#options.shell.run(place, [this.#tool(family, 'save'), '-t', 'filter']);
       const guards = save.split('\n').filter((line) => line.startsWith('-A ') && line.includes(GUARD_COMMENT));
       if (guards.length === 0) continue;
-      await this.#restore(place, family, ['*filter', ...guards.map((line) => line.replace(/^-A /, '-D ')), 'COMMIT', ''].join('\n'));
+      await this.#restore(
+        place,
+        family,
+        ['*filter', ...guards.map((line) => line.replace(/^-A /, '-D ')), 'COMMIT', ''].join('\n'),
+      );
     }
   }
 

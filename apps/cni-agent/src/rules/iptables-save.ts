@@ -24,9 +24,19 @@ interface MutableChainState {
   readonly own: { [K in RuleHook]?: string[] };
 }
 
-const TABLES: ReadonlyMap<string, RuleTable> = new Map([['*mangle', 'mangle'], ['*nat', 'nat'], ['*raw', 'raw']]);
-const OWN_CHAINS: ReadonlyMap<string, RuleHook> = new Map([['ISTIO_PRERT', 'prerouting'], ['ISTIO_OUTPUT', 'output']]);
-const JUMPS: ReadonlyMap<string, RuleHook> = new Map([['-A PREROUTING -j ISTIO_PRERT', 'prerouting'], ['-A OUTPUT -j ISTIO_OUTPUT', 'output']]);
+const TABLES: ReadonlyMap<string, RuleTable> = new Map([
+  ['*mangle', 'mangle'],
+  ['*nat', 'nat'],
+  ['*raw', 'raw'],
+]);
+const OWN_CHAINS: ReadonlyMap<string, RuleHook> = new Map([
+  ['ISTIO_PRERT', 'prerouting'],
+  ['ISTIO_OUTPUT', 'output'],
+]);
+const JUMPS: ReadonlyMap<string, RuleHook> = new Map([
+  ['-A PREROUTING -j ISTIO_PRERT', 'prerouting'],
+  ['-A OUTPUT -j ISTIO_OUTPUT', 'output'],
+]);
 
 /** Tables without anything of ours are left out, so that equality means "the same of ours". */
 export function parseSave(text: string): CapturedState {
@@ -66,7 +76,8 @@ export function sameState(a: CapturedState, b: CapturedState): boolean {
 }
 
 function canonical(state: CapturedState): unknown {
-  const one = (table: ChainState | undefined): unknown => table && [table.jumps.prerouting, table.jumps.output, table.own.prerouting, table.own.output];
+  const one = (table: ChainState | undefined): unknown =>
+    table && [table.jumps.prerouting, table.jumps.output, table.own.prerouting, table.own.output];
   return [one(state.tables.mangle), one(state.tables.nat), one(state.tables.raw)];
 }
 
@@ -80,5 +91,9 @@ function emptyChainState(): MutableChainState {
 }
 
 function isUsed(state: MutableChainState): boolean {
-  return state.jumps.prerouting + state.jumps.output > 0 || state.own.prerouting !== undefined || state.own.output !== undefined;
+  return (
+    state.jumps.prerouting + state.jumps.output > 0 ||
+    state.own.prerouting !== undefined ||
+    state.own.output !== undefined
+  );
 }

@@ -22,7 +22,12 @@ const ALL_TABLES: readonly RuleTable[] = ['mangle', 'nat', 'raw'];
 const ALL_HOOKS: readonly RuleHook[] = ['prerouting', 'output'];
 
 /** Text that turns `actual` into exactly the desired rules; without `actual` the family is taken to be untouched. */
-export function renderApply(tables: readonly TableRules[], family: Family, probes: ProbeAddresses, actual: CapturedState = EMPTY_STATE): string {
+export function renderApply(
+  tables: readonly TableRules[],
+  family: Family,
+  probes: ProbeAddresses,
+  actual: CapturedState = EMPTY_STATE,
+): string {
   const lines: string[] = [];
   for (const { table, hooks, rules } of tables) {
     lines.push(`*${table}`);
@@ -38,7 +43,12 @@ export function renderApply(tables: readonly TableRules[], family: Family, probe
   }
   // Tables that are no longer wanted, for instance raw after DNS capture was switched off.
   const wanted = new Set(tables.map(({ table }) => table));
-  lines.push(...removalLines(ALL_TABLES.filter((table) => !wanted.has(table)), actual));
+  lines.push(
+    ...removalLines(
+      ALL_TABLES.filter((table) => !wanted.has(table)),
+      actual,
+    ),
+  );
   return `${lines.join('\n')}\n`;
 }
 
@@ -57,7 +67,8 @@ function removalLines(tables: readonly RuleTable[], actual: CapturedState): stri
       const { builtin, own } = CHAINS[hook];
       for (let jump = 0; jump < jumpCount(state, hook); jump += 1) steps.push(`-D ${builtin} -j ${own}`);
     }
-    for (const hook of ALL_HOOKS) if (state?.own[hook] !== undefined) steps.push(`-F ${CHAINS[hook].own}`, `-X ${CHAINS[hook].own}`);
+    for (const hook of ALL_HOOKS)
+      if (state?.own[hook] !== undefined) steps.push(`-F ${CHAINS[hook].own}`, `-X ${CHAINS[hook].own}`);
     if (steps.length > 0) lines.push(`*${table}`, ...steps, 'COMMIT');
   }
   return lines;
@@ -94,13 +105,20 @@ export function ruleText(rule: Rule, family: Family, probes: ProbeAddresses): st
 function targetWords(rule: Rule): readonly string[] {
   const { target } = rule;
   switch (target.kind) {
-    case 'redirect': return ['REDIRECT', '--to-ports', String(target.port)];
-    case 'accept': return ['ACCEPT'];
-    case 'return': return ['RETURN'];
-    case 'set-connection-mark': return ['CONNMARK', '--set-xmark', markText(target.mark)];
-    case 'restore-packet-mark': return ['CONNMARK', '--restore-mark', '--nfmask', '0xffffffff', '--ctmask', '0xffffffff'];
-    case 'conntrack-zone': return ['CT', '--zone', String(target.zone)];
-    default: return assertNever(target);
+    case 'redirect':
+      return ['REDIRECT', '--to-ports', String(target.port)];
+    case 'accept':
+      return ['ACCEPT'];
+    case 'return':
+      return ['RETURN'];
+    case 'set-connection-mark':
+      return ['CONNMARK', '--set-xmark', markText(target.mark)];
+    case 'restore-packet-mark':
+      return ['CONNMARK', '--restore-mark', '--nfmask', '0xffffffff', '--ctmask', '0xffffffff'];
+    case 'conntrack-zone':
+      return ['CT', '--zone', String(target.zone)];
+    default:
+      return assertNever(target);
   }
 }
 

@@ -2,7 +2,10 @@
 import { mustRun, runCommand, type CommandResult } from '@ambit/runtime';
 
 /** Where to run: a namespace by a path that `nsenter` takes, or a scratch one that ends with the command. */
-export type NamespacePlace = { readonly kind: 'pod'; readonly id: string; readonly enterPath: string } | { readonly kind: 'scratch' } | { readonly kind: 'own' };
+export type NamespacePlace =
+  | { readonly kind: 'pod'; readonly id: string; readonly enterPath: string }
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'own' };
 
 /** How long one tool may take; it may have to wait 30 s for the lock of legacy iptables. */
 const TOOL_TIMEOUT_MS = 40_000;
@@ -27,13 +30,19 @@ export class NamespaceShell {
 
   #enter(place: NamespacePlace, argv: readonly string[]): readonly string[] {
     switch (place.kind) {
-      case 'pod': return ['nsenter', `--net=${place.enterPath}`, '--', ...argv];
-      case 'scratch': return ['unshare', '--net', '--', ...argv];
-      case 'own': return argv;
+      case 'pod':
+        return ['nsenter', `--net=${place.enterPath}`, '--', ...argv];
+      case 'scratch':
+        return ['unshare', '--net', '--', ...argv];
+      case 'own':
+        return argv;
     }
   }
 
-  #options(place: NamespacePlace, stdin: string | undefined): { env: Readonly<Record<string, string>>; timeoutMs: number; stdin?: string } {
+  #options(
+    place: NamespacePlace,
+    stdin: string | undefined,
+  ): { env: Readonly<Record<string, string>>; timeoutMs: number; stdin?: string } {
     const lock = place.kind === 'pod' ? place.id.replaceAll(/[^0-9a-z]/gi, '-') : place.kind;
     const env = { XTABLES_LOCKFILE: `${this.#lockDirectory}/xtables-${lock}.lock`, LC_ALL: 'C' };
     return { env, timeoutMs: TOOL_TIMEOUT_MS, ...(stdin === undefined ? {} : { stdin }) };

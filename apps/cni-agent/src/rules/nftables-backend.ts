@@ -27,7 +27,10 @@ export class NftablesBackend implements CaptureBackend {
   }
 
   async inspect(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<CaptureFinding> {
-    const [actual, desired] = await Promise.all([this.#options.shell.run(place, LIST), this.#reference(options, phase)]);
+    const [actual, desired] = await Promise.all([
+      this.#options.shell.run(place, LIST),
+      this.#reference(options, phase),
+    ]);
     const ours = ownTables(actual);
     if (ours === desired) return 'equal';
     return ours === '' ? 'absent' : 'different';
@@ -42,7 +45,10 @@ export class NftablesBackend implements CaptureBackend {
   }
 
   guard(place: NamespacePlace): Promise<void> {
-    const chains = ['input', 'forward', 'output'].map((hook) => `add chain ${GUARD_TABLE} ${hook} { type filter hook ${hook} priority 0; policy accept; }\nadd rule ${GUARD_TABLE} ${hook} meta l4proto { tcp, udp } drop`);
+    const chains = ['input', 'forward', 'output'].map(
+      (hook) =>
+        `add chain ${GUARD_TABLE} ${hook} { type filter hook ${hook} priority 0; policy accept; }\nadd rule ${GUARD_TABLE} ${hook} meta l4proto { tcp, udp } drop`,
+    );
     return this.#load(place, [`add table ${GUARD_TABLE}`, ...chains, ''].join('\n'));
   }
 
@@ -62,7 +68,9 @@ export class NftablesBackend implements CaptureBackend {
     const text = this.#text(options, phase);
     let reference = this.#references.get(text);
     if (reference === undefined) {
-      reference = this.#options.shell.run({ kind: 'scratch' }, ['sh', '-c', `nft -f - && exec ${LIST.join(' ')}`], text).then(ownTables);
+      reference = this.#options.shell
+        .run({ kind: 'scratch' }, ['sh', '-c', `nft -f - && exec ${LIST.join(' ')}`], text)
+        .then(ownTables);
       reference.catch(() => this.#references.delete(text));
       this.#references.set(text, reference);
     }
@@ -73,5 +81,10 @@ export class NftablesBackend implements CaptureBackend {
 /** The listings of our tables, in the order of their names: the order of creation does not matter. */
 export function ownTables(listing: string): string {
   const names = Object.values(NFT_TABLES).map((name) => `table inet ${name} {`);
-  return listing.split(/^(?=table )/m).map((table) => table.trimEnd()).filter((table) => names.some((name) => table.startsWith(name))).sort().join('\n');
+  return listing
+    .split(/^(?=table )/m)
+    .map((table) => table.trimEnd())
+    .filter((table) => names.some((name) => table.startsWith(name)))
+    .sort()
+    .join('\n');
 }

@@ -9,22 +9,34 @@ import { MARK_MASK, type ProbeAddresses } from './capture-constants.ts';
 import type { Family } from './iptables-text.ts';
 import type { Rule, RuleAddress, RuleHook, RuleTable, TableRules } from './rule-model.ts';
 
-export const NFT_TABLES: Readonly<Record<RuleTable, string>> = { nat: 'istio-ambient-nat', mangle: 'istio-ambient-mangle', raw: 'istio-ambient-raw' };
+export const NFT_TABLES: Readonly<Record<RuleTable, string>> = {
+  nat: 'istio-ambient-nat',
+  mangle: 'istio-ambient-mangle',
+  raw: 'istio-ambient-raw',
+};
 
 const ALL_TABLES: readonly RuleTable[] = ['mangle', 'nat', 'raw'];
 const PRIORITIES: Readonly<Record<RuleTable, number>> = { nat: -100, mangle: -150, raw: -300 };
 
 /** Text that replaces all of ours by the desired rules. */
-export function renderNftApply(tables: readonly TableRules[], families: readonly Family[], probes: ProbeAddresses): string {
+export function renderNftApply(
+  tables: readonly TableRules[],
+  families: readonly Family[],
+  probes: ProbeAddresses,
+): string {
   const lines: string[] = [];
   for (const { table, hooks, rules } of tables) {
     const name = `inet ${NFT_TABLES[table]}`;
     lines.push(`add table ${name}`, `flush table ${name}`);
     for (const hook of hooks) {
-      lines.push(`add chain ${name} ${hook} { type ${chainType(table, hook)} hook ${hook} priority ${PRIORITIES[table]}; policy accept; }`);
+      lines.push(
+        `add chain ${name} ${hook} { type ${chainType(table, hook)} hook ${hook} priority ${PRIORITIES[table]}; policy accept; }`,
+      );
       lines.push(`add chain ${name} istio-${hook}`, `add rule ${name} ${hook} counter jump istio-${hook}`);
     }
-    for (const rule of rules) for (const text of nftRuleTexts(rule, families, probes)) lines.push(`add rule ${name} istio-${rule.hook} ${text}`);
+    for (const rule of rules)
+      for (const text of nftRuleTexts(rule, families, probes))
+        lines.push(`add rule ${name} istio-${rule.hook} ${text}`);
   }
   const wanted = new Set(tables.map(({ table }) => table));
   lines.push(...deleteLines(ALL_TABLES.filter((table) => !wanted.has(table))));
@@ -61,11 +73,16 @@ function nftRuleText(rule: Rule, family: Family, probes: ProbeAddresses): string
   if (match.inInterface !== undefined) words.push(`iifname "${match.inInterface}"`);
   if (match.outInterface) words.push(`oifname ${compare(match.outInterface.negate)} "${match.outInterface.value}"`);
   if (match.source !== undefined) words.push(`${ip} saddr ${addressText(match.source, family, probes)}`);
-  if (match.destination) words.push(`${ip} daddr ${compare(match.destination.negate)} ${addressText(match.destination.value, family, probes)}`);
+  if (match.destination)
+    words.push(
+      `${ip} daddr ${compare(match.destination.negate)} ${addressText(match.destination.value, family, probes)}`,
+    );
   if (match.protocol !== undefined) words.push(`meta l4proto ${match.protocol}`);
   if (match.sourcePort !== undefined) words.push(`${match.protocol} sport ${match.sourcePort}`);
-  if (match.destinationPort) words.push(`${match.protocol} dport ${compare(match.destinationPort.negate)} ${match.destinationPort.value}`);
-  if (match.packetMark) words.push(`meta mark & ${hex(MARK_MASK)} ${compare(match.packetMark.negate)} ${hex(match.packetMark.value)}`);
+  if (match.destinationPort)
+    words.push(`${match.protocol} dport ${compare(match.destinationPort.negate)} ${match.destinationPort.value}`);
+  if (match.packetMark)
+    words.push(`meta mark & ${hex(MARK_MASK)} ${compare(match.packetMark.negate)} ${hex(match.packetMark.value)}`);
   if (match.connectionMark !== undefined) words.push(`ct mark & ${hex(MARK_MASK)} == ${hex(match.connectionMark)}`);
   words.push('counter', verdictText(rule));
   return words.join(' ');
@@ -74,13 +91,20 @@ function nftRuleText(rule: Rule, family: Family, probes: ProbeAddresses): string
 function verdictText(rule: Rule): string {
   const { target } = rule;
   switch (target.kind) {
-    case 'redirect': return `redirect to :${target.port}`;
-    case 'accept': return 'accept';
-    case 'return': return 'return';
-    case 'set-connection-mark': return `ct mark set ct mark & ${hex(0xffffffff - MARK_MASK)} | ${hex(target.mark)}`;
-    case 'restore-packet-mark': return 'meta mark set ct mark';
-    case 'conntrack-zone': return `ct zone set ${target.zone}`;
-    default: return assertNever(target);
+    case 'redirect':
+      return `redirect to :${target.port}`;
+    case 'accept':
+      return 'accept';
+    case 'return':
+      return 'return';
+    case 'set-connection-mark':
+      return `ct mark set ct mark & ${hex(0xffffffff - MARK_MASK)} | ${hex(target.mark)}`;
+    case 'restore-packet-mark':
+      return 'meta mark set ct mark';
+    case 'conntrack-zone':
+      return `ct zone set ${target.zone}`;
+    default:
+      return assertNever(target);
   }
 }
 

@@ -33,8 +33,14 @@ after(() => rmSync(lockDirectory, { recursive: true, force: true }));
 
 /** What a namespace holds of rules, routes and settings, to compare before and after. */
 function inventory(place: NamespacePlace): Promise<string> {
-  const script = 'iptables-nft-save; ip6tables-nft-save; iptables-legacy-save; nft -s list ruleset; ip rule; ip -6 rule; ip route show table 100 2>/dev/null; cat /proc/sys/net/netfilter/nf_conntrack_tcp_loose';
-  return shell.run(place, ['sh', '-c', script]).then((text) => text.split('\n').filter((line) => /ISTIO|istio|15001|539|lookup 100|ambit|local default|^\d$/.test(line)).join('\n'));
+  const script =
+    'iptables-nft-save; ip6tables-nft-save; iptables-legacy-save; nft -s list ruleset; ip rule; ip -6 rule; ip route show table 100 2>/dev/null; cat /proc/sys/net/netfilter/nf_conntrack_tcp_loose';
+  return shell.run(place, ['sh', '-c', script]).then((text) =>
+    text
+      .split('\n')
+      .filter((line) => /ISTIO|istio|15001|539|lookup 100|ambit|local default|^\d$/.test(line))
+      .join('\n'),
+  );
 }
 
 for (const backend of backends) {
@@ -49,7 +55,10 @@ for (const backend of backends) {
     before(async () => {
       for (const one of [name, peer]) await mustRun(['ip', 'netns', 'add', one]);
       await mustRun(['ip', '-n', name, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', peer]);
-      for (const [one, address] of [[name, '10.77.0.1/24'], [peer, '10.77.0.2/24']] as const) {
+      for (const [one, address] of [
+        [name, '10.77.0.1/24'],
+        [peer, '10.77.0.2/24'],
+      ] as const) {
         await mustRun(['ip', '-n', one, 'address', 'add', address, 'dev', 'eth0']);
         for (const link of ['lo', 'eth0']) await mustRun(['ip', '-n', one, 'link', 'set', link, 'up']);
       }
@@ -61,9 +70,14 @@ for (const backend of backends) {
     });
 
     /** Runs a script of Node in a namespace; resolves with its lines as they come. */
-    function inNamespace(where: NamespacePlace, script: string): AsyncIterator<string> & { readonly child: ChildProcess } {
+    function inNamespace(
+      where: NamespacePlace,
+      script: string,
+    ): AsyncIterator<string> & { readonly child: ChildProcess } {
       const enter = where.kind === 'pod' ? where.enterPath : '';
-      const child = spawn('nsenter', [`--net=${enter}`, '--', process.execPath, '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const child = spawn('nsenter', [`--net=${enter}`, '--', process.execPath, '-e', script], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
       children.push(child);
       let rest = '';
       const lines: string[] = [];
@@ -86,9 +100,17 @@ for (const backend of backends) {
       assert.ok(await capture.isIntact(place, options, 'capture'));
       assert.equal(await capture.heal(place, options, 'capture'), 'intact');
 
-      const tamper = backend.name === 'nftables'
-        ? ['nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'istio-output']
-        : [`${backend.name === 'iptables-nft' ? 'iptables-nft' : 'iptables-legacy'}`, '-t', 'nat', '-D', 'ISTIO_OUTPUT', '1'];
+      const tamper =
+        backend.name === 'nftables'
+          ? ['nft', 'flush', 'chain', 'inet', 'istio-ambient-nat', 'istio-output']
+          : [
+              `${backend.name === 'iptables-nft' ? 'iptables-nft' : 'iptables-legacy'}`,
+              '-t',
+              'nat',
+              '-D',
+              'ISTIO_OUTPUT',
+              '1',
+            ];
       await shell.run(place, tamper);
       assert.equal(await backend.inspect(place, options, 'capture'), 'different');
       assert.equal(await capture.heal(place, options, 'capture'), 'repaired');
@@ -112,16 +134,30 @@ for (const backend of backends) {
 
     test('a guard left by a dead agent is cleared', async () => {
       await backend.guard(place);
-      assert.notEqual((await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])).stdout.match(/ambit-repair-guard/g), null);
+      assert.notEqual(
+        (
+          await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])
+        ).stdout.match(/ambit-repair-guard/g),
+        null,
+      );
       await capture.clearGuard(place);
-      assert.equal((await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])).stdout.match(/ambit-repair-guard/g), null);
+      assert.equal(
+        (
+          await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])
+        ).stdout.match(/ambit-repair-guard/g),
+        null,
+      );
     });
 
     test('connections outlive enrolment in either direction, new ones are captured, and both end as they began', async () => {
-      const echo = "require('net').createServer((c)=>{c.on('error',()=>{});c.pipe(c)}).listen(PORT,()=>console.log('up'))";
-      const client = "const c=require('net').connect(PORT,'HOST');c.on('connect',()=>console.log('connected'));c.on('data',(d)=>process.stdout.write(d));c.on('error',(e)=>console.log('error '+e.code));c.on('close',()=>console.log('closed'));process.stdin.on('data',(d)=>c.write(d))";
-      const fill = (text: string, port: number, host = ''): string => text.replace('PORT', String(port)).replace('HOST', host);
-      for (const where of [place, peerPlace]) assert.equal((await inNamespace(where, fill(echo, 8080)).next()).value, 'up');
+      const echo =
+        "require('net').createServer((c)=>{c.on('error',()=>{});c.pipe(c)}).listen(PORT,()=>console.log('up'))";
+      const client =
+        "const c=require('net').connect(PORT,'HOST');c.on('connect',()=>console.log('connected'));c.on('data',(d)=>process.stdout.write(d));c.on('error',(e)=>console.log('error '+e.code));c.on('close',()=>console.log('closed'));process.stdin.on('data',(d)=>c.write(d))";
+      const fill = (text: string, port: number, host = ''): string =>
+        text.replace('PORT', String(port)).replace('HOST', host);
+      for (const where of [place, peerPlace])
+        assert.equal((await inNamespace(where, fill(echo, 8080)).next()).value, 'up');
       const say = async (stream: ReturnType<typeof inNamespace>, word: string): Promise<void> => {
         stream.child.stdin?.write(`${word}\n`);
         assert.equal((await stream.next()).value, word);
@@ -141,7 +177,8 @@ for (const backend of backends) {
       for (const stream of [outbound, inbound, silent]) await say(stream, 'captured');
 
       // Stands in for ztunnel: whatever is redirected to 15001 is answered with a sign.
-      const stand = "require('net').createServer((c)=>{c.on('error',()=>{});c.on('data',(d)=>c.write('ztunnel '+d))}).listen(15001,()=>console.log('up'))";
+      const stand =
+        "require('net').createServer((c)=>{c.on('error',()=>{});c.on('data',(d)=>c.write('ztunnel '+d))}).listen(15001,()=>console.log('up'))";
       assert.equal((await inNamespace(place, stand).next()).value, 'up');
       const captured = inNamespace(place, fill(client, 8080, '10.77.0.2'));
       assert.equal((await captured.next()).value, 'connected');

@@ -35,7 +35,16 @@ export class ReturnPath {
     await this.#shell.run(place, ['sh', '-c', SET_LOOSE, 'sh', '0']);
     for (const family of await this.#usableFamilies(place)) {
       if (!(await this.#hasRule(place, family))) await this.#ip(place, family, ['rule', 'add', ...ruleWords()]);
-      await this.#ip(place, family, ['route', 'replace', 'local', 'default', 'dev', 'lo', 'table', String(RETURN_PATH.table)]);
+      await this.#ip(place, family, [
+        'route',
+        'replace',
+        'local',
+        'default',
+        'dev',
+        'lo',
+        'table',
+        String(RETURN_PATH.table),
+      ]);
     }
   }
 
@@ -43,7 +52,14 @@ export class ReturnPath {
     if ((await this.#settings(place)).tcpLoose === DEFAULT_TCP_LOOSE) return false;
     for (const family of await this.#usableFamilies(place)) {
       if (!(await this.#hasRule(place, family))) return false;
-      const routes = await this.#shell.attempt(place, ['ip', familyFlag(family), 'route', 'show', 'table', String(RETURN_PATH.table)]);
+      const routes = await this.#shell.attempt(place, [
+        'ip',
+        familyFlag(family),
+        'route',
+        'show',
+        'table',
+        String(RETURN_PATH.table),
+      ]);
       if (!routes.stdout.includes('local default dev lo')) return false;
     }
     return true;
@@ -54,7 +70,14 @@ export class ReturnPath {
     for (const family of this.#families) {
       while (await this.#hasRule(place, family)) await this.#ip(place, family, ['rule', 'del', ...ruleWords()]);
       // Fails when the table is empty, which is what is wanted.
-      await this.#shell.attempt(place, ['ip', familyFlag(family), 'route', 'flush', 'table', String(RETURN_PATH.table)]);
+      await this.#shell.attempt(place, [
+        'ip',
+        familyFlag(family),
+        'route',
+        'flush',
+        'table',
+        String(RETURN_PATH.table),
+      ]);
     }
     await this.#shell.run(place, ['sh', '-c', SET_LOOSE, 'sh', DEFAULT_TCP_LOOSE]);
   }
@@ -64,13 +87,22 @@ export class ReturnPath {
     return this.#families.filter((family) => family === 'v4' || hasIpv6);
   }
 
-  async #settings(place: NamespacePlace): Promise<{ readonly tcpLoose: string | undefined; readonly hasIpv6: boolean }> {
+  async #settings(
+    place: NamespacePlace,
+  ): Promise<{ readonly tcpLoose: string | undefined; readonly hasIpv6: boolean }> {
     const [tcpLoose, disableIpv6] = (await this.#shell.run(place, ['sh', '-c', READ_SETTINGS])).trim().split('\n');
     return { tcpLoose, hasIpv6: disableIpv6 === '0' };
   }
 
   async #hasRule(place: NamespacePlace, family: Family): Promise<boolean> {
-    const rules = await this.#shell.run(place, ['ip', familyFlag(family), 'rule', 'show', 'priority', String(RETURN_PATH.priority)]);
+    const rules = await this.#shell.run(place, [
+      'ip',
+      familyFlag(family),
+      'rule',
+      'show',
+      'priority',
+      String(RETURN_PATH.priority),
+    ]);
     return rules.includes(`fwmark ${markText(CONNECTION_MARK)} lookup ${RETURN_PATH.table}`);
   }
 
@@ -80,7 +112,14 @@ export class ReturnPath {
 }
 
 function ruleWords(): readonly string[] {
-  return ['fwmark', markText(CONNECTION_MARK), 'priority', String(RETURN_PATH.priority), 'lookup', String(RETURN_PATH.table)];
+  return [
+    'fwmark',
+    markText(CONNECTION_MARK),
+    'priority',
+    String(RETURN_PATH.priority),
+    'lookup',
+    String(RETURN_PATH.table),
+  ];
 }
 
 function familyFlag(family: Family): string {

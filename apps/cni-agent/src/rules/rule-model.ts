@@ -88,7 +88,12 @@ export function podRules(options: CaptureOptions, phase: CapturePhase): readonly
 function returnPathRules(): readonly Rule[] {
   const table = 'mangle';
   return [
-    { table, hook: 'prerouting', match: { packetMark: is(ZTUNNEL_MARK) }, target: { kind: 'set-connection-mark', mark: CONNECTION_MARK } },
+    {
+      table,
+      hook: 'prerouting',
+      match: { packetMark: is(ZTUNNEL_MARK) },
+      target: { kind: 'set-connection-mark', mark: CONNECTION_MARK },
+    },
     { table, hook: 'output', match: { connectionMark: CONNECTION_MARK }, target: { kind: 'restore-packet-mark' } },
   ];
 }
@@ -97,22 +102,58 @@ function captureRules(options: CaptureOptions): readonly Rule[] {
   const table = 'nat';
   const rules: Rule[] = [];
   for (const name of options.virtualInterfaces) {
-    rules.push({ table, hook: 'prerouting', match: { inInterface: name, protocol: 'tcp' }, target: redirect(ZTUNNEL_PORTS.outbound) });
-    rules.push({ table, hook: 'prerouting', match: { inInterface: name, protocol: 'tcp' }, target: { kind: 'return' } });
+    rules.push({
+      table,
+      hook: 'prerouting',
+      match: { inInterface: name, protocol: 'tcp' },
+      target: redirect(ZTUNNEL_PORTS.outbound),
+    });
+    rules.push({
+      table,
+      hook: 'prerouting',
+      match: { inInterface: name, protocol: 'tcp' },
+      target: { kind: 'return' },
+    });
   }
-  if (!options.ingressMode) rules.push({ table, hook: 'prerouting', match: { source: 'probe', protocol: 'tcp' }, target: accept });
+  if (!options.ingressMode)
+    rules.push({ table, hook: 'prerouting', match: { source: 'probe', protocol: 'tcp' }, target: accept });
   rules.push({ table, hook: 'output', match: { destination: is('probe'), protocol: 'tcp' }, target: accept });
   if (!options.ingressMode) {
-    const match: RuleMatch = { destination: not('loopback'), protocol: 'tcp', destinationPort: not(ZTUNNEL_PORTS.inboundHbone), packetMark: notFromZtunnel };
+    const match: RuleMatch = {
+      destination: not('loopback'),
+      protocol: 'tcp',
+      destinationPort: not(ZTUNNEL_PORTS.inboundHbone),
+      packetMark: notFromZtunnel,
+    };
     rules.push({ table, hook: 'prerouting', match, target: redirect(ZTUNNEL_PORTS.inboundPlaintext) });
   }
   if (options.dnsCapture) {
-    rules.push({ table, hook: 'output', match: { outInterface: not('lo'), protocol: 'udp', destinationPort: is(53), packetMark: notFromZtunnel }, target: redirect(ZTUNNEL_PORTS.dns) });
-    rules.push({ table, hook: 'output', match: { destination: not('loopback'), protocol: 'tcp', destinationPort: is(53), packetMark: notFromZtunnel }, target: redirect(ZTUNNEL_PORTS.dns) });
+    rules.push({
+      table,
+      hook: 'output',
+      match: { outInterface: not('lo'), protocol: 'udp', destinationPort: is(53), packetMark: notFromZtunnel },
+      target: redirect(ZTUNNEL_PORTS.dns),
+    });
+    rules.push({
+      table,
+      hook: 'output',
+      match: { destination: not('loopback'), protocol: 'tcp', destinationPort: is(53), packetMark: notFromZtunnel },
+      target: redirect(ZTUNNEL_PORTS.dns),
+    });
   }
   rules.push({ table, hook: 'output', match: { protocol: 'tcp', packetMark: is(CONNECTION_MARK) }, target: accept });
-  rules.push({ table, hook: 'output', match: { destination: not('loopback'), outInterface: is('lo') }, target: accept });
-  rules.push({ table, hook: 'output', match: { destination: not('loopback'), protocol: 'tcp', packetMark: notFromZtunnel }, target: redirect(ZTUNNEL_PORTS.outbound) });
+  rules.push({
+    table,
+    hook: 'output',
+    match: { destination: not('loopback'), outInterface: is('lo') },
+    target: accept,
+  });
+  rules.push({
+    table,
+    hook: 'output',
+    match: { destination: not('loopback'), protocol: 'tcp', packetMark: notFromZtunnel },
+    target: redirect(ZTUNNEL_PORTS.outbound),
+  });
   return rules;
 }
 
@@ -121,7 +162,12 @@ function dnsZoneRules(): readonly Rule[] {
   const table = 'raw';
   const target: RuleTarget = { kind: 'conntrack-zone', zone: DNS_ZONE };
   return [
-    { table, hook: 'output', match: { protocol: 'udp', destinationPort: is(53), packetMark: is(ZTUNNEL_MARK) }, target },
+    {
+      table,
+      hook: 'output',
+      match: { protocol: 'udp', destinationPort: is(53), packetMark: is(ZTUNNEL_MARK) },
+      target,
+    },
     { table, hook: 'prerouting', match: { protocol: 'udp', sourcePort: 53, packetMark: notFromZtunnel }, target },
   ];
 }

@@ -12,7 +12,9 @@ const ordinary: CaptureOptions = { ingressMode: false, dnsCapture: true, virtual
 const probes = DEFAULT_PROBE_ADDRESSES;
 
 test('an ordinary pod gets the rules of the contract in their order', () => {
-  assert.equal(renderApply(podRules(ordinary, 'capture'), 'v4', probes), `*mangle
+  assert.equal(
+    renderApply(podRules(ordinary, 'capture'), 'v4', probes),
+    `*mangle
 :ISTIO_PRERT - [0:0]
 :ISTIO_OUTPUT - [0:0]
 -A PREROUTING -j ISTIO_PRERT
@@ -42,7 +44,8 @@ COMMIT
 -A ISTIO_OUTPUT -p udp --dport 53 -m mark --mark 0x539/0xfff -j CT --zone 1
 -A ISTIO_PRERT -p udp --sport 53 -m mark ! --mark 0x539/0xfff -j CT --zone 1
 COMMIT
-`);
+`,
+  );
 });
 
 test('the second family differs in its addresses only', () => {
@@ -65,7 +68,10 @@ test('without DNS capture neither port 53 nor the raw table is touched', () => {
 
 test('nested interfaces are captured before anything else', () => {
   const text = renderApply(podRules({ ...ordinary, virtualInterfaces: ['k6t-net1'] }, 'capture'), 'v4', probes);
-  assert.match(text, /-A PREROUTING -j ISTIO_PRERT\n-A ISTIO_PRERT -i k6t-net1 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i k6t-net1 -p tcp -j RETURN\n/);
+  assert.match(
+    text,
+    /-A PREROUTING -j ISTIO_PRERT\n-A ISTIO_PRERT -i k6t-net1 -p tcp -j REDIRECT --to-ports 15001\n-A ISTIO_PRERT -i k6t-net1 -p tcp -j RETURN\n/,
+  );
 });
 
 test('a pod that is only carried has an empty nat chain and keeps the return path', () => {
@@ -76,7 +82,8 @@ test('a pod that is only carried has an empty nat chain and keeps the return pat
 });
 
 test('applying again adds no second jump, and removes surplus ones', () => {
-  const save = '*nat\n:OUTPUT ACCEPT [0:0]\n:ISTIO_OUTPUT - [0:0]\n-A OUTPUT -j ISTIO_OUTPUT\n-A OUTPUT -p udp -j ACCEPT\n-A OUTPUT -j ISTIO_OUTPUT\nCOMMIT\n';
+  const save =
+    '*nat\n:OUTPUT ACCEPT [0:0]\n:ISTIO_OUTPUT - [0:0]\n-A OUTPUT -j ISTIO_OUTPUT\n-A OUTPUT -p udp -j ACCEPT\n-A OUTPUT -j ISTIO_OUTPUT\nCOMMIT\n';
   const text = renderApply(podRules(ordinary, 'capture'), 'v4', probes, parseSave(save));
   const nat = text.slice(text.indexOf('*nat'), text.indexOf('*raw'));
   assert.equal(nat.match(/-D OUTPUT -j ISTIO_OUTPUT/g)?.length, 1);
@@ -85,13 +92,20 @@ test('applying again adds no second jump, and removes surplus ones', () => {
 });
 
 test('removal takes what is there and nothing else', () => {
-  assert.equal(renderRemoval(parseSave('*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d 10.0.0.1/32 -j ACCEPT\nCOMMIT\n')), '');
+  assert.equal(
+    renderRemoval(parseSave('*nat\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -d 10.0.0.1/32 -j ACCEPT\nCOMMIT\n')),
+    '',
+  );
   const save = '*mangle\n:ISTIO_PRERT - [0:0]\n-A PREROUTING -j ISTIO_PRERT\n-A ISTIO_PRERT -j RETURN\nCOMMIT\n';
-  assert.equal(renderRemoval(parseSave(save)), '*mangle\n-D PREROUTING -j ISTIO_PRERT\n-F ISTIO_PRERT\n-X ISTIO_PRERT\nCOMMIT\n');
+  assert.equal(
+    renderRemoval(parseSave(save)),
+    '*mangle\n-D PREROUTING -j ISTIO_PRERT\n-F ISTIO_PRERT\n-X ISTIO_PRERT\nCOMMIT\n',
+  );
 });
 
 test('two listings are the same state only when jumps, rules and order are', () => {
-  const one = '*nat\n:ISTIO_OUTPUT - [0:0]\n-A OUTPUT -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -p tcp -j ACCEPT\n-A ISTIO_OUTPUT -p udp -j ACCEPT\nCOMMIT\n';
+  const one =
+    '*nat\n:ISTIO_OUTPUT - [0:0]\n-A OUTPUT -j ISTIO_OUTPUT\n-A ISTIO_OUTPUT -p tcp -j ACCEPT\n-A ISTIO_OUTPUT -p udp -j ACCEPT\nCOMMIT\n';
   assert.ok(sameState(parseSave(one), parseSave(`# a comment\n${one}`)));
   assert.ok(!sameState(parseSave(one), parseSave(one.replace('-A OUTPUT -j ISTIO_OUTPUT\n', ''))));
   assert.ok(!sameState(parseSave(one), parseSave(one.replace('tcp', 'x').replace('udp', 'tcp').replace('x', 'udp'))));
@@ -103,14 +117,25 @@ test('nftables text is one transaction with a counter on each rule', () => {
   assert.equal(rules.filter((line) => !line.includes(' counter ')).length, 0);
   assert.match(text, /add table inet istio-ambient-nat\nflush table inet istio-ambient-nat\n/);
   assert.match(text, /add chain inet istio-ambient-mangle output { type route hook output priority -150;/);
-  assert.match(text, /istio-output ip daddr != 127\.0\.0\.1 meta l4proto tcp meta mark & 0xfff != 0x539 counter redirect to :15001\n.*ip6 daddr != ::1 meta l4proto tcp/);
+  assert.match(
+    text,
+    /istio-output ip daddr != 127\.0\.0\.1 meta l4proto tcp meta mark & 0xfff != 0x539 counter redirect to :15001\n.*ip6 daddr != ::1 meta l4proto tcp/,
+  );
   assert.match(text, /ct mark set ct mark & 0xfffff000 \| 0x111/);
 });
 
-test('the iptables variant is forced, or the kubelet\'s, or the one with rules, or the default', () => {
-  const nothing = { forced: undefined, nftSave: '', legacySave: '', defaultVersion: 'iptables v1.8.9 (nf_tables)' } as const;
+test("the iptables variant is forced, or the kubelet's, or the one with rules, or the default", () => {
+  const nothing = {
+    forced: undefined,
+    nftSave: '',
+    legacySave: '',
+    defaultVersion: 'iptables v1.8.9 (nf_tables)',
+  } as const;
   assert.equal(chooseVariant({ ...nothing, forced: 'legacy' }), 'legacy');
-  assert.equal(chooseVariant({ ...nothing, legacySave: '*mangle\n:KUBE-IPTABLES-HINT - [0:0]\n', nftSave: '-A INPUT -j DROP\n' }), 'legacy');
+  assert.equal(
+    chooseVariant({ ...nothing, legacySave: '*mangle\n:KUBE-IPTABLES-HINT - [0:0]\n', nftSave: '-A INPUT -j DROP\n' }),
+    'legacy',
+  );
   assert.equal(chooseVariant({ ...nothing, legacySave: '-A INPUT -j DROP\n' }), 'legacy');
   assert.equal(chooseVariant(nothing), 'nft');
   assert.equal(chooseVariant({ ...nothing, defaultVersion: 'iptables v1.8.9 (legacy)' }), 'legacy');

@@ -59,8 +59,10 @@ export class ZdsConnection implements PacketChannelHandler {
    * @throws ZdsError
    */
   request(request: ZdsRequest): Promise<void> {
-    if (this.#state === 'closed') return Promise.reject(new ZdsError('ZDS_CLOSED', 'the connection to ztunnel is closed'));
-    if (this.#queue.length >= MAX_QUEUED_REQUESTS) return Promise.reject(new ZdsError('ZDS_QUEUE_FULL', 'too many requests wait for ztunnel'));
+    if (this.#state === 'closed')
+      return Promise.reject(new ZdsError('ZDS_CLOSED', 'the connection to ztunnel is closed'));
+    if (this.#queue.length >= MAX_QUEUED_REQUESTS)
+      return Promise.reject(new ZdsError('ZDS_QUEUE_FULL', 'too many requests wait for ztunnel'));
     return new Promise((resolve, reject) => {
       this.#enqueue({ ...request, settle: (error) => (error ? reject(error) : resolve()) });
     });
@@ -87,7 +89,8 @@ export class ZdsConnection implements PacketChannelHandler {
     const lost = this.#outstanding ? [this.#outstanding, ...this.#queue] : this.#queue.slice();
     this.#outstanding = undefined;
     this.#queue.length = 0;
-    for (const request of lost) request.settle(new ZdsError('ZDS_CLOSED', `the connection to ztunnel ended: ${reason}`));
+    for (const request of lost)
+      request.settle(new ZdsError('ZDS_CLOSED', `the connection to ztunnel ended: ${reason}`));
     this.#events.onClosed(reason);
   }
 
@@ -97,9 +100,19 @@ export class ZdsConnection implements PacketChannelHandler {
     this.#state = 'serving';
     // One turn of the loop: what is added from here on queues up behind the snapshot.
     for (const entry of this.#events.snapshot()) {
-      this.#queue.push({ ...entry, settle: (error) => { if (error?.code === 'ZDS_REFUSED') this.#events.onSnapshotRefusal(error); } });
+      this.#queue.push({
+        ...entry,
+        settle: (error) => {
+          if (error?.code === 'ZDS_REFUSED') this.#events.onSnapshotRefusal(error);
+        },
+      });
     }
-    this.#enqueue({ packet: encodeSnapshotSent(), settle: (error) => { if (!error) this.#events.onSynced(); } });
+    this.#enqueue({
+      packet: encodeSnapshotSent(),
+      settle: (error) => {
+        if (!error) this.#events.onSynced();
+      },
+    });
   }
 
   #onAnswer(request: QueuedRequest, errorText: string): void {

@@ -8,7 +8,13 @@ import { AmbitError } from '@ambit/runtime';
  * - `ZDS_QUEUE_FULL`: too many requests are waiting.
  * - `ZDS_PROTOCOL`: the peer said something that is not allowed at this point.
  */
-export type ZdsErrorCode = 'ZDS_NO_ZTUNNEL' | 'ZDS_CLOSED' | 'ZDS_TIMEOUT' | 'ZDS_REFUSED' | 'ZDS_QUEUE_FULL' | 'ZDS_PROTOCOL';
+export type ZdsErrorCode =
+  | 'ZDS_NO_ZTUNNEL'
+  | 'ZDS_CLOSED'
+  | 'ZDS_TIMEOUT'
+  | 'ZDS_REFUSED'
+  | 'ZDS_QUEUE_FULL'
+  | 'ZDS_PROTOCOL';
 
 export class ZdsError extends AmbitError {
   constructor(code: ZdsErrorCode, message: string, cause?: unknown) {

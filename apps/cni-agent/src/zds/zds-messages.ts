@@ -36,7 +36,8 @@ export function encodeSnapshotSent(): Uint8Array {
 /** @throws ZdsError `ZDS_PROTOCOL` unless the packet is the hello of version 1. */
 export function decodeHello(packet: Uint8Array): void {
   const { version } = decode(() => fromBinary(zds.ZdsHelloSchema, packet), 'hello');
-  if (version !== zds.Version.V1) throw new ZdsError('ZDS_PROTOCOL', `ztunnel speaks ZDS version ${version}, this agent speaks 1`);
+  if (version !== zds.Version.V1)
+    throw new ZdsError('ZDS_PROTOCOL', `ztunnel speaks ZDS version ${version}, this agent speaks 1`);
 }
 
 /**

@@ -42,15 +42,19 @@ export class ZdsRegistry {
 
   /** Takes over a new channel; its packets and its end have to be given to what is returned. */
   accept(channel: PacketChannel): ZdsConnection {
-    const connection: ZdsConnection = new ZdsConnection(channel, {
-      snapshot: () => this.#events.snapshot().map(snapshotRequest),
-      onSnapshotRefusal: (error) => this.#events.onSnapshotRefusal(error),
-      onSynced: () => this.#events.onSynced(),
-      onClosed: (reason) => {
-        this.#connections.splice(this.#connections.indexOf(connection), 1);
-        this.#events.onDisconnected(this.#connections.length, reason);
+    const connection: ZdsConnection = new ZdsConnection(
+      channel,
+      {
+        snapshot: () => this.#events.snapshot().map(snapshotRequest),
+        onSnapshotRefusal: (error) => this.#events.onSnapshotRefusal(error),
+        onSynced: () => this.#events.onSynced(),
+        onClosed: (reason) => {
+          this.#connections.splice(this.#connections.indexOf(connection), 1);
+          this.#events.onDisconnected(this.#connections.length, reason);
+        },
       },
-    }, this.#clock);
+      this.#clock,
+    );
     this.#connections.push(connection);
     this.#events.onConnected(this.#connections.length);
     return connection;
@@ -66,7 +70,9 @@ export class ZdsRegistry {
   /** Resolves when every connected proxy has answered or is gone; a proxy that refuses is reported after all were told. */
   async del(uid: string): Promise<void> {
     const serving = this.#connections.filter((connection) => connection.isServing);
-    const results = await Promise.allSettled(serving.map((connection) => connection.request({ packet: encodeDel(uid) })));
+    const results = await Promise.allSettled(
+      serving.map((connection) => connection.request({ packet: encodeDel(uid) })),
+    );
     for (const result of results) {
       const error: unknown = result.status === 'rejected' ? result.reason : undefined;
       // A proxy that went away learns of the removal from its next snapshot.
@@ -80,5 +86,7 @@ export class ZdsRegistry {
 }
 
 function snapshotRequest({ workload, netnsFd }: SnapshotPod): ZdsRequest {
-  return netnsFd === undefined ? { packet: encodeKeep(workload.uid) } : { packet: encodeAdd(workload), passFd: netnsFd };
+  return netnsFd === undefined
+    ? { packet: encodeKeep(workload.uid) }
+    : { packet: encodeAdd(workload), passFd: netnsFd };
 }

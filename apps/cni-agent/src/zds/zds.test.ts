@@ -10,8 +10,15 @@ import { ZdsRegistry, type SnapshotPod } from './zds-registry.ts';
 const HELLO = Uint8Array.of(0x08, 0x01);
 const ACK = Uint8Array.of(0x0a, 0x00);
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
-const pod = (uid: string, netnsFd?: number): SnapshotPod => ({ workload: { uid, name: `n-${uid}`, namespace: 'ns', serviceAccount: 'sa' }, netnsFd });
-const refusal = (error: string): Uint8Array => toBinary(zds.WorkloadResponseSchema, create(zds.WorkloadResponseSchema, { payload: { case: 'ack', value: create(zds.AckSchema, { error }) } }));
+const pod = (uid: string, netnsFd?: number): SnapshotPod => ({
+  workload: { uid, name: `n-${uid}`, namespace: 'ns', serviceAccount: 'sa' },
+  netnsFd,
+});
+const refusal = (error: string): Uint8Array =>
+  toBinary(
+    zds.WorkloadResponseSchema,
+    create(zds.WorkloadResponseSchema, { payload: { case: 'ack', value: create(zds.AckSchema, { error }) } }),
+  );
 
 class FakeChannel implements PacketChannel {
   readonly sent: { readonly packet: string; readonly fd: number | undefined }[] = [];
@@ -29,16 +36,24 @@ class FakeChannel implements PacketChannel {
   }
 }
 
-function node(snapshot: readonly SnapshotPod[] = []): { registry: ZdsRegistry; clock: ManualClock; events: string[]; connect: () => FakeChannel } {
+function node(snapshot: readonly SnapshotPod[] = []): {
+  registry: ZdsRegistry;
+  clock: ManualClock;
+  events: string[];
+  connect: () => FakeChannel;
+} {
   const clock = new ManualClock();
   const events: string[] = [];
-  const registry = new ZdsRegistry({
-    snapshot: () => snapshot,
-    onConnected: (count) => events.push(`connected ${count}`),
-    onSynced: () => events.push('synced'),
-    onSnapshotRefusal: (error) => events.push(error.message),
-    onDisconnected: (count, reason) => events.push(`disconnected ${count}: ${reason}`),
-  }, clock);
+  const registry = new ZdsRegistry(
+    {
+      snapshot: () => snapshot,
+      onConnected: (count) => events.push(`connected ${count}`),
+      onSynced: () => events.push('synced'),
+      onSnapshotRefusal: (error) => events.push(error.message),
+      onDisconnected: (count, reason) => events.push(`disconnected ${count}: ${reason}`),
+    },
+    clock,
+  );
   const connect = (): FakeChannel => {
     const channel = new FakeChannel();
     channel.handler = registry.accept(channel);
@@ -51,7 +66,10 @@ test('messages have the bytes of the contract', () => {
   assert.equal(hex(encodeSnapshotSent()), '1a00');
   assert.equal(hex(encodeDel('u1')), '120412027531');
   assert.equal(hex(encodeKeep('u1')), '2a040a027531');
-  assert.equal(hex(encodeAdd({ uid: 'u1', name: 'n', namespace: 's', serviceAccount: 'a' })), '0a0f0a02753112090a016e1201731a0161');
+  assert.equal(
+    hex(encodeAdd({ uid: 'u1', name: 'n', namespace: 's', serviceAccount: 'a' })),
+    '0a0f0a02753112090a016e1201731a0161',
+  );
 });
 
 test('after the hello the snapshot is sent one pod at a time, then marked as complete', () => {
@@ -59,9 +77,15 @@ test('after the hello the snapshot is sent one pod at a time, then marked as com
   const ztunnel = connect();
   assert.equal(ztunnel.sent.length, 0);
   ztunnel.says(HELLO);
-  assert.deepEqual(ztunnel.sent.map(({ fd }) => fd), [7]);
+  assert.deepEqual(
+    ztunnel.sent.map(({ fd }) => fd),
+    [7],
+  );
   ztunnel.says(ACK);
-  assert.deepEqual(ztunnel.sent.map(({ fd }) => fd), [7, undefined]);
+  assert.deepEqual(
+    ztunnel.sent.map(({ fd }) => fd),
+    [7, undefined],
+  );
   assert.equal(ztunnel.sent[1]?.packet, hex(encodeKeep('b')));
   ztunnel.says(ACK);
   assert.equal(ztunnel.sent[2]?.packet, '1a00');
@@ -89,7 +113,10 @@ test('an addition waits its turn behind the snapshot and settles with its own an
   for (const answer of [ACK, ACK, refusal('no'), ACK]) ztunnel.says(answer);
   await assert.rejects(first, { code: 'ZDS_REFUSED', message: 'ztunnel refused: no' });
   await second;
-  assert.deepEqual(ztunnel.sent.map(({ fd }) => fd), [7, undefined, 8, 9]);
+  assert.deepEqual(
+    ztunnel.sent.map(({ fd }) => fd),
+    [7, undefined, 8, 9],
+  );
 });
 
 test('additions go to the newest proxy, removals to all', async () => {
@@ -112,7 +139,10 @@ test('additions go to the newest proxy, removals to all', async () => {
 
 test('without a proxy an addition fails and a removal is nothing', async () => {
   const { registry } = node();
-  await assert.rejects(registry.add(pod('a').workload, 5), { code: 'ZDS_NO_ZTUNNEL', message: 'no ztunnel connection' });
+  await assert.rejects(registry.add(pod('a').workload, 5), {
+    code: 'ZDS_NO_ZTUNNEL',
+    message: 'no ztunnel connection',
+  });
   await registry.del('a');
 });
 
@@ -126,7 +156,7 @@ test('a proxy without a hello is closed after five seconds', () => {
   assert.match(events[1] ?? '', /disconnected 0/);
 });
 
-test('a late answer closes the connection, so that it cannot be taken for the next one\'s', async () => {
+test("a late answer closes the connection, so that it cannot be taken for the next one's", async () => {
   const { registry, connect, clock } = node();
   const ztunnel = connect();
   ztunnel.says(HELLO);

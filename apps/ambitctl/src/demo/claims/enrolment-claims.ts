@@ -16,7 +16,14 @@ export const enrolmentClaims: ClaimGroup = {
   async prove(context) {
     const { lab, report, narrate } = context;
     const plain = await captureCall(lab, 'readable-before');
-    report(plaintextClaim('1.1', 'before enrolment the link between the nodes carries readable plaintext', plain, 'readable-before'));
+    report(
+      plaintextClaim(
+        '1.1',
+        'before enrolment the link between the nodes carries readable plaintext',
+        plain,
+        'readable-before',
+      ),
+    );
 
     await using early = await HeldConnection.open(lab, CLIENT, 'echo.shop', 9000);
     const restartsBefore = restarts(lab);
@@ -28,8 +35,20 @@ export const enrolmentClaims: ClaimGroup = {
     const secure = await captureCall(lab, 'secret-inside');
     report(tunnelClaim(secure));
     const words = await early.words();
-    report({ id: '1.3', text: 'connections opened before enrolment go on', observed: (await early.isAlive()) ? `still answers after ${words} words` : `broke: ${early.broken ?? 'no answer'}`, isProven: early.broken === undefined });
-    report({ id: '1.4', text: 'no pod is restarted', observed: `${restarts(lab) - restartsBefore} restarts`, isProven: restarts(lab) === restartsBefore });
+    report({
+      id: '1.3',
+      text: 'connections opened before enrolment go on',
+      observed: (await early.isAlive())
+        ? `still answers after ${words} words`
+        : `broke: ${early.broken ?? 'no answer'}`,
+      isProven: early.broken === undefined,
+    });
+    report({
+      id: '1.4',
+      text: 'no pod is restarted',
+      observed: `${restarts(lab) - restartsBefore} restarts`,
+      isProven: restarts(lab) === restartsBefore,
+    });
 
     await using tunnelled = await HeldConnection.open(lab, CLIENT, 'echo.shop', 9000);
     lab.setDataplaneMode('shop', undefined);
@@ -38,7 +57,12 @@ export const enrolmentClaims: ClaimGroup = {
     const back = await captureCall(lab, 'readable-again');
     report(plaintextClaim('1.5', 'removing the label goes back to plaintext', back, 'readable-again'));
     const survivors = [await early.isAlive(), await tunnelled.isAlive()];
-    report({ id: '1.6', text: 'connections opened before and inside the mesh outlive leaving it', observed: survivors.map((alive) => (alive ? 'alive' : 'broken')).join(' and '), isProven: survivors.every(Boolean) });
+    report({
+      id: '1.6',
+      text: 'connections opened before and inside the mesh outlive leaving it',
+      observed: survivors.map((alive) => (alive ? 'alive' : 'broken')).join(' and '),
+      isProven: survivors.every(Boolean),
+    });
     await proveUnderLoad(context);
   },
 };
@@ -59,7 +83,12 @@ async function proveUnderLoad({ lab, report, narrate, signal }: ClaimContext): P
   }
   const results = [await fresh.stop(), await kept.stop()];
   const [one, two] = results.map(describeLoad);
-  report({ id: '1.7', text: `enrolling and un-enrolling ${ROUNDS} times under a constant load loses no request`, observed: `new connections: ${one}; kept connections: ${two}`, isProven: results.every(({ ok, failed }) => ok > 0 && failed === 0) });
+  report({
+    id: '1.7',
+    text: `enrolling and un-enrolling ${ROUNDS} times under a constant load loses no request`,
+    observed: `new connections: ${one}; kept connections: ${two}`,
+    isProven: results.every(({ ok, failed }) => ok > 0 && failed === 0),
+  });
 }
 
 /** Captures the link while one request with a mark in its path goes over it. */
@@ -74,20 +103,37 @@ async function captureCall(lab: Lab, mark: string): Promise<CaptureSummary> {
 
 /** The control plane tells the nodes a moment after the annotation; a mesh that is open until then is not a fault. */
 async function waitForTunnel(lab: Lab): Promise<void> {
-  await lab.waitFor('a tunnel between the nodes', async () => !(await captureCall(lab, 'probe-for-tunnel')).contains('probe-for-tunnel'));
+  await lab.waitFor(
+    'a tunnel between the nodes',
+    async () => !(await captureCall(lab, 'probe-for-tunnel')).contains('probe-for-tunnel'),
+  );
 }
 
 function plaintextClaim(id: string, text: string, summary: CaptureSummary, mark: string): Claim {
   // A connection that is held from inside the mesh goes on in its tunnel; the request must not.
   const isProven = summary.contains(mark) && summary.bytesByPort.has(8_080);
-  return { id, text, observed: `${summary.packets} packets, ${ports(summary)}, the request can ${summary.contains(mark) ? '' : 'not '}be read`, isProven };
+  return {
+    id,
+    text,
+    observed: `${summary.packets} packets, ${ports(summary)}, the request can ${summary.contains(mark) ? '' : 'not '}be read`,
+    isProven,
+  };
 }
 
 function tunnelClaim(summary: CaptureSummary): Claim {
   // The connection that is held from before may still be seen on its own port.
   const others = [...summary.bytesByPort.keys()].filter((port) => port !== 15_008 && port !== 9_000);
-  const isProven = !summary.contains('secret-inside') && summary.bytesByPort.has(15_008) && others.length === 0 && summary.tlsVersions.every((version) => version === '1.3');
-  return { id: '1.2', text: 'with istio.io/dataplane-mode=ambient on the namespace, new connections are TLS 1.3 on port 15008 only', observed: `${ports(summary)}, TLS ${[...new Set(summary.tlsVersions)].join() || 'session kept from before'}, the request can ${summary.contains('secret-inside') ? '' : 'not '}be read`, isProven };
+  const isProven =
+    !summary.contains('secret-inside') &&
+    summary.bytesByPort.has(15_008) &&
+    others.length === 0 &&
+    summary.tlsVersions.every((version) => version === '1.3');
+  return {
+    id: '1.2',
+    text: 'with istio.io/dataplane-mode=ambient on the namespace, new connections are TLS 1.3 on port 15008 only',
+    observed: `${ports(summary)}, TLS ${[...new Set(summary.tlsVersions)].join() || 'session kept from before'}, the request can ${summary.contains('secret-inside') ? '' : 'not '}be read`,
+    isProven,
+  };
 }
 
 function ports({ bytesByPort }: CaptureSummary): string {

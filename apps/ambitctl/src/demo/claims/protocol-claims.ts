@@ -21,16 +21,84 @@ interface Trial {
 const curl = (...args: readonly string[]): readonly string[] => ['curl', '-sS', '-m', '10', ...args];
 
 const TRIALS: readonly Trial[] = [
-  { id: '4.1', text: 'service addresses (unmodified curl and nginx)', pod: 'shop/client', argv: curl('-4', 'http://web.shop/'), expect: (output) => output.startsWith('nginx for ') },
-  { id: '4.2', text: 'headless services', pod: 'bank/teller', argv: curl('http://ledger.bank:8080/'), expect: (output) => /"pod":"ledger-[01]"/.test(output) },
-  { id: '4.3', text: 'pod addresses, directly', pod: 'shop/client', argv: ['sh', '-c', 'exec curl -sS -m 10 "http://$1:8080/"', 'sh', '@bank/ledger-1'], expect: (output) => output.includes('"pod":"ledger-1"') },
-  { id: '4.4', text: 'redis (unmodified redis-server)', pod: 'bank/teller', argv: ['redis-cli', '-h', 'redis', 'ping'], expect: (output) => output.trim() === 'PONG' },
-  { id: '4.5', text: 'a server that speaks first (MySQL greeting)', pod: 'bank/teller', argv: ['sh', '-c', '(sleep 1; echo x) | timeout 8 curl -sS telnet://mysql:3306 | head -c 21 | tail -c 16'], expect: (output) => output.includes('8.0.36-ambit-lab') },
-  { id: '4.6', text: 'half-closed connections: the answer comes after the end of sending', pod: 'bank/teller', argv: ['@node', '@transfer', 'vault', '7000', 'take', '5000000'], expect: (output) => output.includes('"isIntact":true') },
-  { id: '4.7', text: '1 GB down, unchanged', pod: 'bank/teller', argv: ['@node', '@transfer', 'vault', '7000', 'give', String(GIGABYTE)], timeoutMs: 120_000, expect: (output) => output.includes('"isIntact":true') },
-  { id: '4.8', text: '1 GB up, unchanged', pod: 'bank/teller', argv: ['@node', '@transfer', 'vault', '7000', 'take', String(GIGABYTE)], timeoutMs: 120_000, expect: (output) => output.includes('"isIntact":true') },
-  { id: '4.9', text: 'IPv6, service and pod', pod: 'shop/client', argv: ['sh', '-c', 'curl -sS -m 10 -6 http://web.shop/ && curl -sS -m 10 "http://[$1]:8080/"', 'sh', '@@shop/echo'], expect: (output, lab) => output.includes(`nginx for ${lab.pod('shop/client').address.v6}`) && output.includes(`"client":"${lab.pod('shop/client').address.v6}"`), show: (output) => output.trim().replace('\n', '; ') },
-  { id: '4.10', text: 'a dual-stack service over IPv4 and IPv6', pod: 'shop/client', argv: ['sh', '-c', 'for v in -4 -6; do curl -sS -m 10 $v http://echo.shop/ || exit 1; echo; done'], expect: (output, lab) => output.includes(`"client":"${lab.pod('shop/client').address.v4}"`) && output.includes(`"client":"${lab.pod('shop/client').address.v6}"`), show: (output) => output.trim().replaceAll('\n', '; ') },
+  {
+    id: '4.1',
+    text: 'service addresses (unmodified curl and nginx)',
+    pod: 'shop/client',
+    argv: curl('-4', 'http://web.shop/'),
+    expect: (output) => output.startsWith('nginx for '),
+  },
+  {
+    id: '4.2',
+    text: 'headless services',
+    pod: 'bank/teller',
+    argv: curl('http://ledger.bank:8080/'),
+    expect: (output) => /"pod":"ledger-[01]"/.test(output),
+  },
+  {
+    id: '4.3',
+    text: 'pod addresses, directly',
+    pod: 'shop/client',
+    argv: ['sh', '-c', 'exec curl -sS -m 10 "http://$1:8080/"', 'sh', '@bank/ledger-1'],
+    expect: (output) => output.includes('"pod":"ledger-1"'),
+  },
+  {
+    id: '4.4',
+    text: 'redis (unmodified redis-server)',
+    pod: 'bank/teller',
+    argv: ['redis-cli', '-h', 'redis', 'ping'],
+    expect: (output) => output.trim() === 'PONG',
+  },
+  {
+    id: '4.5',
+    text: 'a server that speaks first (MySQL greeting)',
+    pod: 'bank/teller',
+    argv: ['sh', '-c', '(sleep 1; echo x) | timeout 8 curl -sS telnet://mysql:3306 | head -c 21 | tail -c 16'],
+    expect: (output) => output.includes('8.0.36-ambit-lab'),
+  },
+  {
+    id: '4.6',
+    text: 'half-closed connections: the answer comes after the end of sending',
+    pod: 'bank/teller',
+    argv: ['@node', '@transfer', 'vault', '7000', 'take', '5000000'],
+    expect: (output) => output.includes('"isIntact":true'),
+  },
+  {
+    id: '4.7',
+    text: '1 GB down, unchanged',
+    pod: 'bank/teller',
+    argv: ['@node', '@transfer', 'vault', '7000', 'give', String(GIGABYTE)],
+    timeoutMs: 120_000,
+    expect: (output) => output.includes('"isIntact":true'),
+  },
+  {
+    id: '4.8',
+    text: '1 GB up, unchanged',
+    pod: 'bank/teller',
+    argv: ['@node', '@transfer', 'vault', '7000', 'take', String(GIGABYTE)],
+    timeoutMs: 120_000,
+    expect: (output) => output.includes('"isIntact":true'),
+  },
+  {
+    id: '4.9',
+    text: 'IPv6, service and pod',
+    pod: 'shop/client',
+    argv: ['sh', '-c', 'curl -sS -m 10 -6 http://web.shop/ && curl -sS -m 10 "http://[$1]:8080/"', 'sh', '@@shop/echo'],
+    expect: (output, lab) =>
+      output.includes(`nginx for ${lab.pod('shop/client').address.v6}`) &&
+      output.includes(`"client":"${lab.pod('shop/client').address.v6}"`),
+    show: (output) => output.trim().replace('\n', '; '),
+  },
+  {
+    id: '4.10',
+    text: 'a dual-stack service over IPv4 and IPv6',
+    pod: 'shop/client',
+    argv: ['sh', '-c', 'for v in -4 -6; do curl -sS -m 10 $v http://echo.shop/ || exit 1; echo; done'],
+    expect: (output, lab) =>
+      output.includes(`"client":"${lab.pod('shop/client').address.v4}"`) &&
+      output.includes(`"client":"${lab.pod('shop/client').address.v6}"`),
+    show: (output) => output.trim().replaceAll('\n', '; '),
+  },
 ];
 
 export const protocolClaims: ClaimGroup = {
@@ -49,10 +117,16 @@ export const protocolClaims: ClaimGroup = {
 
 async function prove({ lab, report, signal }: ClaimContext, trial: Trial): Promise<void> {
   signal.throwIfAborted();
-  const result = await lab.exec(trial.pod, trial.argv.map((word) => fill(lab, word)), { timeoutMs: trial.timeoutMs ?? 20_000 });
+  const result = await lab.exec(
+    trial.pod,
+    trial.argv.map((word) => fill(lab, word)),
+    { timeoutMs: trial.timeoutMs ?? 20_000 },
+  );
   const output = result.stdout;
   const isProven = result.code === 0 && trial.expect(output, lab);
-  const shown = isProven ? (trial.show ?? firstLine)(output) : `code ${result.code}: ${firstLine(output)} ${result.stderr.trim().slice(0, 200)}`;
+  const shown = isProven
+    ? (trial.show ?? firstLine)(output)
+    : `code ${result.code}: ${firstLine(output)} ${result.stderr.trim().slice(0, 200)}`;
   report({ id: trial.id, text: trial.text, observed: shown, isProven });
 }
 
@@ -66,8 +140,16 @@ async function proveNames({ lab, report }: ClaimContext): Promise<void> {
     answers.push(`${name}: ${code === 0 ? stdout.split(/\s/, 1)[0] : 'not found'}`);
   }
   const asked = (await dnsRequests(lab)) - before;
-  const isProven = asked > 0 && answers.slice(0, 2).every((answer) => !answer.endsWith('not found')) && (answers.at(-1) ?? '').endsWith('not found');
-  report({ id: '4.11', text: 'names are resolved by the capture', observed: `${answers.join(', ')}; ${asked} queries answered by ztunnel`, isProven });
+  const isProven =
+    asked > 0 &&
+    answers.slice(0, 2).every((answer) => !answer.endsWith('not found')) &&
+    (answers.at(-1) ?? '').endsWith('not found');
+  report({
+    id: '4.11',
+    text: 'names are resolved by the capture',
+    observed: `${answers.join(', ')}; ${asked} queries answered by ztunnel`,
+    isProven,
+  });
 }
 
 async function dnsRequests(lab: Lab): Promise<number> {

@@ -19,7 +19,12 @@ export function readAccessLog(lab: Lab, process: string): readonly AccessLine[] 
     if (typeof parsed !== 'object' || parsed === null) continue;
     const fields = new Map<string, unknown>(Object.entries(parsed));
     const error = fields.get('error');
-    lines.push({ timeMs: Date.parse(String(fields.get('time'))), message: String(fields.get('message')), error: typeof error === 'string' ? error : undefined, fields });
+    lines.push({
+      timeMs: Date.parse(String(fields.get('time'))),
+      message: String(fields.get('message')),
+      error: typeof error === 'string' ? error : undefined,
+      fields,
+    });
   }
   return lines;
 }

@@ -28,7 +28,9 @@ export class LabProgram implements AsyncDisposable {
       this.#received.push(line);
       this.#child.emit('news');
     });
-    this.#child.stderr.on('data', (chunk: Buffer) => { this.#stderr += chunk.toString(); });
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr += chunk.toString();
+    });
     this.#child.stdin?.on('error', () => {});
     this.#child.on('close', () => {
       this.#isEnded = true;
@@ -40,7 +42,9 @@ export class LabProgram implements AsyncDisposable {
   async line(timeoutMs: number = ANSWER_TIMEOUT_MS): Promise<string | undefined> {
     const signal = AbortSignal.timeout(timeoutMs);
     while (this.#received.length === 0 && !this.#isEnded) await once(this.#child, 'news', { signal });
-    return this.#received.shift() ?? (this.#stderr === '' ? undefined : `broken ${this.#stderr.trim().split('\n').at(-1)}`);
+    return (
+      this.#received.shift() ?? (this.#stderr === '' ? undefined : `broken ${this.#stderr.trim().split('\n').at(-1)}`)
+    );
   }
 
   say(line: string): void {
@@ -138,14 +142,21 @@ export class LoadRun implements AsyncDisposable {
 
   /** `new`: each request on a connection of its own; `keep`: each worker keeps one. */
   constructor(lab: Lab, pod: string, url: string, workers: number, mode: 'new' | 'keep') {
-    this.#program = new LabProgram(lab, pod, [process.execPath, serviceFile(lab, 'load.ts'), url, String(workers), mode]);
+    this.#program = new LabProgram(lab, pod, [
+      process.execPath,
+      serviceFile(lab, 'load.ts'),
+      url,
+      String(workers),
+      mode,
+    ]);
   }
 
   /** Lets the requests in progress end; gives what came of all. */
   async stop(): Promise<LoadResult> {
     this.#program.endInput();
     const line = await this.#program.line(30_000);
-    if (line === undefined || line.startsWith('broken')) throw new Error(`the load ended without a result: ${line ?? ''}`);
+    if (line === undefined || line.startsWith('broken'))
+      throw new Error(`the load ended without a result: ${line ?? ''}`);
     // Our own program's line.
     const result: LoadResult = JSON.parse(line);
     return result;
@@ -158,6 +169,8 @@ export class LoadRun implements AsyncDisposable {
 
 /** One sentence about a load. */
 export function describeLoad({ ok, failed, slowestMs, failures, failedAt }: LoadResult): string {
-  const causes = Object.entries(failures).map(([cause, count]) => `${count}x ${cause}`).join(', ');
+  const causes = Object.entries(failures)
+    .map(([cause, count]) => `${count}x ${cause}`)
+    .join(', ');
   return `${ok} requests answered, ${failed} lost${causes === '' ? '' : ` (${causes}, at ${failedAt.slice(0, 3).join(', ')})`}, slowest ${slowestMs} ms`;
 }

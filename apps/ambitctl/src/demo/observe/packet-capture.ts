@@ -29,7 +29,20 @@ export class PacketCapture {
   static async start(lab: Lab): Promise<PacketCapture> {
     const [node] = lab.description.nodes;
     if (!node) throw new Error('a capture needs a node');
-    const child = lab.spawnOn(FABRIC, ['tcpdump', '-i', fabricLinkName(node), '-U', '--immediate-mode', '-s', '0', '-Z', 'root', '-w', '-', 'tcp and (net 10.244.0.0/16 or net fd44::/32)']);
+    const child = lab.spawnOn(FABRIC, [
+      'tcpdump',
+      '-i',
+      fabricLinkName(node),
+      '-U',
+      '--immediate-mode',
+      '-s',
+      '0',
+      '-Z',
+      'root',
+      '-w',
+      '-',
+      'tcp and (net 10.244.0.0/16 or net fd44::/32)',
+    ]);
     const capture = new PacketCapture(child);
     let complaint = '';
     for await (const chunk of child.stderr ?? []) {
@@ -74,7 +87,9 @@ export function summarise(packets: readonly CapturedPacket[]): CaptureSummary {
   return {
     packets: packets.length,
     bytesByPort,
-    tlsVersions: packets.filter(({ sourcePort }) => sourcePort === 15_008).flatMap(({ payload }) => serverHelloVersion(payload)),
+    tlsVersions: packets
+      .filter(({ sourcePort }) => sourcePort === 15_008)
+      .flatMap(({ payload }) => serverHelloVersion(payload)),
     contains: (text) => joined.some((bytes) => bytes.includes(text)),
   };
 }

@@ -19,7 +19,7 @@ const TCP = 6;
 /** The file is of this machine, so its numbers are little-endian. */
 export function readPackets(file: Buffer): readonly CapturedPacket[] {
   const packets: CapturedPacket[] = [];
-  for (let offset = FILE_HEADER_BYTES; offset + RECORD_HEADER_BYTES <= file.length; ) {
+  for (let offset = FILE_HEADER_BYTES; offset + RECORD_HEADER_BYTES <= file.length;) {
     const end = offset + RECORD_HEADER_BYTES + file.readUInt32LE(offset + 8);
     if (end > file.length) break;
     const packet = readFrame(file.subarray(offset + RECORD_HEADER_BYTES, end));
@@ -35,10 +35,18 @@ function readFrame(frame: Buffer): CapturedPacket | undefined {
   const packet = frame.subarray(ETHERNET_BYTES);
   if (type === ETHERTYPE_IPV4 && packet.length >= 20 && packet[9] === TCP) {
     const headerBytes = ((packet[0] ?? 0) & 0x0f) * 4;
-    return readSegment(packet.subarray(headerBytes, packet.readUInt16BE(2)), packet.subarray(12, 16), packet.subarray(16, 20));
+    return readSegment(
+      packet.subarray(headerBytes, packet.readUInt16BE(2)),
+      packet.subarray(12, 16),
+      packet.subarray(16, 20),
+    );
   }
   if (type === ETHERTYPE_IPV6 && packet.length >= 40 && packet[6] === TCP) {
-    return readSegment(packet.subarray(40, 40 + packet.readUInt16BE(4)), packet.subarray(8, 24), packet.subarray(24, 40));
+    return readSegment(
+      packet.subarray(40, 40 + packet.readUInt16BE(4)),
+      packet.subarray(8, 24),
+      packet.subarray(24, 40),
+    );
   }
   return undefined;
 }
