@@ -22,7 +22,7 @@ export class WireReader {
   /** Starts at `offset` of the given bytes and ends `length` later. */
   reset(bytes: Uint8Array, offset = 0, length: number = bytes.length - offset): this {
     if (offset + length > bytes.length) throw malformed('record ends outside of its segment');
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.position = offset;
     this.limit = offset + length;
     return this;

@@ -114,7 +114,7 @@ export class PodProxy implements PodScope {
   }
 
   #listen(port: number, onAccepted: (fd: Fd) => void, keepsAlive = false, address?: string): Fd {
-    const { packetMark, isIpv6Enabled, reusePort, originalSource, keepalive } = this.data.settings;
+    const { packetMark, isIpv6Enabled, reusePort, originalSource, keepalive, userTimeoutMs } = this.data.settings;
     const fd = io.tcpListen({
       ...(this.netnsFd === undefined ? {} : { netnsFd: this.netnsFd }),
       ...(packetMark === undefined ? {} : { mark: packetMark }),
@@ -132,6 +132,7 @@ export class PodProxy implements PodScope {
       io.setKeepalive(fd, keepalive.idleSec, keepalive.intervalSec, keepalive.probes);
     }
     const { loop, pending, takeMessages } = this.data;
+    if (keepsAlive && userTimeoutMs !== undefined) io.setUserTimeout(fd, userTimeoutMs);
     this.#listeners.push(new PodListener(loop, fd, pending, onAccepted, takeMessages));
     return fd;
   }

@@ -34,14 +34,16 @@ export interface PodSocketOptions {
   readonly netnsFd?: Fd;
   readonly mark?: number;
   readonly keepalive?: KeepaliveOptions;
+  readonly userTimeoutMs?: number;
 }
 
 /** Without the mark the pod's own redirection would catch the connection. */
 export function podSocketOptions({ netnsFd, data }: PodScope): PodSocketOptions {
-  const { packetMark, keepalive } = data.settings;
+  const { packetMark, keepalive, userTimeoutMs } = data.settings;
   return {
     ...(netnsFd === undefined ? {} : { netnsFd }),
     ...(packetMark === undefined ? {} : { mark: packetMark }),
     ...(keepalive === undefined ? {} : { keepalive }),
+    ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
   };
 }

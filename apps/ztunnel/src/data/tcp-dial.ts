@@ -23,6 +23,11 @@ export interface DialListener {
   onDialFailed(errno: number): void;
 }
 
+/** A connect, and how long sent data may stay unacknowledged before the connection counts as dead. */
+export interface DialOptions extends TcpConnectOptions {
+  readonly userTimeoutMs?: number;
+}
+
 /** A TCP connect in progress. */
 export class TcpDial implements IoHandler {
   readonly #loop: EventLoop;
@@ -32,7 +37,7 @@ export class TcpDial implements IoHandler {
   #isOver = false;
 
   /** Begins at once; the outcome comes in a later turn. */
-  constructor(loop: EventLoop, options: TcpConnectOptions, listener: DialListener) {
+  constructor(loop: EventLoop, options: DialOptions, listener: DialListener) {
     this.#loop = loop;
     this.#listener = listener;
     this.#fd = io.tcpConnect(options);
@@ -41,6 +46,7 @@ export class TcpDial implements IoHandler {
       this.#timer = loop.setTimer(0, { onTimer: () => this.#fail(errno) });
       return;
     }
+    if (options.userTimeoutMs !== undefined) io.setUserTimeout(this.#fd, options.userTimeoutMs);
     loop.add(this.#fd, EPOLLOUT, this);
     this.#timer = loop.setTimer(connectTimeoutMs, { onTimer: () => this.#fail(timedOut) });
   }
@@ -90,7 +96,7 @@ export class TcpDial implements IoHandler {
 export function dialApplication(
   loop: EventLoop,
   permit: Admitted,
-  options: Omit<TcpConnectOptions, 'port'>,
+  options: Omit<DialOptions, 'port'>,
   listener: DialListener,
 ): TcpDial {
   return new TcpDial(loop, { ...options, port: permit.context.destinationPort }, listener);

@@ -270,6 +270,15 @@ export class TwoNodes implements AsyncDisposable {
     if (message.kind === 'needCertificate' && this.answersCertificates) this.certificate(node, message.identity);
   }
 
+  /** A certificate of the mesh's CA, for a peer that the test plays itself. */
+  issue(identity: string): {
+    readonly certificateChainPem: string;
+    readonly privateKeyPem: string;
+    readonly rootsPem: string;
+  } {
+    return this.#ca.issue(identity);
+  }
+
   /** Gives a node a certificate; for another identity than asked for with `identityInside`. */
   certificate(node: string, identity: string, identityInside: string = identity): void {
     const material = { ...this.#ca.issue(identityInside), identity };
