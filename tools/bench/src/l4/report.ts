@@ -3,7 +3,7 @@ import type { ChartPanel } from '../bar-chart.ts';
 import { barChart, formatFigure } from '../bar-chart.ts';
 import { median, medianRatio } from '../statistics.ts';
 import { textTable } from '../text-table.ts';
-import type { Figure, Measured, Problem, ResyncFigures } from './figures.ts';
+import type { Figure, Measured, Problem } from './figures.ts';
 import { figures } from './figures.ts';
 
 export interface BenchResult {

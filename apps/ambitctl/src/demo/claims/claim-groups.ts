@@ -8,4 +8,12 @@ import { protocolClaims } from './protocol-claims.ts';
 import { refusalClaims } from './refusal-claims.ts';
 
 /** All groups, in the order in which they are shown. */
-export const claimGroups: readonly ClaimGroup[] = [enrolmentClaims, identityClaims, policyClaims, protocolClaims, outageClaims, refusalClaims, configurationClaims];
+export const claimGroups: readonly ClaimGroup[] = [
+  enrolmentClaims,
+  identityClaims,
+  policyClaims,
+  protocolClaims,
+  outageClaims,
+  refusalClaims,
+  configurationClaims,
+];
