@@ -9,6 +9,7 @@ import type { ChangeWaits } from './change-waits.ts';
 import type { RecordOutlets } from './connection-record.ts';
 import type { Demands } from './demands.ts';
 import type { HostResolver } from './host-resolver.ts';
+import type { HandshakeQuota } from './handshake-quota.ts';
 import type { PendingLimit } from './pending-limit.ts';
 
 /** What every connection of a data worker shares. One per thread. */
@@ -24,6 +25,7 @@ export interface DataContext {
   readonly authorized: AuthorizedConnections;
   /** Connections that are accepted but not carrying bytes yet. */
   readonly pending: PendingLimit;
+  readonly handshakes: HandshakeQuota;
   readonly outlets: RecordOutlets;
   readonly log: AccessLogWriter;
   /** Ports of the mesh itself; a connection to one of them would loop. */

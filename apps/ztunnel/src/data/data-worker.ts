@@ -17,6 +17,7 @@ import { ChangeWaits } from './change-waits.ts';
 import type { DataContext } from './data-context.ts';
 import { Demands } from './demands.ts';
 import { drainTimedOut } from './failure.ts';
+import { HandshakeQuota } from './handshake-quota.ts';
 import { HostResolver } from './host-resolver.ts';
 import { localWorkload } from './local-workload.ts';
 import { PendingLimit } from './pending-limit.ts';
@@ -26,6 +27,8 @@ import { UpdateQueue } from './update-queue.ts';
 
 /** Connections of one worker that are accepted but do not carry bytes yet. */
 const maxPending = 8192;
+/** Of them, handshakes of one source address that are not finished. A proxy has one tunnel to a pod, seldom more. */
+const maxHandshakesPerSource = 512;
 /** How often long connections bring their counters up to date. */
 const counterIntervalMs = 2000;
 /** How often retired series are looked for. */
@@ -80,6 +83,7 @@ export class DataWorker {
       demands: new Demands(post),
       authorized: new AuthorizedConnections(loop, policies),
       pending: new PendingLimit(maxPending),
+      handshakes: new HandshakeQuota(maxHandshakesPerSource),
       outlets: { metrics, log, flowSampleRate, nowMs: () => loop.nowMs, random: Math.random, post },
       log,
       illegalPorts,

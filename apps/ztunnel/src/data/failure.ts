@@ -78,6 +78,9 @@ const hboneFlags: Readonly<Record<HboneErrorCode, ResponseFlag>> = {
 /** Early denial: a connection that would come back to the mesh itself. */
 export const selfCall = 'attempted recursive call to ourselves';
 
+/** Early denial: the source has not finished the handshakes it began. */
+export const tooManyHandshakes = 'tls handshake error: too many unfinished handshakes from this address';
+
 /** Early denial: nothing is known of the pod that owns the listener. */
 export function unknownWorkload({ name, namespace, serviceAccount }: PodIdentity): string {
   return `failed to fetch information about local workload: ${serviceAccount}.${namespace} (${name})`;

@@ -10,7 +10,7 @@ import type { PeerIdentity } from '@ambit/policy';
 import { toAmbitError } from '@ambit/runtime';
 import type { Workload } from '@ambit/workload';
 import type { CertificateWaiter } from './certificates.ts';
-import { type Failure, identityFailure, unknownWorkload } from './failure.ts';
+import { type Failure, identityFailure, tooManyHandshakes, unknownWorkload } from './failure.ts';
 import { hboneSettings } from './hbone-options.ts';
 import { InboundRequest } from './inbound-request.ts';
 import { localWorkload, LocalWorkloadWait } from './local-workload.ts';
@@ -36,10 +36,19 @@ export class InboundHbone implements HboneServerHandler {
 
   /** Takes an accepted socket. */
   accept(fd: Fd): void {
-    new AcceptedSocket(this.#scope, fd, (tls) => {
+    const { handshakes, log } = this.#scope.data;
+    const source = io.peerAddress(fd);
+    if (!handshakes.enter(source.address)) {
+      log.denied(source, io.localAddress(fd), 'inbound', tooManyHandshakes);
+      io.close(fd);
+      return;
+    }
+    const onSettled = (): void => handshakes.leave(source.address);
+    const onReady = (tls: TlsContext): void => {
       // From here on the server owns the socket, and the handshake ends with onPeer or onHandshakeFailed.
-      this.#server.accept(fd, tls, this);
-    }).start();
+      this.#server.accept(fd, tls, new HandshakeHandler(this, onSettled));
+    };
+    new AcceptedSocket(this.#scope, fd, onReady, onSettled).start();
   }
 
   /** GOAWAY; streams go on. */
@@ -79,18 +88,50 @@ export class InboundHbone implements HboneServerHandler {
   }
 }
 
+/** The handler of one connection: says when its handshake is over, one way or the other. */
+class HandshakeHandler implements HboneServerHandler {
+  readonly #inner: HboneServerHandler;
+  readonly #onSettled: () => void;
+
+  constructor(inner: HboneServerHandler, onSettled: () => void) {
+    this.#inner = inner;
+    this.#onSettled = onSettled;
+  }
+
+  onPeer(connection: HboneServerConnection): boolean {
+    const isAccepted = this.#inner.onPeer(connection);
+    if (isAccepted) this.#onSettled();
+    return isAccepted;
+  }
+
+  onHandshakeFailed(connection: HboneServerConnection, error: HboneError): void {
+    this.#onSettled();
+    this.#inner.onHandshakeFailed(connection, error);
+  }
+
+  onConnect(stream: InboundStream): void {
+    this.#inner.onConnect(stream);
+  }
+
+  onClosed(connection: HboneServerConnection, error: HboneError | undefined): void {
+    this.#inner.onClosed(connection, error);
+  }
+}
+
 /** An accepted socket that waits for the certificate it needs. Counts as pending until its handshake ends. */
 class AcceptedSocket implements LiveConnection, CertificateWaiter {
   readonly direction = 'inbound';
   readonly #scope: PodScope;
   readonly #fd: Fd;
   readonly #onReady: (tls: TlsContext) => void;
+  readonly #onFailed: () => void;
   #cancelWait: (() => void) | undefined;
 
-  constructor(scope: PodScope, fd: Fd, onReady: (tls: TlsContext) => void) {
+  constructor(scope: PodScope, fd: Fd, onReady: (tls: TlsContext) => void, onFailed: () => void) {
     this.#scope = scope;
     this.#fd = fd;
     this.#onReady = onReady;
+    this.#onFailed = onFailed;
   }
 
   start(): void {
@@ -145,6 +186,7 @@ class AcceptedSocket implements LiveConnection, CertificateWaiter {
     data.log.denied(source, destination, 'inbound', reason);
     io.close(this.#fd);
     data.pending.leave();
+    this.#onFailed();
     data.outlets.metrics.sockets('destination').dec();
     this.#scope.remove(this);
   }
