@@ -1,15 +1,18 @@
 /** Runs the groups of claims in a lab of their own, and takes the lab down whatever happens. */
 import { once } from 'node:events';
 import { toAmbitError } from '@ambit/runtime';
+import { LabError } from '../lab/lab-error.ts';
 import { Lab } from '../lab/lab.ts';
 import { readLabFile } from '../lab/lab-file.ts';
-import { LabPaths } from '../lab/lab-names.ts';
+import { checkLabName, LabPaths } from '../lab/lab-names.ts';
 import { findLeftovers } from '../lab/sweep.ts';
 import type { Claim, ClaimGroup } from './claim.ts';
 import { claimGroups } from './claims/claim-groups.ts';
 
 export interface DemoOptions {
   readonly labFile: string;
+  /** Instead of the file's. */
+  readonly name?: string;
   /** As in the lab's description. */
   readonly ztunnelPrograms: Readonly<Record<string, string>>;
   readonly stateRoot: string;
@@ -20,9 +23,14 @@ export interface DemoOptions {
   readonly only: readonly string[] | undefined;
 }
 
+/** A group that hangs is a fault, too. */
+const GROUP_TIMEOUT_MS = 300_000;
+
 /** @returns true when every claim was proven and nothing was left behind. */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
-  const description = { ...readLabFile(options.labFile), ztunnelPrograms: options.ztunnelPrograms };
+  const file = readLabFile(options.labFile);
+  const name = options.name === undefined ? file.name : checkLabName(options.name);
+  const description = { ...file, name, ztunnelPrograms: options.ztunnelPrograms };
   const stopping = new AbortController();
   const interrupt = (): void => stopping.abort(new Error('interrupted'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, interrupt);
@@ -75,9 +83,12 @@ async function runGroup(
   say: (line: string) => void,
 ): Promise<void> {
   say(`\n${group.id}. ${group.title}`);
+  const deadline = AbortSignal.timeout(GROUP_TIMEOUT_MS);
+  const limited = AbortSignal.any([signal, deadline]);
   try {
-    const proof = group.prove({ lab, narrate, signal, report: (claim) => report(claims, say, claim) });
-    await (signal.aborted ? proof : Promise.race([proof, once(signal, 'abort')]));
+    const proof = group.prove({ lab, narrate, signal: limited, report: (claim) => report(claims, say, claim) });
+    await Promise.race([proof, ...(limited.aborted ? [] : [once(limited, 'abort')])]);
+    if (deadline.aborted) throw new LabError('NOT_READY', `did not end within ${GROUP_TIMEOUT_MS / 1_000} s`);
   } catch (cause) {
     report(claims, say, {
       id: `${group.id}.x`,

@@ -11,6 +11,8 @@ import { readPackets, type CapturedPacket } from './pcap-reader.ts';
 
 /** More than this is not kept; enough for any claim. */
 const MAX_BYTES = 64 * 1024 * 1024;
+const START_TIMEOUT_MS = 10_000;
+const STOP_TIMEOUT_MS = 2_000;
 
 export class PacketCapture {
   readonly #child: ChildProcess;
@@ -44,20 +46,40 @@ export class PacketCapture {
       'tcp and (net 10.244.0.0/16 or net fd44::/32)',
     ]);
     const capture = new PacketCapture(child);
-    let complaint = '';
-    for await (const chunk of child.stderr ?? []) {
-      complaint += String(chunk);
-      if (complaint.includes('listening on')) return capture;
-    }
-    throw new Error(`tcpdump does not work here: ${complaint.trim()}`);
+    await capture.#listening();
+    return capture;
   }
 
   /** Ends the capture; gives what was seen. */
   async stop(): Promise<CaptureSummary> {
-    const ended = once(this.#child, 'close');
-    this.#child.kill('SIGINT');
-    await ended;
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const closed = once(this.#child, 'close');
+      this.#child.kill('SIGINT');
+      const force = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await closed;
+      clearTimeout(force);
+    }
     return summarise(readPackets(Buffer.concat(this.#chunks)));
+  }
+
+  /** tcpdump says so when it takes packets. */
+  #listening(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let said = '';
+      const fail = (): void => {
+        this.#child.kill('SIGKILL');
+        reject(new Error(`tcpdump does not work here: ${said.trim() || 'it says nothing'}`));
+      };
+      const deadline = setTimeout(fail, START_TIMEOUT_MS);
+      this.#child.on('close', fail);
+      this.#child.stderr?.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (!said.includes('listening on')) return;
+        clearTimeout(deadline);
+        this.#child.off('close', fail);
+        resolve();
+      });
+    });
   }
 }
 
