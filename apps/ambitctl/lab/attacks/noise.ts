@@ -31,6 +31,8 @@ const findings = {
   opened: 0,
   refused: 0,
   closed: 0,
+  /** Of them, within the first half of the patience. */
+  closedSoon: 0,
   bytesBack: 0,
   firstBytes: '',
   errors: {} as Record<string, number>,
@@ -72,6 +74,7 @@ function misbehave(): Socket {
     left -= 1;
     if (!isOpen) findings.refused += 1;
     else findings.closed += 1;
+    if (isOpen && performance.now() - startMs < order.patienceMs / 2) findings.closedSoon += 1;
     findings.lastCloseMs = Math.round(performance.now() - startMs);
     findings.firstCloseMs ||= findings.lastCloseMs;
   });

@@ -70,7 +70,8 @@ async function proveOutage(
     narrate(`${names.join(', ')} gone`);
     during = await liveOn(lab, crowds);
   } finally {
-    for (const name of names) lab.process(name).start();
+    // Once interrupted, the lab is being taken down, and nothing may start any more.
+    if (!signal.aborted) for (const name of names) lab.process(name).start();
   }
   for (const name of names) await lab.process(name).waitReady(READY_TIMEOUT_MS);
   const after = await liveOn(lab, crowds);
