@@ -191,4 +191,9 @@ describe('the io layer', () => {
   test('raises the limit of open files', () => {
     assert.ok(io.raiseFileLimit() >= 1024);
   });
+
+  test('trims the C heap and says whether anything was free', () => {
+    const answer = io.trimHeap();
+    assert.ok(answer === 0 || answer === 1);
+  });
 });

@@ -79,6 +79,7 @@ type DirectCalls = Pick<
   | 'setKeepalive'
   | 'resetOnClose'
   | 'raiseFileLimit'
+  | 'trimHeap'
   | 'read'
   | 'write'
   | 'readvSpans'

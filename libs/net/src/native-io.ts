@@ -40,6 +40,11 @@ export interface NativeIo {
   netnsId(fd: number): string | undefined;
   /** Raises the soft limit of open files to the hard one; returns it. */
   raiseFileLimit(): number;
+  /**
+   * Gives free pages of the C heap back to the kernel; 1 if there were any. Takes a few milliseconds at most for a heap of
+   * tens of MiB, during which other threads that allocate wait.
+   */
+  trimHeap(): number;
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   write(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   /** Reads into parts of one buffer: `count` (at most 64) pairs of offset and length in `spans`. */

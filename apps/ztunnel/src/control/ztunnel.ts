@@ -19,6 +19,7 @@ import { type ConfigSource, startConfigSource } from './config-source.ts';
 import { buildMetric, xdsMetrics } from './control-metrics.ts';
 import { checkConfig, drainDeadlineMs, listenAddress } from './derived-settings.ts';
 import { nodeMetadata, withPrefix } from './environment-families.ts';
+import { HeapTrimmer } from './heap-trimmer.ts';
 import { closeServer, listen } from './http-listener.ts';
 import { runZdsClient } from './zds/zds-client.ts';
 import type { PodRegistry } from './zds/pod-registry.ts';
@@ -110,8 +111,10 @@ function startHousekeeping(parts: ZtunnelParts, scope: TaskScope): void {
   buildMetric(registry, config.istioVersion);
   const observed = observeProcess(registry);
   const timer = setInterval(() => registry.sweep(), SWEEP_MS).unref();
+  const trimmer = new HeapTrimmer();
   scope.defer(() => {
     clearInterval(timer);
+    trimmer[Symbol.dispose]();
     observed[Symbol.dispose]();
   });
 }

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HeapTrimmer } from './heap-trimmer.ts';
+
+const MIB = 1024 * 1024;
+
+test('the heap is trimmed when the process has grown since the last time, and not otherwise', () => {
+  let bytes = 100 * MIB;
+  let trims = 0;
+  using trimmer = new HeapTrimmer({
+    residentBytes: () => bytes,
+    trim: () => {
+      trims += 1;
+      bytes -= 2 * MIB;
+    },
+  });
+  const trimsAt = (grownBytes: number): number => {
+    bytes += grownBytes;
+    trimmer.check();
+    return trims;
+  };
+  assert.equal(trimsAt(0), 1);
+  assert.equal(trimsAt(2 * MIB), 1);
+  assert.equal(trimsAt(1 * MIB), 2);
+  assert.equal(trimsAt(-10 * MIB), 2);
+  assert.equal(trimsAt(3 * MIB), 3);
+});
