@@ -121,9 +121,11 @@ dependencies() {
   say "installing npm dependencies (once, about half a minute)"
   # npm leaves out optional packages whose `engines` the running Node does not meet, native parts of tools among them:
   # so npm itself runs on the pinned Node, whatever the system has.
+  # `npm ci` of npm 11 refuses a lock file without optional packages for other systems, which some registries do not
+  # carry; `install` takes what the lock says, and what came of it is compared with the lock below.
   PATH=$(dirname "$pinned"):$PATH NODE_NO_WARNINGS=1 \
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 ||
-    stop "npm ci failed (see above); check the network and type the command again"
+    npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 ||
+    stop "npm install failed (see above); check the network and type the command again"
   if [ ! -x node_modules/.bin/node ]; then
     # npm 9 makes this link, then removes it together with the package of the other architecture.
     for binary in node_modules/node-linux-*/bin/node; do
@@ -132,6 +134,7 @@ dependencies() {
   fi
   [ -x node_modules/.bin/node ] || stop "npm brought no Node 26 for $(uname -sm); Linux x86-64 and arm64 with glibc are supported"
   node_modules/.bin/node --version >/dev/null || stop "the pinned Node does not run here (see above)"
+  node_modules/.bin/node "$here/installed.mjs" >&2 || stop "node_modules is not what package-lock.json says; type: rm -rf node_modules, then the command again"
   echo "$key" >"$state/npm.key"
 }
 
