@@ -198,7 +198,8 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
     if (written < 0) return this.#onWriteError(written);
     this.bytesFromPeer += written;
     if (!this.#isRemoteDone || this.#stream.hasPending || this.#isWriteDone) return;
-    io.shutdownWrite(this.#fd);
+    // A socket that has given its end is closed now, which says the same.
+    if (!this.#isReadDone) io.shutdownWrite(this.#fd);
     this.#isWriteDone = true;
     if (this.#error !== undefined) this.#close();
     else this.#finishIfDone();

@@ -19,9 +19,6 @@ enum { ORIGINAL_DST_V4 = 80, ORIGINAL_DST_V6 = 80 };
 #ifndef IPV6_TRANSPARENT
 #define IPV6_TRANSPARENT 75
 #endif
-#ifndef IPV6_FREEBIND
-#define IPV6_FREEBIND 78
-#endif
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
@@ -109,14 +106,13 @@ static napi_value js_bind(napi_env env, napi_callback_info info) {
 
 /*
  * Asks for `source` as the connection's own address though it belongs to somebody else. Not having it is no error:
- * the connection then goes out with the address of its namespace (Spec: data-plane 2.9).
+ * the connection then goes out with the address of its namespace (Spec: data-plane 2.9). A transparent socket needs no
+ * FREEBIND on top: to the kernel either permits a foreign address.
  */
 static void spoof_source(int fd, const char *text, int family) {
   struct sockaddr_storage from;
   socklen_t size = parse_address(text, 0, &from);
   if (!size || from.ss_family != family || set_transparent(fd, family) < 0) return;
-  if (family == AF_INET6) set_int(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1);
-  else set_int(fd, IPPROTO_IP, IP_FREEBIND, 1);
   set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   if (bind(fd, (struct sockaddr *)&from, size) < 0) return; /* stays unbound: the kernel picks the address */
 }

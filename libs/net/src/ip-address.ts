@@ -63,14 +63,28 @@ export function parseIp(text: string): IpAddress | undefined {
 function parseV4(text: string): Uint8Array | undefined {
   if (text.length < 7 || text.length > 15) return undefined;
   const bytes = new Uint8Array(4);
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
-  for (const [i, part] of parts.entries()) {
-    if (!/^(?:0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bytes[i] = Number(part);
+  let at = 0;
+  let value = -1;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      // Zero may stand alone only.
+      if (value === 0) return undefined;
+      value = value < 0 ? digit : value * 10 + digit;
+      if (value > 255) return undefined;
+    } else {
+      if (digit !== dotDigit || value < 0 || at === 3) return undefined;
+      bytes[at++] = value;
+      value = -1;
+    }
   }
+  if (at !== 3 || value < 0) return undefined;
+  bytes[3] = value;
   return bytes;
 }
+
+/** A dot, counted from the character 0. */
+const dotDigit = 0x2e - 0x30;
 
 function parseV6(text: string): Uint8Array | undefined {
   if (text.length > 45) return undefined;

@@ -33,6 +33,8 @@ type ReadyPlan = Exclude<OutboundPlan, { kind: 'resolve' | 'rejected' }>;
 /** A host name may lead to another endpoint with another host name; not for ever. */
 const maxResolutions = 3;
 
+const noAddresses: ReadonlyMap<string, readonly string[]> = new Map();
+
 /**
  * A connection that the pod opened: source workload, plan, certificate, tunnel or plain dial, copy. Owns the accepted socket
  * until a bridge takes it.
@@ -46,7 +48,7 @@ export class OutboundConnection
   readonly #source: SocketAddress;
   readonly #target: SocketAddress;
   readonly #startMs: number;
-  readonly #resolved = new Map<string, readonly string[]>();
+  #resolved: ReadonlyMap<string, readonly string[]> = noAddresses;
   /** Ends what is being waited for. */
   #cancelWait: (() => void) | undefined;
   #isPending = true;
@@ -179,7 +181,7 @@ export class OutboundConnection
     }
     this.#scope.data.hosts.resolve(hostname, (addresses) => {
       if (this.#isOver) return;
-      this.#resolved.set(hostname, addresses);
+      this.#resolved = new Map([...this.#resolved, [hostname, addresses]]);
       this.#decide(source);
     });
   }
