@@ -113,10 +113,10 @@ export class MeshProcess {
 
   #command(): readonly string[] {
     const { netns, nodeDirectory, nameserver, repository } = this.#options;
-    const { program } = this.plan;
+    const { program, nodeOptions } = this.plan;
     const argv =
       program === undefined
-        ? [process.execPath, processEntry(repository, this.plan.entry), ...this.plan.args]
+        ? [process.execPath, ...(nodeOptions ?? []), processEntry(repository, this.plan.entry), ...this.plan.args]
         : [program, ...this.plan.args];
     mkdirSync(nodeDirectory, { recursive: true });
     if (!this.plan.usesNodeResolver || nameserver === undefined) return enclose({ netns }, argv);

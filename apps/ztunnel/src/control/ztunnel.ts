@@ -20,6 +20,7 @@ import { buildMetric, xdsMetrics } from './control-metrics.ts';
 import { checkConfig, drainDeadlineMs, listenAddress } from './derived-settings.ts';
 import { nodeMetadata, withPrefix } from './environment-families.ts';
 import { HeapTrimmer } from './heap-trimmer.ts';
+import { yieldToDataWorkers } from './thread-priority.ts';
 import { closeServer, listen } from './http-listener.ts';
 import { runZdsClient } from './zds/zds-client.ts';
 import type { PodRegistry } from './zds/pod-registry.ts';
@@ -58,6 +59,7 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
   const servers = await serveHttp(parts, readiness, () => quit.abort('POST /quitquitquit'));
   const synced = readiness.pend('state manager');
   await Promise.race([parts.workers?.ready(), failed.promise]);
+  yieldToDataWorkers();
   const source: ConfigSource = await startSource(parts, scope);
   log.info({ mode: config.mode, node: config.nodeName, version: config.istioVersion }, 'started');
   const { ready } = source;

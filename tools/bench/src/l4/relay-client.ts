@@ -42,9 +42,10 @@ export class RelayClient implements AsyncDisposable {
     while (!needed.every((file) => existsSync(file))) await delay(50, { signal });
     const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
     await issueCertificate(stateFolder, folder);
+    // Lowest priority: a control plane would not share the two cores with the load.
     const child = spawn(
       'nsenter',
-      [`--net=${fabricNetns}`, process.execPath, RELAY, stateFolder, folder, FABRIC_ADDRESS],
+      [`--net=${fabricNetns}`, 'nice', '-n', '19', process.execPath, RELAY, stateFolder, folder, FABRIC_ADDRESS],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const lines = createInterface({ input: child.stdout });
