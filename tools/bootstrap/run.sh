@@ -46,7 +46,7 @@ install_quietly() {
     return 1
   fi
   if [ -d /run/systemd/system ]; then
-    for service in nginx redis-server haproxy nftables; do
+    for service in nginx redis-server haproxy nats-server nftables; do
       case " $1 " in *" $service"*) systemctl disable --now "$service" >/dev/null 2>&1 || true ;; esac
     done
   fi

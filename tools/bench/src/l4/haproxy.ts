@@ -34,7 +34,7 @@ const TLS_FAR_PORT = 17_002;
 const HEAD = [
   'global',
   '  nbthread 1',
-  '  maxconn 20000',
+  '  maxconn 6000',
   'defaults',
   '  mode tcp',
   '  timeout connect 5s',
@@ -90,7 +90,11 @@ async function start(folder: string, hops: readonly Hop[], target: Target): Prom
   for (const hop of hops) {
     const file = join(folder, `${hop.name}.cfg`);
     writeFileSync(file, `${hop.config.join('\n')}\n`);
-    children.push(spawn('nsenter', [`--net=${hop.netns}`, 'haproxy', '-db', '-f', file], { stdio: 'ignore' }));
+    children.push(
+      spawn('nsenter', [`--net=${hop.netns}`, 'haproxy', '-db', '-q', '-f', file], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      }),
+    );
   }
   const pids = children.flatMap((child) => (child.pid === undefined ? [] : [child.pid]));
   if (pids.length !== hops.length)

@@ -2,10 +2,10 @@
  * Two data workers as real threads, each with a pod in its own network namespace behind the redirection rules of the
  * contract, joined by a link. The test plays the control plane and the applications.
  */
-import { mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { security, workload as api } from '@ambit/api';
@@ -252,6 +252,7 @@ export class TwoNodes implements AsyncDisposable {
     for (const server of this.#servers) server.close();
     for (const worker of Object.values(this.#workers)) worker.stop();
     this.#namespaces[Symbol.dispose]();
+    rmSync(dirname(this.#logPath), { recursive: true, force: true });
     await Promise.resolve();
   }
 
