@@ -41,3 +41,11 @@ export type { Service, ServicePort } from './resources/service.ts';
 export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entry.ts';
 export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
 export { podStatusFile, removePodStatus, writePodStatus, writeStatus, type PodStatusPart } from './status-writer.ts';
+export type { ReviewedPod, ReviewedToken } from './api/reviewed-token.ts';
+export {
+  TokenReviewer,
+  type TokenReviewClient,
+  type TokenReviewCounts,
+  type TokenReviewerOptions,
+  type TokenReviewVerdict,
+} from './api/token-review.ts';

@@ -19,8 +19,11 @@ const SCOPES: Readonly<Record<string, readonly string[]>> = {
   tool: ['shared', 'dataplane', 'controlplane', 'identity', 'node', 'tool'],
 };
 
-/** Single permissions beside the scope table: the node agent and the lab read Kubernetes resources. */
-const SCOPE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = { node: ['@ambit/kube'] };
+/** Single permissions beside the scope table: the node agent, the lab and the CA read Kubernetes resources. */
+const SCOPE_EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
+  node: ['@ambit/kube'],
+  identity: ['@ambit/kube'],
+};
 
 const TESTING = '@ambit/testing';
 
