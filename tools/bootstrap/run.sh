@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings everything a command needs, then runs it with the pinned Node:
-#   sh tools/bootstrap/run.sh start|test|bench|ambitctl|prepare [arguments]
+#   sh tools/bootstrap/run.sh start|test|bench|images|ambitctl|prepare [arguments]
 # Steps: Debian packages, npm dependencies, native addon, bundles. Each is skipped when nothing changed.
 # AMBIT_SKIP_PACKAGES=1 leaves Debian packages alone.
 set -eu
@@ -167,13 +167,14 @@ case $command in
     bundles
     exec node tools/bench/src/main.ts "$@"
     ;;
+  images) exec node tools/images/src/main.ts "$@" ;;
   ambitctl)
     bundles
     exec node apps/ambitctl/src/main.ts "$@"
     ;;
   prepare) say "ready" ;;
   *)
-    say "unknown command: $command (start, test, bench, ambitctl, prepare)"
+    say "unknown command: $command (start, test, bench, images, ambitctl, prepare)"
     exit 64
     ;;
 esac

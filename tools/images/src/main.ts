@@ -1,0 +1,92 @@
+/**
+ * `npm run images -- [app...] [--out dir] [--tag t] [--repository r] [--load-docker]`: writes one tar per image, which
+ * `docker load`, `ctr images import` and `kube-lab load-image` take, and its bill of materials beside it.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { APP_IMAGES, type BaseName } from './app-images.ts';
+import { ImageBuilder, type BuiltImage } from './build-image.ts';
+
+const root = join(import.meta.dirname, '../../..');
+// Written in this repository.
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const { values, positionals } = parseArgs({
+  options: {
+    out: { type: 'string', default: join(root, '.cache/images') },
+    tag: { type: 'string', default: version },
+    repository: { type: 'string', default: 'localhost/ambit' },
+    'load-docker': { type: 'boolean', default: false },
+    measure: { type: 'boolean', default: false },
+  },
+  allowPositionals: true,
+});
+
+const BASES: readonly BaseName[] = ['base', 'base-cni-agent'];
+const names = positionals.length > 0 ? positionals : APP_IMAGES.map(({ app }) => app);
+const apps = APP_IMAGES.filter(({ app }) => names.includes(app));
+const bases = BASES.filter((name) => names.includes(name));
+const unknown = names.filter((name) => ![...APP_IMAGES.map(({ app }) => app), ...BASES].includes(name));
+
+if (unknown.length > 0) {
+  process.stderr.write(
+    `images: unknown: ${unknown.join(', ')}; known: ${[...APP_IMAGES.map(({ app }) => app), ...BASES].join(', ')}\n`,
+  );
+  process.exit(64);
+}
+try {
+  build();
+} catch (cause) {
+  process.stderr.write(`images: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.exit(1);
+}
+
+function build(): void {
+  const out = resolve(values.out);
+  mkdirSync(out, { recursive: true });
+  if (apps.length > 0) {
+    const bundler = join(root, 'tools/bundle/src/main.ts');
+    execFileSync(process.execPath, [bundler, ...apps.map(({ app }) => app)], { stdio: 'inherit' });
+  }
+  const builder = new ImageBuilder({
+    root,
+    repository: values.repository,
+    tag: values.tag,
+    version,
+    revision: revisionOf(root),
+  });
+  for (const name of bases) write(out, name, builder.buildBase(name));
+  for (const image of apps) write(out, image.app, builder.buildApp(image));
+}
+
+function write(out: string, name: string, image: BuiltImage): void {
+  const tar = join(out, `${name}.tar`);
+  // Whoever reads the folder meanwhile sees whole files only.
+  writeFileSync(`${tar}.new`, image.archive);
+  renameSync(`${tar}.new`, tar);
+  writeFileSync(join(out, `${name}.spdx.json`), image.billOfMaterials);
+  const layers = image.layers.map(({ archive }) => mebibytes(archive.length)).join(' + ');
+  const packed = values.measure
+    ? `, ${mebibytes(image.layers.reduce((sum, { archive }) => sum + gzipSync(archive).length, 0))} compressed`
+    : '';
+  process.stdout.write(`${image.name} ${relative(process.cwd(), tar)} ${layers}${packed} ${image.id.slice(7, 19)}\n`);
+  if (values['load-docker']) execFileSync('docker', ['load', '--quiet', '--input', tar], { stdio: 'inherit' });
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}
+
+function revisionOf(folder: string): string | undefined {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
