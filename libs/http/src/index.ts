@@ -38,3 +38,12 @@ export type { AbuseBudget, AbuseKind, Http2AbuseLimits } from './http2-abuse-met
 export { Http2Error } from './http2-error.ts';
 export { canReceive, canSend, nextStreamState } from './stream-state.ts';
 export type { StreamEvent, StreamState } from './stream-state.ts';
+export { type BodyFraming, requestFraming, responseFraming } from './http1/body-framing.ts';
+export { ChunkDecoder, type ChunkSink } from './http1/chunk-decoder.ts';
+export { chunkSuffixBytes, frameChunk, maxChunkPrefixBytes, writeLastChunk } from './http1/chunk-writer.ts';
+export { asciiText, equalsLower, FieldSlices } from './http1/field-slices.ts';
+export { HeadBuilder } from './http1/head-builder.ts';
+export { Http1Decoder, type Http1Role, type Http1Sink } from './http1/http1-decoder.ts';
+export { type Http1Breach, Http1Error } from './http1/http1-error.ts';
+export { Http1Head, type Persistence } from './http1/http1-head.ts';
+export { defaultHttp1Limits, type Http1Limits } from './http1/http1-limits.ts';
