@@ -24,8 +24,12 @@ export type {
   PolicyOperation,
   PolicyRule,
   PolicySource,
+  PolicyTarget,
 } from './resources/authorization-policy.ts';
 export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
+export type { AllowedNamespaces, Gateway, GatewayAddress, GatewayListener } from './resources/gateway.ts';
+export type { GatewayClass } from './resources/gateway-class.ts';
+export { type LabelRequirement, type LabelSelector, matchesSelector } from './resources/label-selector.ts';
 export type { Namespace } from './resources/namespace.ts';
 export type { Node } from './resources/node.ts';
 export type { MutualTlsMode, PeerAuthentication } from './resources/peer-authentication.ts';
@@ -38,6 +42,7 @@ export type {
   ServiceEntryResolution,
 } from './resources/service-entry.ts';
 export type { Service, ServicePort } from './resources/service.ts';
+export type { StatusCondition } from './resources/status-condition.ts';
 export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entry.ts';
 export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
 export { podStatusFile, removePodStatus, writePodStatus, writeStatus, type PodStatusPart } from './status-writer.ts';

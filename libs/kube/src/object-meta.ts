@@ -21,6 +21,8 @@ export interface ObjectMeta {
   readonly uid: string | undefined;
   /** RFC 3339; files usually have none. */
   readonly creationTimestamp: string | undefined;
+  /** Counts changes of the spec; files usually have none. */
+  readonly generation?: number | undefined;
   readonly deletionTimestamp: string | undefined;
   readonly generateName: string | undefined;
   readonly ownerReferences: readonly OwnerReference[];
@@ -50,14 +52,7 @@ export function readObjectMeta(reader: ObjectReader, isNamespaced: boolean): Obj
   }
   if (namespace !== undefined && !isNamespaced)
     reader.warn('namespace', 'is ignored: this kind belongs to no namespace');
-  reader.ignore(
-    'resourceVersion',
-    'generation',
-    'managedFields',
-    'finalizers',
-    'selfLink',
-    'deletionGracePeriodSeconds',
-  );
+  reader.ignore('resourceVersion', 'managedFields', 'finalizers', 'selfLink', 'deletionGracePeriodSeconds');
   return {
     name,
     namespace: isNamespaced ? (namespace ?? 'default') : '',
@@ -65,6 +60,7 @@ export function readObjectMeta(reader: ObjectReader, isNamespaced: boolean): Obj
     annotations: reader.stringMap('annotations'),
     uid: reader.string('uid'),
     creationTimestamp: reader.string('creationTimestamp'),
+    generation: reader.integer('generation', 0, Number.MAX_SAFE_INTEGER),
     deletionTimestamp: reader.string('deletionTimestamp'),
     generateName: reader.string('generateName'),
     ownerReferences: reader.objects('ownerReferences', readOwnerReference),

@@ -5,6 +5,8 @@ import type { ReportCode } from './report.ts';
 /** Receives what is wrong with an object while it is read. `path` leads to the value, or to where it is missing. */
 export interface ProblemSink {
   problem(severity: 'error' | 'warning', code: ReportCode, path: Path, message: string): void;
+  /** True: nobody is told of unknown fields. For objects whose schema an API server has checked already. */
+  readonly allowsUnknownFields?: boolean;
 }
 
 /** A plain object of unknown content, as YAML or JSON gives it. */
@@ -83,6 +85,12 @@ export class ObjectReader {
     if (isWhole(value, min, max)) return value;
     this.error(name, `must be a whole number from ${min} to ${max}`);
     return undefined;
+  }
+
+  /** A whole number that may also be written as text, as JSON of 64-bit integers is. Anything else counts as absent. */
+  integerOrText(name: string): number | string | undefined {
+    const value = this.#take(name);
+    return typeof value === 'number' || typeof value === 'string' ? value : undefined;
   }
 
   port(name: string): number | undefined {
@@ -182,6 +190,7 @@ export class ObjectReader {
 
   /** Reports fields nobody asked for. Called by `object` and `objects`; call it yourself on a root reader. */
   finish(): void {
+    if (this.#sink.allowsUnknownFields === true) return;
     for (const name of Object.keys(this.#value)) {
       if (this.#known.has(name)) continue;
       const path = [...this.path, name];

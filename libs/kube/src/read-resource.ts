@@ -5,6 +5,8 @@ import { readObjectMeta, type ObjectMeta } from './object-meta.ts';
 import { objectName, type Resource, type ResourceKind } from './resource.ts';
 import { readAuthorizationPolicy, type Locate } from './resources/authorization-policy.ts';
 import { readEndpointSlice } from './resources/endpoint-slice.ts';
+import { readGateway } from './resources/gateway.ts';
+import { readGatewayClass } from './resources/gateway-class.ts';
 import { readNamespace } from './resources/namespace.ts';
 import { readNode } from './resources/node.ts';
 import { readPeerAuthentication } from './resources/peer-authentication.ts';
@@ -22,11 +24,14 @@ interface KindRule {
 
 const core = ['v1'];
 const security = ['security.istio.io/v1', 'security.istio.io/v1beta1'];
+const gatewayApi = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'];
 const networking = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'];
 
 const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   AuthorizationPolicy: { apiVersions: security, isNamespaced: true, read: readAuthorizationPolicy },
   EndpointSlice: { apiVersions: ['discovery.k8s.io/v1'], isNamespaced: true, read: readEndpointSlice },
+  Gateway: { apiVersions: gatewayApi, isNamespaced: true, read: readGateway },
+  GatewayClass: { apiVersions: gatewayApi, isNamespaced: false, read: readGatewayClass },
   Namespace: { apiVersions: core, isNamespaced: false, read: readNamespace },
   Node: { apiVersions: core, isNamespaced: false, read: readNode },
   PeerAuthentication: { apiVersions: security, isNamespaced: true, read: readPeerAuthentication },
@@ -41,6 +46,8 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
 export const resourceKinds: readonly ResourceKind[] = [
   'AuthorizationPolicy',
   'EndpointSlice',
+  'Gateway',
+  'GatewayClass',
   'Namespace',
   'Node',
   'PeerAuthentication',
@@ -126,6 +133,7 @@ const emptyMetadata: ObjectMeta = {
   annotations: {},
   uid: undefined,
   creationTimestamp: undefined,
+  generation: undefined,
   deletionTimestamp: undefined,
   generateName: undefined,
   ownerReferences: [],

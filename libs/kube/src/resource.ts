@@ -1,5 +1,7 @@
 import type { AuthorizationPolicy } from './resources/authorization-policy.ts';
 import type { EndpointSlice } from './resources/endpoint-slice.ts';
+import type { Gateway } from './resources/gateway.ts';
+import type { GatewayClass } from './resources/gateway-class.ts';
 import type { Namespace } from './resources/namespace.ts';
 import type { Node } from './resources/node.ts';
 import type { PeerAuthentication } from './resources/peer-authentication.ts';
@@ -13,6 +15,8 @@ import type { WorkloadEntry } from './resources/workload-entry.ts';
 export interface ResourceKinds {
   readonly AuthorizationPolicy: AuthorizationPolicy;
   readonly EndpointSlice: EndpointSlice;
+  readonly Gateway: Gateway;
+  readonly GatewayClass: GatewayClass;
   readonly Namespace: Namespace;
   readonly Node: Node;
   readonly PeerAuthentication: PeerAuthentication;

@@ -25,8 +25,8 @@ export function isDryRun(policy: AuthorizationPolicy): boolean {
 
 /** True when ztunnels are sent something for a policy. */
 export function isSent(policy: AuthorizationPolicy): boolean {
-  const { action, hasTargetRef } = policy.spec;
-  return !hasTargetRef && (action === 'ALLOW' || action === 'DENY') && !isDryRun(policy);
+  const { action, targets } = policy.spec;
+  return targets.length === 0 && (action === 'ALLOW' || action === 'DENY') && !isDryRun(policy);
 }
 
 /** What ztunnels are sent for a policy; undefined for nothing. Spec: control-plane.md sections 5.1 and 5.2. */

@@ -31,6 +31,8 @@ export function meshSources(graph: Graph): MeshSources {
   return {
     AuthorizationPolicy: collectionOf(graph, 'AuthorizationPolicy'),
     EndpointSlice: collectionOf(graph, 'EndpointSlice'),
+    Gateway: collectionOf(graph, 'Gateway'),
+    GatewayClass: collectionOf(graph, 'GatewayClass'),
     Namespace: collectionOf(graph, 'Namespace'),
     Node: collectionOf(graph, 'Node'),
     PeerAuthentication: collectionOf(graph, 'PeerAuthentication'),
@@ -62,6 +64,10 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.AuthorizationPolicy.set(resource);
     case 'EndpointSlice':
       return sources.EndpointSlice.set(resource);
+    case 'Gateway':
+      return sources.Gateway.set(resource);
+    case 'GatewayClass':
+      return sources.GatewayClass.set(resource);
     case 'Namespace':
       return sources.Namespace.set(resource);
     case 'Node':

@@ -24,7 +24,7 @@ export function policyFindings(
   settings: MeshSettings,
 ): readonly SourceReport[] {
   const { spec, metadata, origin } = policy;
-  if (spec.hasTargetRef) return [];
+  if (spec.targets.length > 0) return [];
   const title = `AuthorizationPolicy ${metadata.namespace}/${metadata.name}`;
   if (spec.action === 'AUDIT' || spec.action === 'CUSTOM') {
     return [

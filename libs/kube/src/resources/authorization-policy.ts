@@ -2,6 +2,7 @@ import { isCidrOrIp } from '../ip-literal.ts';
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readConditions, type StatusCondition } from './status-condition.ts';
 import { readSelector, type WorkloadSelector } from './workload-selector.ts';
 
 export const policyActions = ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'] as const;
@@ -39,15 +40,26 @@ export interface PolicyRule {
   readonly origin: Location;
 }
 
+/** What a policy of a waypoint or gateway is attached to. */
+export interface PolicyTarget {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Only of use to say that it cannot be crossed: a target is in the policy's own namespace. */
+  readonly namespace: string | undefined;
+}
+
 /** Who may call a workload. */
 export interface AuthorizationPolicy extends ResourceBase<'AuthorizationPolicy'> {
   readonly spec: {
     readonly selector: WorkloadSelector | undefined;
-    /** True when the policy is for a waypoint or gateway, not for ztunnel. */
-    readonly hasTargetRef: boolean;
+    /** When there are any, the policy is for waypoints and gateways, not for ztunnel. */
+    readonly targets: readonly PolicyTarget[];
     readonly action: PolicyAction;
     readonly rules: readonly PolicyRule[];
   };
+  readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
 /** Gives the place of a path within the object being read. */
@@ -59,36 +71,41 @@ export function readAuthorizationPolicy(
   origin: Location,
   locate: Locate,
 ): AuthorizationPolicy {
-  reader.ignore('status');
   const spec = reader.object('spec', (body) => readSpec(body, locate));
   return {
     kind: 'AuthorizationPolicy',
     metadata,
     origin,
-    spec: spec ?? { selector: undefined, hasTargetRef: false, action: 'ALLOW', rules: [] },
+    spec: spec ?? { selector: undefined, targets: [], action: 'ALLOW', rules: [] },
+    status: { conditions: readConditions(reader) },
   };
 }
 
 function readSpec(reader: ObjectReader, locate: Locate): AuthorizationPolicy['spec'] {
   reader.ignore('provider');
   const selector = readSelector(reader);
-  const single = reader.object('targetRef', readTargetRef) !== undefined;
-  const many = reader.objects('targetRefs', readTargetRef).length > 0;
-  if (selector !== undefined && (single || many)) {
+  const single = reader.object('targetRef', readTarget);
+  const targets = [...(single === undefined ? [] : [single]), ...reader.objects('targetRefs', readTarget)];
+  if (selector !== undefined && targets.length > 0) {
     reader.error('selector', 'cannot be combined with targetRefs; keep one of the two');
   }
   const action = reader.choice('action', policyActions) ?? 'ALLOW';
   return {
     selector,
-    hasTargetRef: single || many,
+    targets,
     action,
     rules: reader.objects('rules', (rule) => readRule(rule, locate)),
   };
 }
 
-function readTargetRef(reader: ObjectReader): string {
-  reader.ignore('group', 'namespace', 'sectionName');
-  return `${reader.requiredString('kind')}/${reader.requiredString('name')}`;
+function readTarget(reader: ObjectReader): PolicyTarget {
+  reader.ignore('sectionName');
+  return {
+    group: reader.string('group') ?? '',
+    kind: reader.requiredString('kind'),
+    name: reader.requiredString('name'),
+    namespace: reader.string('namespace'),
+  };
 }
 
 function readRule(reader: ObjectReader, locate: Locate): PolicyRule {

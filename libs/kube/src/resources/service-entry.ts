@@ -2,6 +2,7 @@ import { isCidrOrIp, isIpLiteral } from '../ip-literal.ts';
 import type { Location } from '../location.ts';
 import type { Labels, ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readConditionList, type StatusCondition } from './status-condition.ts';
 import { readWorkloadEntrySpec, type WorkloadEntrySpec } from './workload-entry.ts';
 
 export const serviceEntryResolutions = ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'] as const;
@@ -33,21 +34,28 @@ export interface ServiceEntry extends ResourceBase<'ServiceEntry'> {
     readonly workloadSelector: Labels | undefined;
     readonly subjectAltNames: readonly string[];
   };
-  readonly status: { readonly addresses: readonly AllocatedAddress[] };
+  readonly status: { readonly addresses: readonly AllocatedAddress[]; readonly conditions: readonly StatusCondition[] };
 }
 
 const hostName = /^(\*\.)?[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?(\.[a-zA-Z0-9_]([-a-zA-Z0-9_]*[a-zA-Z0-9_])?)*\.?$/;
 
 export function readServiceEntry(reader: ObjectReader, metadata: ObjectMeta, origin: Location): ServiceEntry {
   const spec = reader.requiredObject('spec', readSpec);
-  const addresses = reader.object('status', (status) => {
-    status.ignore('conditions', 'validationMessages', 'observedGeneration');
-    return status.objects('addresses', (address) => ({
+  const status = reader.object('status', (body) => {
+    body.ignore('validationMessages', 'observedGeneration');
+    const addresses = body.objects('addresses', (address) => ({
       value: address.requiredString('value'),
       host: address.string('host') ?? '',
     }));
+    return { addresses, conditions: readConditionList(body) };
   });
-  return { kind: 'ServiceEntry', metadata, origin, spec: spec ?? emptySpec, status: { addresses: addresses ?? [] } };
+  return {
+    kind: 'ServiceEntry',
+    metadata,
+    origin,
+    spec: spec ?? emptySpec,
+    status: status ?? { addresses: [], conditions: [] },
+  };
 }
 
 const emptySpec: ServiceEntry['spec'] = {

@@ -2,6 +2,7 @@ import { isIpLiteral } from '../ip-literal.ts';
 import type { Location } from '../location.ts';
 import type { Labels, ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readConditions, type StatusCondition } from './status-condition.ts';
 
 export interface ServicePort {
   readonly name: string | undefined;
@@ -28,6 +29,7 @@ export interface Service extends ResourceBase<'Service'> {
     readonly internalTrafficPolicy: 'Cluster' | 'Local';
     readonly trafficDistribution: string | undefined;
   };
+  readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
 const otherSpecFields =
@@ -37,9 +39,9 @@ const otherSpecFields =
   );
 
 export function readService(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Service {
-  reader.ignore('status');
   const spec = reader.requiredObject('spec', readSpec);
-  return { kind: 'Service', metadata, origin, spec: spec ?? emptySpec };
+  const status = { conditions: readConditions(reader, 'loadBalancer') };
+  return { kind: 'Service', metadata, origin, spec: spec ?? emptySpec, status };
 }
 
 const emptySpec: Service['spec'] = {

@@ -1,6 +1,7 @@
 import type { Location } from '../location.ts';
 import type { Labels, ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readConditions, type StatusCondition } from './status-condition.ts';
 
 /** A workload outside Kubernetes; also the shape of an endpoint written inside a ServiceEntry. */
 export interface WorkloadEntrySpec {
@@ -17,12 +18,13 @@ export interface WorkloadEntrySpec {
 
 export interface WorkloadEntry extends ResourceBase<'WorkloadEntry'> {
   readonly spec: WorkloadEntrySpec;
+  readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
 export function readWorkloadEntry(reader: ObjectReader, metadata: ObjectMeta, origin: Location): WorkloadEntry {
-  reader.ignore('status');
   const spec = reader.requiredObject('spec', readWorkloadEntrySpec);
-  return { kind: 'WorkloadEntry', metadata, origin, spec: spec ?? emptySpec };
+  const status = { conditions: readConditions(reader) };
+  return { kind: 'WorkloadEntry', metadata, origin, spec: spec ?? emptySpec, status };
 }
 
 const emptySpec: WorkloadEntrySpec = {
