@@ -172,9 +172,11 @@ case $command in
     bundles
     exec node apps/ambitctl/src/main.ts "$@"
     ;;
+  kube-lab) exec node tools/kube-lab/src/main.ts "$@" ;;
+  e2e) exec node tools/e2e/src/main.ts "$@" ;;
   prepare) say "ready" ;;
   *)
-    say "unknown command: $command (start, test, bench, images, ambitctl, prepare)"
+    say "unknown command: $command (start, test, bench, images, ambitctl, kube-lab, e2e, prepare)"
     exit 64
     ;;
 esac

@@ -1,10 +1,13 @@
 /** The rings of tests: what each runs, and when it cannot run. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, rmSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { runChild } from './child.ts';
+import { runClusterRing } from './cluster-ring.ts';
+import { runDockerRing } from './docker-ring.ts';
+import { failRing, runSerial, skipFiles } from './serial-ring.ts';
 import { EMPTY_SUMMARY, mergeSummaries, parseSummary, type TestSummary } from './test-summary.ts';
-import { testFiles } from './test-files.ts';
+import { PROJECTS, testFiles } from './test-files.ts';
 
 /** One ring. `run` never rejects for failing tests. */
 export interface Ring {
@@ -19,9 +22,9 @@ export const RINGS: readonly Ring[] = [
   { name: 'sanitizer', what: 'the native addon under AddressSanitizer and UBSan', run: runSanitizer },
   { name: 'netns', what: 'real network namespaces, one file after the other', run: runNetns },
   { name: 'interop', what: 'other implementations as peers, where the machine has them', run: runInterop },
+  { name: 'cluster', what: 'a real Kubernetes API server without nodes', run: runClusterRing },
+  { name: 'docker', what: 'containers on a Docker engine', run: runDockerRing },
 ];
-
-const PROJECTS = '{apps,libs,tools}/*';
 
 async function runUnit(root: string): Promise<TestSummary> {
   const folder = join(root, '.cache/tests/unit');
@@ -33,7 +36,7 @@ async function runUnit(root: string): Promise<TestSummary> {
   const files = globSync('**/*.json', { cwd: folder });
   const summary = mergeSummaries(files.map((file) => parseSummary(readFileSync(join(folder, file), 'utf8'))));
   // A project whose runner crashed leaves no counts; that must not look like success.
-  return code !== 0 && summary.failed === 0 ? fail(summary, `nx ended with exit code ${code}`) : summary;
+  return code !== 0 && summary.failed === 0 ? failRing(summary, `nx ended with exit code ${code}`) : summary;
 }
 
 async function runNetns(root: string): Promise<TestSummary> {
@@ -56,39 +59,14 @@ async function runSanitizer(root: string): Promise<TestSummary> {
   if (libraries.length < 2)
     return skipFiles(root, files, 'the C compiler has no sanitizer libraries (apt-get install gcc)');
   const code = await runChild('sh', [build, '--sanitize'], { cwd: root });
-  if (code !== 0) return fail(EMPTY_SUMMARY, 'the sanitizer build of the addon failed');
+  if (code !== 0) return failRing(EMPTY_SUMMARY, 'the sanitizer build of the addon failed');
   // Node and V8 do not free everything at exit, so leaks are looked for by counting in the tests instead.
   const env = {
     LD_PRELOAD: libraries.join(' '),
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:handle_segv=0',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   };
-  return runSerial(root, 'sanitizer', files, ['--conditions=ambit-sanitize'], env);
-}
-
-async function runSerial(
-  root: string,
-  ring: string,
-  files: readonly string[],
-  execArgv: readonly string[] = [],
-  env: Readonly<Record<string, string>> = {},
-): Promise<TestSummary> {
-  if (files.length === 0) return EMPTY_SUMMARY;
-  const summaryFile = join(root, `.cache/tests/${ring}.json`);
-  rmSync(summaryFile, { force: true });
-  const runner = join(import.meta.dirname, 'serial.ts');
-  const code = await runChild(process.execPath, [...execArgv, runner, summaryFile, ...files], { cwd: root, env });
-  if (!existsSync(summaryFile))
-    return fail(EMPTY_SUMMARY, `the ${ring} ring ended with exit code ${code} without counts`);
-  return parseSummary(readFileSync(summaryFile, 'utf8'));
-}
-
-function skipFiles(root: string, files: readonly string[], reason: string): TestSummary {
-  return { ...EMPTY_SUMMARY, skipped: files.map((file) => ({ name: relative(root, file), reason })) };
-}
-
-function fail(summary: TestSummary, failure: string): TestSummary {
-  return { ...summary, failed: summary.failed + 1, failures: [...summary.failures, failure] };
+  return runSerial(root, 'sanitizer', files, { execArgv: ['--conditions=ambit-sanitize'], env });
 }
 
 function sanitizerLibrary(name: string): string | undefined {

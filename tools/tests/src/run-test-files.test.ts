@@ -73,4 +73,6 @@ test('the ring follows from the name of the file', () => {
   assert.equal(ringOf('libs/net/src/a.test.ts'), 'unit');
   assert.equal(ringOf('libs/net/src/a.netns.test.ts'), 'netns');
   assert.equal(ringOf('libs/net/src/a.interop.test.ts'), 'interop');
+  assert.equal(ringOf('libs/kube/src/a.cluster.test.ts'), 'cluster');
+  assert.equal(ringOf('apps/ca/src/a.docker.test.ts'), 'docker');
 });

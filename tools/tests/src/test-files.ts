@@ -3,12 +3,16 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Rings that consist of files. */
-export type FileRing = 'unit' | 'netns' | 'interop';
+export type FileRing = 'unit' | 'netns' | 'interop' | 'cluster' | 'docker';
+
+const RINGS_BY_SUFFIX: readonly FileRing[] = ['netns', 'interop', 'cluster', 'docker'];
+
+/** Folders of all projects. */
+export const PROJECTS = '{apps,libs,tools}/*';
 
 /** The ring of a file, by its name. */
 export function ringOf(path: string): FileRing {
-  if (path.endsWith('.netns.test.ts')) return 'netns';
-  return path.endsWith('.interop.test.ts') ? 'interop' : 'unit';
+  return RINGS_BY_SUFFIX.find((ring) => path.endsWith(`.${ring}.test.ts`)) ?? 'unit';
 }
 
 /** Absolute paths of a ring's files below the project folders, sorted. */

@@ -1,0 +1,15 @@
+export { type Cluster, type LabMachines } from './cluster/cluster.ts';
+export { ExistingCluster } from './cluster/existing-cluster.ts';
+export { LabCluster, type LabOptions } from './cluster/lab-cluster.ts';
+export { type LabDescription, type ProxyMode, proxyModes } from './cluster/lab-description.ts';
+export { DockerEngine } from './docker/docker-engine.ts';
+export { type ProgramName, programNames } from './build/go-programs.ts';
+export { goVersion } from './build/go-toolchain.ts';
+export { imageNames } from './build/base-images.ts';
+export { buildLab, type BuildOptions } from './build/lab-builder.ts';
+export { type ImageDescription, writeImage } from './image/image-archive.ts';
+export { type LayerSource, parseLayerSource } from './image/layer-source.ts';
+export { KubeLabError, type KubeLabErrorCode } from './kube-lab-error.ts';
+export { CachePaths } from './lab-paths.ts';
+export { type LabSettings, readLabSettings } from './lab-settings.ts';
+export { type Progress, printProgress } from './progress.ts';
