@@ -20,8 +20,8 @@ export interface AppImage {
 /** Where the bundle lies in each image. */
 export const APP_FOLDER = 'app';
 
-/** Where the node agent's image carries the plugin that it installs on its node. */
-export const CNI_PLUGIN_PATH = 'opt/cni/bin/ambit-cni';
+/** Static programs beside the node agent's bundle: the plugin that it installs on its node, and its look into namespaces. */
+export const AGENT_PROGRAMS: readonly string[] = ['ambit-cni', 'ambit-netns'];
 
 /** V8's heaps sized for one process of many: some 15 MiB less after load, and nothing that a benchmark shows. */
 const SMALL_HEAPS = ['--optimize-for-size', '--heap-growing-percent=30'];

@@ -1,9 +1,10 @@
 /** Builds the image of one app, or one of the bases, from what lies on this machine. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   APP_FOLDER,
-  CNI_PLUGIN_PATH,
+  AGENT_PROGRAMS,
   entrypoint,
   imageName,
   labels,
@@ -152,10 +153,12 @@ function bundleEntries(folder: string): TarEntry[] {
 
 function pluginEntries(image: AppImage, root: string): TarEntry[] {
   if (image.base !== 'base-cni-agent') return [];
-  const plugin = join(root, 'apps', image.app, 'plugin/build/ambit-cni');
-  if (!existsSync(plugin)) {
-    process.stderr.write(`images: no CNI plugin at ${plugin}; the image cannot install it\n`);
-    return [];
-  }
-  return [{ kind: 'file', path: CNI_PLUGIN_PATH, mode: 0o755, content: readFileSync(plugin) }];
+  const plugin = join(root, 'apps', image.app, 'plugin');
+  execFileSync('sh', [join(plugin, 'build.sh')], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return AGENT_PROGRAMS.map((name) => ({
+    kind: 'file',
+    path: `${APP_FOLDER}/${name}`,
+    mode: 0o755,
+    content: readFileSync(join(plugin, 'build', name)),
+  }));
 }

@@ -61,10 +61,18 @@ function mergedFolders(architecture: string): TarEntry[] {
 }
 
 const FILTER_PROGRAMS = ['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'ipset'];
-const NAMESPACE_PROGRAMS = ['/usr/bin/nsenter', '/usr/bin/unshare'];
+/** The agent runs two commands in one namespace by a shell: it is the one image that has one. */
+const NAMESPACE_PROGRAMS = [
+  '/usr/bin/nsenter',
+  '/usr/bin/unshare',
+  '/usr/bin/dash',
+  '/usr/bin/cat',
+  '/bin/ip',
+  '/usr/bin/ss',
+];
 
 /**
- * iptables with both back ends, its modules, nft, ipset, nsenter and unshare; for the node agent. The plain names
+ * iptables with both back ends, its modules, nft, ipset, ip, ss, nsenter, unshare and sh; for the node agent. The plain names
  * (`iptables`, `ip6tables-save`) are the nft back end, as in Debian.
  * @param below the layer this one lies upon
  */
@@ -72,7 +80,7 @@ export function filterToolsLayer(below: HostLayer): HostLayer {
   const programs = [...FILTER_PROGRAMS.map((name) => `/usr/sbin/${name}`), ...NAMESPACE_PROGRAMS];
   for (const program of programs) {
     if (!existsSync(program))
-      throw new Error(`${program} is missing: install iptables, nftables, ipset and util-linux`);
+      throw new Error(`${program} is missing: install iptables, nftables, ipset, iproute2 and util-linux`);
   }
   const folder = modulesFolder();
   const modules = readdirSync(folder).map((name) => join(folder, name));
@@ -92,7 +100,7 @@ function modulesFolder(): string {
 }
 
 function filterLinks(): TarEntry[] {
-  const links: TarEntry[] = [];
+  const links: TarEntry[] = [{ kind: 'link', path: 'usr/bin/sh', target: 'dash' }];
   for (const family of ['iptables', 'ip6tables']) {
     for (const action of ['', '-save', '-restore']) {
       for (const [variant, program] of [
