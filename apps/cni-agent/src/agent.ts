@@ -95,11 +95,10 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     registry.closeAll('the agent ends');
   });
   controller.run();
-  const plugin = serveCniPlugin(
-    config.runDir,
-    (pod) => enrolNewPod(pod, controller, locator, source),
-    (code) => metrics.countPluginRequest(code),
-  );
+  const plugin = serveCniPlugin(config.runDir, {
+    onNewPod: (pod) => enrolNewPod(pod, controller, locator, source),
+    onAnswer: (code) => metrics.countPluginRequest(code),
+  });
   scope.defer(() => closeServer(plugin));
   scope.run('host rules', (signal) => keepExemption(setup, config.verifyIntervalMs, log, signal));
   stateBuilt();
