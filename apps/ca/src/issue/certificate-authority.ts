@@ -78,15 +78,17 @@ export class CertificateAuthority {
    * a bundle that shares no root with the present one, and a signer whose root is not in the present bundle yet, because
    * workloads that hold only the present bundle would refuse its certificates. A root is therefore rotated in three
    * steps: bundle old+new, then the new signer, then the bundle without the old root, half a certificate life apart.
+   * `planned` material is a step of a rotation that all replicas make and is taken as it is: a replica that missed the
+   * step before must not stay behind.
    */
-  replace(material: SigningMaterial): void {
+  replace(material: SigningMaterial, origin: 'planned' | 'unplanned' = 'unplanned'): void {
     const old = this.#material;
     const removedRoots = old.rootFingerprints.filter((root) => !material.rootFingerprints.includes(root));
     const addedRoots = material.rootFingerprints.filter((root) => !old.rootFingerprints.includes(root));
-    if (removedRoots.length === old.rootFingerprints.length) {
+    if (origin === 'unplanned' && removedRoots.length === old.rootFingerprints.length) {
       throw refused('the new root bundle shares no root with the present one; publish both together first');
     }
-    if (!old.rootFingerprints.includes(material.signingRoot)) {
+    if (origin === 'unplanned' && !old.rootFingerprints.includes(material.signingRoot)) {
       throw refused(
         "the new signer's root is not in the present bundle; publish it there first, with the present signer",
       );

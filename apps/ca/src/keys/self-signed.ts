@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePem, selfSignAuthority } from '@ambit/identity';
 import { CaError } from '../ca-error.ts';
-import { pluginFiles, readKeyDirectory } from './key-directory.ts';
+import { readKeyDirectory } from './key-directory.ts';
+import { pluginNames } from './key-set.ts';
 import type { MaterialPem } from './signing-material.ts';
 
 const DAY_MS = 86_400_000;
@@ -39,13 +40,13 @@ export function saveSelfSigned(directory: string, material: MaterialPem): Materi
     writeFileSync(join(directory, name), text, { mode: 0o600, flag: 'wx' });
   try {
     // The key is written first: it is the lock.
-    write(pluginFiles.signingKey, material.signingKey);
+    write(pluginNames.signingKey, material.signingKey);
   } catch (error) {
-    if (existsSync(join(directory, pluginFiles.signingKey))) return readKeyDirectory(directory);
+    if (existsSync(join(directory, pluginNames.signingKey))) return readKeyDirectory(directory);
     throw new CaError('KEY_MATERIAL_INCOMPLETE', `cannot write CA key material to ${directory}`, { cause: error });
   }
-  write(pluginFiles.signingCertificate, material.signingCertificate);
-  write(pluginFiles.roots, material.roots);
-  write(pluginFiles.chain, material.chain);
+  write(pluginNames.signingCertificate, material.signingCertificate);
+  write(pluginNames.roots, material.roots);
+  write(pluginNames.chain, material.chain);
   return material;
 }

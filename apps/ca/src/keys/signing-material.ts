@@ -6,6 +6,7 @@ import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import { CertificateSigner, type ParsedCertificate, decodePem, encodePem, parseCertificate } from '@ambit/identity';
 import { toAmbitError } from '@ambit/runtime';
 import { CaError } from '../ca-error.ts';
+import type { TrustFacts } from './rotation-plan.ts';
 
 /** PEM texts as they come from files. */
 export interface MaterialPem {
@@ -33,6 +34,21 @@ export interface SigningMaterial {
 }
 
 const MAX_CERTIFICATES = 50;
+
+/** What of the material decides whether workloads accept each other. */
+export function trustFactsOf(material: SigningMaterial): TrustFacts {
+  return { root: material.signingRoot, roots: material.rootFingerprints };
+}
+
+/** All certificates of the bundles, each once, in order. Throws CaError KEY_MATERIAL_INVALID for text that is no PEM. */
+export function joinRoots(...bundles: readonly string[]): string {
+  try {
+    const each = bundles.flatMap((pem) => decodePem('CERTIFICATE', pem, MAX_CERTIFICATES));
+    return [...new Set(each.map((der) => encodePem('CERTIFICATE', der)))].join('');
+  } catch (error) {
+    throw invalid(toAmbitError(error).message, error);
+  }
+}
 
 /**
  * Checks that the key belongs to the certificate, the certificate is a CA's and valid now, and the chain leads to one of

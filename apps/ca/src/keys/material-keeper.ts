@@ -1,0 +1,288 @@
+/**
+ * Keeps a replica's signing material in step with the Secrets: what the operator wants, and the rotation under way.
+ * Replicas only look; the leader also records the next step of a rotation. What cannot be read changes nothing.
+ */
+import { type Clock, delay } from '@ambit/runtime';
+import { CaError } from '../ca-error.ts';
+import type { CertificateAuthority } from '../issue/certificate-authority.ts';
+import {
+  type RotationContent,
+  type RotationRecord,
+  readRotation,
+  rotationSecretName,
+  writeRotation,
+} from './rotation-record.ts';
+import { type PresentTrust, type RotationStep, type TrustFacts, chooseSigner, planRotation } from './rotation-plan.ts';
+import type { SecretStore, StoredSecret } from './secret-store.ts';
+import { makeSelfSigned } from './self-signed.ts';
+import { type MaterialPem, type SigningMaterial, checkMaterial, joinRoots, trustFactsOf } from './signing-material.ts';
+import {
+  type TargetSecretNames,
+  type TargetSet,
+  madeContent,
+  makeTarget,
+  readTarget,
+  rotateAnnotation,
+} from './target-secret.ts';
+
+/** What workloads were last told to trust, as far as it is published. */
+export interface PublishedTrust {
+  /** Root of the signer at that time; undefined if whoever published it did not say. */
+  readonly root: string | undefined;
+  readonly roots: readonly string[];
+  readonly pem: string;
+}
+
+/** What the keeper works with. */
+export interface MaterialKeeperOptions {
+  readonly store: SecretStore;
+  readonly names: TargetSecretNames;
+  readonly trustDomain: string;
+  /** Length of each of the two phases of a rotation; at least the life of a workload's certificate. */
+  readonly stepMs: number;
+  readonly clock: Clock;
+  /** What is published in the CA's own namespace; undefined if nothing is. */
+  readonly published: () => Promise<PublishedTrust | undefined>;
+}
+
+interface Present {
+  readonly pem: MaterialPem;
+  readonly material: SigningMaterial;
+  readonly trust: PresentTrust;
+}
+
+/** Secrets as they were read, by version, so that unchanged ones are not parsed again. */
+interface Sight {
+  readonly target: TargetSet;
+  readonly rotation: RotationRecord | undefined;
+  readonly rotationVersion: string | undefined;
+}
+
+/** How long a fresh replica waits for a leader to record a change that it may not make itself. */
+const RECORD_WAIT_MS = 10_000;
+const RECORD_POLL_MS = 500;
+/** Istio: a self-signed root is renewed when less than this part of its life is left. */
+const RENEW_AT_PART = 0.2;
+
+export class MaterialKeeper {
+  readonly #options: MaterialKeeperOptions;
+  #present: Present;
+  #rotationVersion: string | undefined;
+  #authority: CertificateAuthority | undefined;
+
+  private constructor(options: MaterialKeeperOptions, present: Present) {
+    this.#options = options;
+    this.#present = present;
+  }
+
+  /**
+   * Reads the material for a fresh start, or makes it when there has never been any. Rejects with CaError
+   * KEY_MATERIAL_INCOMPLETE, KEY_MATERIAL_INVALID, or ROOT_CHANGE_REFUSED when what is there would cut workloads off, and
+   * with the store's error when it cannot be asked.
+   */
+  static async open(
+    options: MaterialKeeperOptions,
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<MaterialKeeper> {
+    const { clock } = options;
+    const deadlineMs = clock.nowMs() + RECORD_WAIT_MS;
+    for (;;) {
+      const published = await options.published();
+      const sight = await firstSight(options, published);
+      const present = firstPresent(sight, published, clock.wallTimeMs());
+      if (present !== undefined) {
+        const keeper = new MaterialKeeper(options, present);
+        keeper.#rotationVersion = sight.rotationVersion;
+        return keeper;
+      }
+      if (clock.nowMs() >= deadlineMs) throw unplannedRoot(sight.target);
+      await delay(RECORD_POLL_MS, { signal });
+    }
+  }
+
+  /** Material to begin with. */
+  get material(): SigningMaterial {
+    return this.#present.material;
+  }
+
+  /** The rotation under way, for status. */
+  get rotation(): PresentTrust['rotation'] {
+    return this.#present.trust.rotation;
+  }
+
+  /** From now on changes are given to `authority`, which was made with {@link material}. */
+  serve(authority: CertificateAuthority): void {
+    this.#authority = authority;
+  }
+
+  /**
+   * Reads the Secrets and puts what they say in force. Rejects, changing nothing, if they cannot be read or hold material
+   * that cannot be used.
+   */
+  async look(): Promise<void> {
+    await this.#look();
+  }
+
+  /** {@link look}, then the leader's next step, if it is due. Resolves to what was done or is waited for. */
+  async lead(isPublished: boolean): Promise<RotationStep> {
+    const { clock, stepMs } = this.#options;
+    const sight = await this.#look();
+    if (await this.#renewMade(sight)) return { kind: 'begin', bundle: [] };
+    const { target, rotation } = sight;
+    const nowMs = clock.wallTimeMs();
+    const step = planRotation({
+      target: trustFactsOf(target.material),
+      rotation: rotation?.facts,
+      present: this.#present.trust,
+      nowMs,
+      stepMs,
+      isPublished,
+    });
+    if (step.kind === 'rest' || step.kind === 'wait') return step;
+    await this.#take(step, sight, nowMs);
+    await this.#look();
+    return step;
+  }
+
+  async #look(): Promise<Sight> {
+    const { clock } = this.#options;
+    const wallTimeMs = clock.wallTimeMs();
+    const sight = await readSight(this.#options, wallTimeMs);
+    const target = trustFactsOf(sight.target.material);
+    const { trust } = this.#present;
+    const choice = chooseSigner(target, sight.rotation?.facts, trust);
+    if (choice === 'keep' && sight.rotation === undefined) return sight;
+    const next = buildPresent(choice, sight, this.#present, wallTimeMs);
+    if (isSame(next.pem, this.#present.pem) && sight.rotationVersion === this.#rotationVersion) return sight;
+    this.#authority?.replace(next.material, 'planned');
+    this.#present = next;
+    this.#rotationVersion = sight.rotationVersion;
+    return sight;
+  }
+
+  async #take(step: RotationStep, sight: Sight, sinceMs: number): Promise<void> {
+    const { store } = this.#options;
+    const { rotation, rotationVersion } = sight;
+    const target = sight.target.material;
+    const bundlePem = joinRoots(rotation?.bundlePem ?? this.#present.pem.roots, sight.target.pem.roots);
+    if (step.kind === 'begin') {
+      const previous = this.#present.pem;
+      await this.#record({ phase: 'publish', sinceMs, previous, bundlePem, target }, rotationVersion);
+    } else if (step.kind === 'finish') {
+      await store.remove(rotationSecretName);
+    } else if (rotation !== undefined) {
+      const phase = step.kind === 'switch' ? 'switch' : rotation.facts.phase;
+      await this.#record({ phase, sinceMs, previous: rotation.previous, bundlePem, target }, rotationVersion);
+    }
+  }
+
+  /** A conflict means that somebody else wrote first: the next round sees what. */
+  async #record(content: RotationContent, version: string | undefined): Promise<void> {
+    const { store } = this.#options;
+    const secret = writeRotation(content);
+    await (version === undefined ? store.create(secret) : store.replace(secret, version));
+  }
+
+  /**
+   * Replaces a root the CA made itself, when its life ends or the operator asks. The present set is recorded first: it has
+   * to go on signing while the new root is published.
+   */
+  async #renewMade({ target, rotation }: Sight): Promise<boolean> {
+    if (target.origin !== 'made' || rotation !== undefined) return false;
+    const { store, names, trustDomain, clock } = this.#options;
+    const wallTimeMs = clock.wallTimeMs();
+    const { notBeforeMs, notAfterMs } = target.material.signingCertificate;
+    const isOld = notAfterMs - wallTimeMs < (notAfterMs - notBeforeMs) * RENEW_AT_PART;
+    if (!isOld && target.secret.annotations[rotateAnnotation] === undefined) return false;
+    const fresh = makeSelfSigned(trustDomain, wallTimeMs);
+    const material = checkMaterial(fresh, wallTimeMs);
+    const { pem } = this.#present;
+    const record = { phase: 'publish' as const, sinceMs: wallTimeMs, previous: pem, bundlePem: pem.roots };
+    if (!(await store.create(writeRotation({ ...record, target: material })))) return false;
+    await store.replace(madeContent(names.made, fresh), target.secret.version);
+    return true;
+  }
+}
+
+async function readSight(options: MaterialKeeperOptions, wallTimeMs: number): Promise<Sight> {
+  const { store, names } = options;
+  // The record first: a target that is read later is never older than the record.
+  const secret = await store.read(rotationSecretName);
+  const target = await readTarget(store, names, wallTimeMs);
+  if (target === undefined) throw noTarget(names);
+  return { target, ...readRecord(secret, wallTimeMs) };
+}
+
+async function firstSight(options: MaterialKeeperOptions, published: PublishedTrust | undefined): Promise<Sight> {
+  const { store, names, trustDomain, clock } = options;
+  const wallTimeMs = clock.wallTimeMs();
+  const secret = await store.read(rotationSecretName);
+  const found = await readTarget(store, names, wallTimeMs);
+  if (found === undefined && (published !== undefined || secret !== undefined)) throw noTarget(names);
+  const target = found ?? (await makeTarget(store, names, trustDomain, wallTimeMs));
+  return { target, ...readRecord(secret, wallTimeMs) };
+}
+
+function readRecord(secret: StoredSecret | undefined, wallTimeMs: number): Pick<Sight, 'rotation' | 'rotationVersion'> {
+  if (secret === undefined) return { rotation: undefined, rotationVersion: undefined };
+  return { rotation: readRotation(secret, wallTimeMs), rotationVersion: secret.version };
+}
+
+/** What a fresh replica begins with; undefined when that would cut off workloads that trust what is published. */
+function firstPresent(sight: Sight, published: PublishedTrust | undefined, wallTimeMs: number): Present | undefined {
+  const target = trustFactsOf(sight.target.material);
+  if (sight.rotation !== undefined || published === undefined) {
+    return buildPresent(chooseSigner(target, sight.rotation?.facts, undefined), sight, undefined, wallTimeMs);
+  }
+  // Published by someone who did not name the signer, such as istiod: any of its roots may be the signer's.
+  const isSigner =
+    published.root === undefined ? published.roots.includes(target.root) : published.root === target.root;
+  // Roots that are still published stay trusted; the leader takes them away by a rotation.
+  return isSigner ? buildPresent('target', sight, undefined, wallTimeMs, published.pem) : undefined;
+}
+
+/** The set to use. `present` is needed for `keep`. */
+function buildPresent(
+  choice: ReturnType<typeof chooseSigner>,
+  { target, rotation }: Sight,
+  present: Present | undefined,
+  wallTimeMs: number,
+  moreRoots: string = '',
+): Present {
+  const signer = choice === 'target' ? target.pem : choice === 'previous' ? rotation?.previous : present?.pem;
+  if (signer === undefined) throw new CaError('KEY_MATERIAL_INCOMPLETE', 'the rotation names no signer');
+  const roots = joinRoots(rotation?.bundlePem ?? '', target.pem.roots, moreRoots);
+  const pem = { ...signer, roots };
+  const material = checkMaterial(pem, wallTimeMs);
+  const facts: TrustFacts = trustFactsOf(material);
+  return { pem, material, trust: { ...facts, rotation: rotation?.facts } };
+}
+
+function isSame(one: MaterialPem, other: MaterialPem): boolean {
+  return (
+    one.signingCertificate === other.signingCertificate &&
+    one.signingKey === other.signingKey &&
+    one.roots === other.roots &&
+    one.chain === other.chain
+  );
+}
+
+function noTarget({ brought, made }: TargetSecretNames): CaError {
+  return new CaError(
+    'KEY_MATERIAL_INCOMPLETE',
+    `there is neither Secret ${brought} nor Secret ${made}, but the mesh trusts roots already: restore the Secret, or, ` +
+      'to begin with a new root that no running workload trusts, delete ConfigMap istio-ca-root-cert and Secret ' +
+      `${rotationSecretName} in the CA's namespace`,
+  );
+}
+
+function unplannedRoot({ secret, material }: TargetSet): CaError {
+  return new CaError(
+    'ROOT_CHANGE_REFUSED',
+    `Secret ${secret.name} has the root ${material.signingRoot}, which does not follow from the roots that the mesh ` +
+      'trusts, and no running replica knows the previous key: restore the previous Secret and change it while the CA runs. ' +
+      "If Istio's istiod publishes roots in this cluster, copy its Secret cacerts or istio-ca-secret. To cut running " +
+      "workloads off and go on, delete ConfigMap istio-ca-root-cert in the CA's namespace",
+    { source: 'policy' },
+  );
+}
