@@ -54,3 +54,30 @@ export {
   type TokenReviewerOptions,
   type TokenReviewVerdict,
 } from './api/token-review.ts';
+export { apiKinds, describeRef, rawKinds, type ApiKind, type ObjectRef } from './api/api-kind.ts';
+export {
+  ApiServerSource,
+  type ApiLog,
+  type ApiServerSourceOptions,
+  type KindSelection,
+} from './api/api-server-source.ts';
+export { clusterAccess, type ClusterAccess, type ClusterAccessOptions } from './api/cluster-access.ts';
+export {
+  KubeClient,
+  type ApplyOptions,
+  type CallOptions,
+  type KubeClientOptions,
+  type ListOptions,
+  type Selection,
+  type WatchOptions,
+} from './api/kube-client.ts';
+export { KubeError, type KubeErrorCode } from './api/kube-error.ts';
+export { LeaderElection, type LeaderElectionOptions } from './api/leader-election.ts';
+export type { ReadObject, Reflected } from './api/reflected-table.ts';
+export {
+  readRaw,
+  Reflector,
+  type ReflectorOptions,
+  type ReflectorState,
+  type ReflectorStatus,
+} from './api/reflector.ts';
