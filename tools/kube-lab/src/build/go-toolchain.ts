@@ -21,7 +21,8 @@ export class GoToolchain {
       PATH: searchPath,
       // Static programs run in any image and on any node.
       CGO_ENABLED: '0',
-      GOFLAGS: '-buildvcs=false',
+      // A cache of read-only folders could not be removed by rm.
+      GOFLAGS: '-buildvcs=false -modcacherw',
       GOWORK: 'off',
       GOBIN: programs,
       GOCACHE: goBuildCache,
