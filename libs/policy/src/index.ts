@@ -21,3 +21,25 @@ export {
   type MissingPolicyRule,
   authorize,
 } from './authorize.ts';
+export {
+  type AttributeText,
+  type CompiledHttpPolicy,
+  compileHttpPolicy,
+  type HttpPolicyText,
+  type PolicyFlaw,
+  type PolicyPlace,
+  type RuleText,
+} from './http/compile-http-policy.ts';
+export {
+  authorizeRequest,
+  deniedText,
+  type DryRunVerdict,
+  HttpPolicySet,
+  type RequestAdmitted,
+  type RequestAuthorization,
+  type RequestDenied,
+  type RequestVerdict,
+} from './http/authorize-request.ts';
+export type { HttpPolicy, HttpPolicyAction } from './http/http-policy.ts';
+export type { HttpFacts, RequestFacts, TokenFacts } from './http/request-facts.ts';
+export { TextValues } from './http/text-values.ts';
