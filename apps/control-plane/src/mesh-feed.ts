@@ -19,7 +19,7 @@ export function feedMesh(options: MeshFeedOptions): Disposable {
   const { mesh, source, allocator, onAllocated } = options;
   const allocate = (): void => {
     const before = JSON.stringify(allocator.state);
-    const allocations = allocator.assign(source.list('ServiceEntry'));
+    const allocations = allocator.assign([...mesh.sources.ServiceEntry.values()]);
     // Clients must never hold an address that a restart would give to another service: stored first, sent then.
     if (JSON.stringify(allocator.state) !== before) onAllocated(allocator.state);
     mesh.sources.allocations.replace(allocations);

@@ -10,6 +10,7 @@ import { readAllocatorState, writeAllocatorState } from './allocate/allocation-f
 import type { ControlPlaneConfig } from './config.ts';
 import { meshCollections, type MeshCollections } from './derive/mesh-collections.ts';
 import { feedMesh } from './mesh-feed.ts';
+import { defaultMeshSettings } from './mesh-settings.ts';
 import { MeshNameResolver } from './publish/mesh-name-resolver.ts';
 import { MeshPublisher } from './publish/mesh-publisher.ts';
 import { ReportLog } from './report-log.ts';
@@ -46,6 +47,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   using cleanup = new DisposableStack();
   const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
   const mesh = meshCollections({
+    ...defaultMeshSettings,
     clusterId: config.clusterId,
     clusterDomain: config.clusterDomain,
     trustDomain: config.trustDomain,

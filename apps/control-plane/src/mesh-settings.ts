@@ -1,3 +1,18 @@
+import type { LabelSelector } from '@ambit/kube';
+
+/** How far a ServiceEntry can be seen. `NONE`: it is not sent at all; `NAMESPACE`: clients of its namespace only. */
+export type Visibility = 'PUBLIC' | 'NAMESPACE' | 'NONE';
+
+/** Mesh configuration `serviceEntryVisibility`: the first policy that selects the namespace counts, else the default. */
+export interface ServiceEntryVisibility {
+  readonly defaultVisibility: Visibility;
+  readonly policies: readonly {
+    readonly visibility: Visibility;
+    /** All must select the ServiceEntry's namespace; with none the policy is for every namespace. */
+    readonly namespaceSelectors: readonly LabelSelector[];
+  }[];
+}
+
 /** What all derivations need to know of the mesh; fixed for the life of the process. */
 export interface MeshSettings {
   /** Name of the Kubernetes cluster, first part of workload UIDs. */
@@ -7,6 +22,16 @@ export interface MeshSettings {
   readonly trustDomain: string;
   /** Namespace whose policies are for the whole mesh, and whose label names the network. */
   readonly rootNamespace: string;
+  /** Names this control plane answers to in the label `istio.io/rev`: its revision and the tags that point to it. */
+  readonly revisions: readonly string[];
+  /** Undefined: every ServiceEntry is PUBLIC, and no status says so. */
+  readonly serviceEntryVisibility: ServiceEntryVisibility | undefined;
+  /** Policies with `istio.io/dry-run` are sent marked instead of not at all. Only a ztunnel that knows the mark may get them. */
+  readonly sendsDryRunPolicies: boolean;
+  /** Each workload behind a waypoint gets a policy that lets the waypoint in, and so nobody else. */
+  readonly allowsOnlyWaypoints: boolean;
+  /** Controller names whose GatewayClasses are classes of waypoints. */
+  readonly waypointControllers: readonly string[];
 }
 
 /** The values of a mesh nobody configured; also what Istio defaults to. */
@@ -15,4 +40,9 @@ export const defaultMeshSettings: MeshSettings = {
   clusterDomain: 'cluster.local',
   trustDomain: 'cluster.local',
   rootNamespace: 'istio-system',
+  revisions: ['default'],
+  serviceEntryVisibility: undefined,
+  sendsDryRunPolicies: false,
+  allowsOnlyWaypoints: false,
+  waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
 };

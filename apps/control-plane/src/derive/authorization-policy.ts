@@ -3,6 +3,7 @@ import type { AttributeValues, AuthorizationPolicy, PolicyRule } from '@ambit/ku
 import { create } from '@bufbuild/protobuf';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { meshPolicy, type MeshPolicy } from './mesh-policy.ts';
+import { isGoTrue } from './go-literal.ts';
 import { addAttribute, isL4Attribute } from './policy-match.ts';
 
 /** `source.trustDomains` is no L7 attribute to istiod, but not converted either. */
@@ -20,18 +21,19 @@ export function ruleAttributes(rule: PolicyRule): readonly AttributeValues<strin
 
 /** True for `istio.io/dry-run` with what Go takes for true. */
 export function isDryRun(policy: AuthorizationPolicy): boolean {
-  return /^(1|t|T|TRUE|true|True)$/.test(policy.metadata.annotations['istio.io/dry-run'] ?? '');
+  return isGoTrue(policy.metadata.annotations['istio.io/dry-run'] ?? '');
 }
 
 /** True when ztunnels are sent something for a policy. */
-export function isSent(policy: AuthorizationPolicy): boolean {
+export function isSent(policy: AuthorizationPolicy, settings: MeshSettings): boolean {
   const { action, targets } = policy.spec;
-  return targets.length === 0 && (action === 'ALLOW' || action === 'DENY') && !isDryRun(policy);
+  if (targets.length > 0 || (action !== 'ALLOW' && action !== 'DENY')) return false;
+  return settings.sendsDryRunPolicies || !isDryRun(policy);
 }
 
 /** What ztunnels are sent for a policy; undefined for nothing. Spec: control-plane.md sections 5.1 and 5.2. */
 export function authorizationPolicy(policy: AuthorizationPolicy, settings: MeshSettings): MeshPolicy | undefined {
-  if (!isSent(policy)) return undefined;
+  if (!isSent(policy, settings)) return undefined;
   const { metadata, spec } = policy;
   const isAllow = spec.action === 'ALLOW';
   const rules = spec.rules
@@ -44,6 +46,7 @@ export function authorizationPolicy(policy: AuthorizationPolicy, settings: MeshS
     scope: scopeOf(policy, settings),
     action: isAllow ? security.Action.ALLOW : security.Action.DENY,
     rules,
+    dryRun: isDryRun(policy),
   });
   return meshPolicy(message, policy.origin);
 }

@@ -5,6 +5,7 @@ import type { MeshSettings } from '../mesh-settings.ts';
 import { ipBytes } from './ip-prefix.ts';
 import { writtenLocality } from './locality.ts';
 import { meshWorkload, type MeshWorkload, type ServicePorts, wireTrustDomain } from './mesh-workload.ts';
+import { type Attachments, setAttachments } from './pod-workload.ts';
 import { tunnelOf } from './tunnel.ts';
 import { canonicalName, canonicalRevision } from './workload-naming.ts';
 
@@ -23,11 +24,10 @@ interface EntryFacts {
   readonly origin: Location;
 }
 
-export interface EntrySurroundings {
+export interface EntrySurroundings extends Attachments {
   readonly settings: MeshSettings;
   readonly network: string;
   readonly services: ServicePorts;
-  readonly policies: readonly string[];
 }
 
 /** Spec: control-plane.md section 3.3, WorkloadEntry. */
@@ -53,6 +53,8 @@ export interface InlineEndpoint {
   readonly spec: WorkloadEntrySpec;
   /** Hosts whose traffic it takes. */
   readonly hosts: readonly string[];
+  /** The endpoint is the host itself, to be resolved by the client. */
+  readonly isImplied: boolean;
 }
 
 const bareEndpoint = { ports: {}, labels: {}, network: undefined, locality: undefined, weight: undefined };
@@ -60,10 +62,14 @@ const bareEndpoint = { ports: {}, labels: {}, network: undefined, locality: unde
 /** The endpoints a ServiceEntry brings itself. Spec: control-plane.md section 3.3, ServiceEntry. */
 export function inlineEndpoints(entry: ServiceEntry): readonly InlineEndpoint[] {
   const { endpoints, hosts, resolution, workloadSelector } = entry.spec;
-  if (endpoints.length > 0) return endpoints.map((spec) => ({ spec, hosts }));
+  if (endpoints.length > 0) return endpoints.map((spec) => ({ spec, hosts, isImplied: false }));
   const isResolved = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN' || resolution === 'DYNAMIC_DNS';
   if (workloadSelector !== undefined || !isResolved) return [];
-  return hosts.map((host) => ({ spec: { ...bareEndpoint, address: host, serviceAccount: undefined }, hosts: [host] }));
+  return hosts.map((host) => ({
+    spec: { ...bareEndpoint, address: host, serviceAccount: undefined },
+    hosts: [host],
+    isImplied: true,
+  }));
 }
 
 /** The workload of one inline endpoint. The ServiceEntry's labels count for tunnel and policies, not the endpoint's. */
@@ -113,5 +119,6 @@ function entryWorkload(facts: EntryFacts, surroundings: EntrySurroundings): Mesh
   if (spec.weight !== undefined && spec.weight > 0) message.capacity = spec.weight;
   const locality = writtenLocality(spec.locality);
   if (locality !== undefined) message.locality = locality;
+  setAttachments(message, surroundings);
   return meshWorkload(message, services, facts.origin);
 }

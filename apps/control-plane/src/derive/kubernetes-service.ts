@@ -6,21 +6,27 @@ import { appProtocol } from './app-protocol.ts';
 import { ipBytes } from './ip-prefix.ts';
 import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.ts';
 import type { ServiceCandidate } from './mesh-service.ts';
+import { boundWaypoint, type ServiceBinding, setBinding } from './waypoint-binding.ts';
 
 /** Host name of a Kubernetes Service. */
 export function serviceHostname(name: string, namespace: string, settings: MeshSettings): string {
   return `${name}.${namespace}.svc.${settings.clusterDomain}`;
 }
 
-/** A Kubernetes Service as a service of the mesh; undefined for ExternalName. Spec: control-plane.md section 3.4. */
+/** True for what the mesh knows as a service; ExternalName is an alias in DNS only. */
+export function isMeshService(service: Service): boolean {
+  return service.spec.type !== 'ExternalName';
+}
+
+/** A Kubernetes Service as a service of the mesh. Spec: control-plane.md section 3.4. */
 export function kubernetesService(
   service: Service,
   namespace: Namespace | undefined,
   network: string,
+  binding: ServiceBinding,
   settings: MeshSettings,
-): ServiceCandidate | undefined {
+): ServiceCandidate {
   const { metadata, spec } = service;
-  if (spec.type === 'ExternalName') return undefined;
   const hostname = serviceHostname(metadata.name, metadata.namespace, settings);
   const addresses = spec.clusterIPs.map(ipBytes).filter((bytes) => bytes !== undefined);
   const message = create(workload.ServiceSchema, {
@@ -42,6 +48,7 @@ export function kubernetesService(
     isPassthrough: false,
   });
   if (balancing !== undefined) message.loadBalancing = balancing;
+  setBinding(message, binding);
   return {
     source: 'Service',
     namespace: metadata.namespace,
@@ -54,6 +61,7 @@ export function kubernetesService(
       servicePort: port.port,
       target: port.targetPort ?? port.port,
     })),
+    waypoint: boundWaypoint(binding.binding),
     message,
     origin: service.origin,
   };

@@ -1,4 +1,4 @@
-import { type Collection, Graph } from '@ambit/collections';
+import { type Collection, Graph, singleton } from '@ambit/collections';
 import type { SourceReport } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { findingCollection } from './finding-collection.ts';
@@ -9,6 +9,7 @@ import type { MeshWorkload } from './mesh-workload.ts';
 import { PeerLevels } from './peer-levels.ts';
 import { policyCollections } from './policy-collections.ts';
 import { serviceCollections } from './service-collections.ts';
+import { WaypointDirectory } from './waypoint-directory.ts';
 import { workloadCollection } from './workload-collections.ts';
 
 /** Everything that is derived from the sources, kept up to date. */
@@ -27,11 +28,23 @@ export interface MeshCollections {
 
 export function meshCollections(settings: MeshSettings): MeshCollections {
   const graph = new Graph();
-  const sources = meshSources(graph);
+  const sources = meshSources(graph, settings);
   const peers = new PeerLevels(sources, settings);
-  const services = serviceCollections(graph, sources, settings);
-  const policies = policyCollections(graph, sources, peers, settings);
-  const workloads = workloadCollection(graph, { sources, services, policies, settings });
+  const network = meshNetwork(graph, sources, settings);
+  const waypoints = new WaypointDirectory(graph, sources, network, settings);
+  const services = serviceCollections(graph, { sources, network, waypoints, settings });
+  const policies = policyCollections(graph, sources, peers, waypoints, settings);
+  const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
   const findings = findingCollection(graph, sources, peers, settings);
   return { graph, sources, workloads, services: services.services, policies: policies.policies, findings };
+}
+
+/** One item, under the singleton key: the network of the cluster, from the label of the root namespace. */
+function meshNetwork(graph: Graph, sources: MeshSources, settings: MeshSettings): Collection<string> {
+  return singleton(
+    graph,
+    'network',
+    (context) =>
+      context.get(sources.Namespace, settings.rootNamespace)?.metadata.labels['topology.istio.io/network'] ?? '',
+  );
 }

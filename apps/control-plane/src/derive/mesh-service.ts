@@ -2,6 +2,7 @@ import { workload } from '@ambit/api';
 import type { Labels, Location } from '@ambit/kube';
 import { toBinary, create } from '@bufbuild/protobuf';
 import type { Age } from './age-order.ts';
+import type { Waypoint } from './waypoint.ts';
 
 /** A port of a service, with what is needed to find the port behind it on one workload. */
 export interface MeshPort {
@@ -11,13 +12,15 @@ export interface MeshPort {
   readonly target: number | string;
 }
 
-/** A definition of a host name in a namespace; of several only one counts (see `service-winners.ts`). */
+/** A definition of a host name in a namespace; of several only one counts (see `service-collections.ts`). */
 export interface ServiceCandidate extends Age {
   readonly source: 'Service' | 'ServiceEntry';
   readonly hostname: string;
   /** Empty means that nothing is selected by labels. */
   readonly selector: Labels;
   readonly ports: readonly MeshPort[];
+  /** The waypoint it is bound to. */
+  readonly waypoint: Waypoint | undefined;
   /** Without `canonical`, which depends on the other definitions. */
   readonly message: workload.Service;
   readonly origin: Location;

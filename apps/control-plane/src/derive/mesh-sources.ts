@@ -1,4 +1,6 @@
 import { type Graph, SourceCollection } from '@ambit/collections';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { isOfRevision } from './revision.ts';
 import {
   type AllocatedAddress,
   type Resource,
@@ -17,9 +19,10 @@ export interface Allocation {
   readonly addresses: readonly AllocatedAddress[];
 }
 
-/** Source collections, one per kind, and what else comes from outside. */
+/** Source collections, one per kind, and what else comes from outside. Resources of another revision stay out. */
 export type MeshSources = { readonly [K in ResourceKind]: SourceCollection<ResourceKinds[K]> } & {
   readonly allocations: SourceCollection<Allocation>;
+  readonly isOurs: (resource: Resource) => boolean;
 };
 
 /** Resources of a source are replaced, never changed, so identity is equality. */
@@ -27,8 +30,9 @@ function collectionOf<T extends Resource>(graph: Graph, kind: ResourceKind): Sou
   return new SourceCollection<T>(graph, kind, resourceName, Object.is);
 }
 
-export function meshSources(graph: Graph): MeshSources {
+export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
   return {
+    isOurs: (resource) => isOfRevision(resource, settings),
     AuthorizationPolicy: collectionOf(graph, 'AuthorizationPolicy'),
     EndpointSlice: collectionOf(graph, 'EndpointSlice'),
     Gateway: collectionOf(graph, 'Gateway'),
@@ -47,14 +51,18 @@ export function meshSources(graph: Graph): MeshSources {
 
 /** Fills the collections with everything a source has. Call it inside `Graph.update`. */
 export function loadSources(sources: MeshSources, from: ResourceSource): void {
-  for (const kind of resourceKinds) for (const resource of from.list(kind)) setResource(sources, resource);
+  for (const kind of resourceKinds) {
+    for (const resource of from.list(kind)) if (sources.isOurs(resource)) setResource(sources, resource);
+  }
 }
 
 /** Takes over one batch of changes. Call it inside `Graph.update`. */
 export function applyEvents(sources: MeshSources, events: readonly ResourceEvent[]): void {
   for (const event of events) {
-    if (event.kind === 'delete') sources[event.previous.kind].delete(resourceName(event.previous));
-    else setResource(sources, event.resource);
+    if (event.kind === 'delete' || !sources.isOurs(event.resource)) {
+      const gone = event.kind === 'delete' ? event.previous : event.resource;
+      sources[gone.kind].delete(resourceName(gone));
+    } else setResource(sources, event.resource);
   }
 }
 

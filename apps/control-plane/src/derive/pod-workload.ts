@@ -7,14 +7,28 @@ import { meshWorkload, type MeshWorkload, type ServicePorts, wireTrustDomain } f
 import { tunnelOf } from './tunnel.ts';
 import { canonicalName, canonicalRevision, podWorkloadName } from './workload-naming.ts';
 
+/** Policies and waypoint of a workload. */
+export interface Attachments {
+  /** Names of the policies that select it, in the order of section 5.5. */
+  readonly policies: readonly string[];
+  readonly waypoint: workload.GatewayAddress | undefined;
+  /** Only on the pods of a waypoint that does not terminate HBONE itself. */
+  readonly applicationTunnel: workload.ApplicationTunnel | undefined;
+}
+
+/** Writes waypoint and tunnel into the message of a workload. */
+export function setAttachments(message: workload.Workload, attachments: Attachments): void {
+  const { waypoint, applicationTunnel } = attachments;
+  if (waypoint !== undefined) message.waypoint = waypoint;
+  if (applicationTunnel !== undefined) message.applicationTunnel = applicationTunnel;
+}
+
 /** What a workload owes to other resources. */
-export interface WorkloadSurroundings {
+export interface WorkloadSurroundings extends Attachments {
   readonly settings: MeshSettings;
   readonly network: string;
   readonly locality: workload.Locality | undefined;
   readonly services: ServicePorts;
-  /** Names of the policies that select it, in the order of section 5.5. */
-  readonly policies: readonly string[];
 }
 
 /** True for pods that have a workload: an address, and not finished. */
@@ -56,5 +70,6 @@ export function podWorkload(pod: Pod, surroundings: WorkloadSurroundings): MeshW
     networkMode: spec.hostNetwork ? workload.NetworkMode.HOST_NETWORK : workload.NetworkMode.STANDARD,
   });
   if (locality !== undefined) message.locality = locality;
+  setAttachments(message, surroundings);
   return meshWorkload(message, services, pod.origin);
 }

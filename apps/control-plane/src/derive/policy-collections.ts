@@ -23,6 +23,9 @@ import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes } from './mesh-workload.ts';
 import { oldest, portPolicy, selectsWorkloads, staticStrictPolicy } from './peer-authentication.ts';
 import type { PeerLevels } from './peer-levels.ts';
+import type { Waypoint } from './waypoint.ts';
+import type { WaypointDirectory } from './waypoint-directory.ts';
+import { waypointPolicy } from './waypoint-policy.ts';
 
 /** Policies as they are sent, and which of them a workload has to name. */
 export interface PolicyCollections {
@@ -36,11 +39,14 @@ export function policyCollections(
   graph: Graph,
   sources: MeshSources,
   peers: PeerLevels,
+  waypoints: WaypointDirectory,
   settings: MeshSettings,
 ): PolicyCollections {
   const bySelector = sources.AuthorizationPolicy.index('by-selector', (policy) => {
     const matchLabels = policy.spec.selector?.matchLabels;
-    return matchLabels === undefined || !isSent(policy) ? [] : [selectorValue(policy.metadata.namespace, matchLabels)];
+    return matchLabels === undefined || !isSent(policy, settings)
+      ? []
+      : [selectorValue(policy.metadata.namespace, matchLabels)];
   });
   const authorization = derive<AuthorizationPolicy, MeshPolicy>(graph, {
     name: 'authorization-policies',
@@ -80,7 +86,18 @@ export function policyCollections(
     transform: (policy) => [policy],
     isEqual: haveSameBytes,
   });
-  const policies = join<MeshPolicy>(graph, 'policies', [authorization, portLevel, strictByName], haveSameBytes);
+  const implied = derive<Waypoint, MeshPolicy>(graph, {
+    name: 'waypoint-policies',
+    from: waypoints.waypoints,
+    keyOf: (policy) => policy.name,
+    transform: (waypoint) => {
+      const sent = waypointPolicy(waypoint, settings);
+      return sent === undefined ? [] : [sent];
+    },
+    isEqual: haveSameBytes,
+  });
+  const parts = [authorization, portLevel, strictByName, implied];
+  const policies = join<MeshPolicy>(graph, 'policies', parts, haveSameBytes);
   return {
     policies,
     namesFor: (context, namespace, labels) => [

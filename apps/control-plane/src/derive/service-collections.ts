@@ -1,38 +1,44 @@
-import { type Collection, derive, type Graph, type Index, join, singleton } from '@ambit/collections';
+import { type Collection, derive, type Graph, type Index, join } from '@ambit/collections';
+import { workload } from '@ambit/api';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { compareAge } from './age-order.ts';
-import { kubernetesService } from './kubernetes-service.ts';
+import { isMeshService, kubernetesService } from './kubernetes-service.ts';
 import { selectorValue } from './label-selection.ts';
 import { candidateKey, type MeshService, meshService, type ServiceCandidate, serviceKey } from './mesh-service.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes } from './mesh-workload.ts';
 import { serviceEntryServices } from './service-entry-services.ts';
+import { serviceEntryVisibility } from './service-visibility.ts';
+import { bindService } from './waypoint-binding.ts';
+import type { WaypointDirectory } from './waypoint-directory.ts';
 
 /** Services as they are sent, and ways to find them. */
 export interface ServiceCollections {
-  /** One item, under the singleton key: the network of the cluster. */
-  readonly network: Collection<string>;
   /** By `namespace/hostname`. */
   readonly services: Collection<MeshService>;
   /** Services with a selector, by `selectorValue`. */
   readonly bySelector: Index<MeshService>;
 }
 
-export function serviceCollections(graph: Graph, sources: MeshSources, settings: MeshSettings): ServiceCollections {
-  const network = singleton(
-    graph,
-    'network',
-    (context) =>
-      context.get(sources.Namespace, settings.rootNamespace)?.metadata.labels['topology.istio.io/network'] ?? '',
-  );
+interface Inputs {
+  readonly sources: MeshSources;
+  /** See `meshNetwork`. */
+  readonly network: Collection<string>;
+  readonly waypoints: WaypointDirectory;
+  readonly settings: MeshSettings;
+}
+
+export function serviceCollections(graph: Graph, inputs: Inputs): ServiceCollections {
+  const { sources, network, waypoints, settings } = inputs;
   const fromServices = derive(graph, {
     name: 'service-candidates',
     from: sources.Service,
     keyOf: candidateKey,
     transform: (service, context) => {
+      if (!isMeshService(service)) return [];
       const namespace = context.get(sources.Namespace, service.metadata.namespace);
-      const candidate = kubernetesService(service, namespace, context.get(network, '') ?? '', settings);
-      return candidate === undefined ? [] : [candidate];
+      const binding = bindService(service.metadata, waypoints.lookup(context));
+      return [kubernetesService(service, namespace, context.get(network, '') ?? '', binding, settings)];
     },
   });
   const fromEntries = derive(graph, {
@@ -43,7 +49,10 @@ export function serviceCollections(graph: Graph, sources: MeshSources, settings:
       const { namespace, name } = entry.metadata;
       const allocated = context.get(sources.allocations, `${namespace}/${name}`)?.addresses ?? [];
       const owner = context.get(sources.Namespace, namespace);
-      return serviceEntryServices(entry, allocated, owner, context.get(network, '') ?? '');
+      const visibility = serviceEntryVisibility(settings, owner?.metadata.labels ?? {});
+      if (visibility === 'NONE') return [];
+      const binding = bindService(entry.metadata, waypoints.lookup(context), visibility === 'NAMESPACE');
+      return serviceEntryServices(entry, allocated, owner, context.get(network, '') ?? '', binding, visibility);
     },
   });
   const candidates = join<ServiceCandidate>(graph, 'candidates', [fromServices, fromEntries]);
@@ -51,7 +60,7 @@ export function serviceCollections(graph: Graph, sources: MeshSources, settings:
   const bySelector = services.index('by-selector', ({ candidate }) =>
     Object.keys(candidate.selector).length === 0 ? [] : [selectorValue(candidate.namespace, candidate.selector)],
   );
-  return { network, services, bySelector };
+  return { services, bySelector };
 }
 
 /**
@@ -78,12 +87,19 @@ function winners(graph: Graph, candidates: Collection<ServiceCandidate>): Collec
     from: chosen,
     keyOf: (service) => service.key,
     transform: (candidate, context) => {
-      const [canonical] = context.lookup(byHostname, candidate.hostname).toSorted(comparePrecedence);
-      const isCanonical = canonical === undefined || candidateKey(canonical) === candidateKey(candidate);
-      return [meshService(candidate, isCanonical)];
+      const [canonical] = context
+        .lookup(byHostname, candidate.hostname)
+        .filter(mayBeCanonical)
+        .toSorted(comparePrecedence);
+      return [meshService(candidate, canonical !== undefined && candidateKey(canonical) === candidateKey(candidate))];
     },
     isEqual: (a, b) => haveSameBytes(a, b) && a.candidate === b.candidate,
   });
+}
+
+/** What only its namespace sees cannot be what everybody else means by the name. */
+function mayBeCanonical({ message }: ServiceCandidate): boolean {
+  return message.visibility !== workload.Service_Visibility.NAMESPACE;
 }
 
 /** Kubernetes Services before ServiceEntries, then the oldest. */

@@ -4,16 +4,18 @@ import { create } from '@bufbuild/protobuf';
 import { appProtocol } from './app-protocol.ts';
 import { parsePrefix } from './ip-prefix.ts';
 import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.ts';
+import type { Visibility } from '../mesh-settings.ts';
 import type { ServiceCandidate } from './mesh-service.ts';
+import { boundWaypoint, type ServiceBinding, setBinding } from './waypoint-binding.ts';
 
 /** True when addresses are to be allocated to a host automatically. Spec: control-plane.md section 3.5. */
 export function wantsAllocation(entry: ServiceEntry, host: string): boolean {
-  if (entry.metadata.labels['networking.istio.io/enable-autoallocate-ip'] === 'false') return false;
   return entry.spec.addresses.length === 0 && usesAllocation(entry, host);
 }
 
 function usesAllocation(entry: ServiceEntry, host: string): boolean {
   const { resolution } = entry.spec;
+  if (entry.metadata.labels['networking.istio.io/enable-autoallocate-ip'] === 'false') return false;
   return resolution !== 'NONE' && (!host.startsWith('*') || resolution === 'DYNAMIC_DNS');
 }
 
@@ -26,8 +28,11 @@ export function serviceEntryServices(
   allocated: readonly AllocatedAddress[],
   namespace: Namespace | undefined,
   network: string,
+  binding: ServiceBinding,
+  visibility: Exclude<Visibility, 'NONE'>,
 ): readonly ServiceCandidate[] {
   const { metadata, spec } = entry;
+  const { NAMESPACE, PUBLIC } = workload.Service_Visibility;
   const hosts = [...new Set(spec.hosts)];
   return hosts.map((host) => {
     const message = create(workload.ServiceSchema, {
@@ -47,7 +52,7 @@ export function serviceEntryServices(
       })),
       subjectAltNames: [...spec.subjectAltNames],
       ipFamilies: workload.IPFamilies.AUTOMATIC,
-      visibility: workload.Service_Visibility.PUBLIC,
+      visibility: visibility === 'NAMESPACE' ? NAMESPACE : PUBLIC,
     });
     const balancing = loadBalancing({
       isNodeLocal: false,
@@ -58,6 +63,7 @@ export function serviceEntryServices(
       isPassthrough: spec.resolution === 'NONE',
     });
     if (balancing !== undefined) message.loadBalancing = balancing;
+    setBinding(message, binding);
     return {
       source: 'ServiceEntry',
       namespace: metadata.namespace,
@@ -70,6 +76,7 @@ export function serviceEntryServices(
         servicePort: port.number,
         target: port.targetPort ?? port.number,
       })),
+      waypoint: boundWaypoint(binding.binding),
       message,
       origin: entry.origin,
     };

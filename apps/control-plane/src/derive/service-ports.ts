@@ -37,7 +37,9 @@ export function podPortResolver(pod: Pod): PortResolver {
 
 /** Ports of a WorkloadEntry or inline endpoint: its own port of that name, else the target. Spec: section 3.3. */
 export function entryPortResolver(entry: WorkloadEntrySpec): PortResolver {
-  return (port) => {
+  return (port, source) => {
+    // The name a Service gives to a target is looked up as it is; any other port goes by its own name first.
+    if (source === 'Service' && typeof port.target === 'string') return entry.ports[port.target];
     const byName = port.name === undefined ? undefined : entry.ports[port.name];
     if (byName !== undefined) return byName;
     return typeof port.target === 'number' ? port.target : entry.ports[port.target];

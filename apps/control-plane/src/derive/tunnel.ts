@@ -14,7 +14,8 @@ export interface Tunnel {
  */
 export function tunnelOf(metadata: Pick<ObjectMeta, 'annotations' | 'labels'>): Tunnel {
   const { HBONE, NONE } = workload.TunnelProtocol;
-  if (metadata.annotations['ambient.istio.io/redirection'] === 'enabled') return { protocol: HBONE, isNative: false };
   const tunnels = metadata.labels['networking.istio.io/tunnel']?.split(',') ?? [];
-  return tunnels.includes('http') ? { protocol: HBONE, isNative: true } : { protocol: NONE, isNative: false };
+  if (tunnels.includes('http')) return { protocol: HBONE, isNative: true };
+  const isCaptured = metadata.annotations['ambient.istio.io/redirection'] === 'enabled';
+  return { protocol: isCaptured ? HBONE : NONE, isNative: false };
 }

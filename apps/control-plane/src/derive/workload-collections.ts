@@ -7,6 +7,7 @@ import {
   resourceName,
   type ServiceEntry,
   type WorkloadEntry,
+  type WorkloadEntrySpec,
 } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { endpointSliceWorkloads, refersToPod, slicePods, sliceServiceName } from './endpoint-slice-workloads.ts';
@@ -23,13 +24,19 @@ import { nodeLocality } from './locality.ts';
 import type { MeshService } from './mesh-service.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes, type MeshWorkload, type ServicePorts } from './mesh-workload.ts';
-import { hasWorkload, podWorkload } from './pod-workload.ts';
+import { type Attachments, hasWorkload, podWorkload } from './pod-workload.ts';
 import type { PolicyCollections } from './policy-collections.ts';
 import type { ServiceCollections } from './service-collections.ts';
+import { type BindingObject, bindWorkload, boundWaypoint, instanceOf } from './waypoint-binding.ts';
+import type { WaypointDirectory } from './waypoint-directory.ts';
+import { waypointPolicyNames } from './waypoint-policy.ts';
 import { entryPortResolver, podPortResolver, portList, type PortResolver } from './service-ports.ts';
 
 interface Inputs {
   readonly sources: MeshSources;
+  /** See `meshNetwork`. */
+  readonly network: Collection<string>;
+  readonly waypoints: WaypointDirectory;
   readonly services: ServiceCollections;
   readonly policies: PolicyCollections;
   readonly settings: MeshSettings;
@@ -42,7 +49,7 @@ export function workloadCollection(graph: Graph, inputs: Inputs): Collection<Mes
 }
 
 function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
-  const { sources, services, policies, settings } = inputs;
+  const { sources, services, settings } = inputs;
   const slicesByPod = sources.EndpointSlice.index('by-pod', slicePods);
   return derive<Pod, MeshWorkload>(graph, {
     name: 'pod-workloads',
@@ -58,10 +65,10 @@ function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
       ];
       const surroundings = {
         settings,
-        network: context.get(services.network, '') ?? '',
+        network: context.get(inputs.network, '') ?? '',
         locality: nodeLocality(context.get(sources.Node, pod.spec.nodeName)?.metadata.labels),
         services: portsOf(found, podPortResolver(pod)),
-        policies: policies.namesFor(context, namespace, labels),
+        ...attachmentsOf(context, inputs, pod.metadata, labels, found),
       };
       return [podWorkload(pod, surroundings)];
     },
@@ -78,8 +85,9 @@ function entryWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
     transform: (entry, context) => {
       const labels = workloadEntryLabels(entry);
       const found = selectingServices(context, services, entry.metadata.namespace, labels);
-      const ports = portsOf(found, entryPortResolver(entry.spec));
-      return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, entry.metadata.namespace, labels, ports))];
+      const object = { namespace: entry.metadata.namespace, labels, annotations: {} };
+      const attachments = attachmentsOf(context, inputs, object, labels, found);
+      return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, found, entry.spec, attachments))];
     },
     isEqual: haveSameBytes,
   });
@@ -93,13 +101,17 @@ function inlineWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload>
     keyOf: (item) => item.uid,
     transform: (entry, context) => {
       const { namespace, labels, name } = entry.metadata;
-      return inlineEndpoints(entry).map((endpoint) => {
+      return inlineEndpoints(entry).flatMap((endpoint) => {
         const found = endpoint.hosts
           .map((host) => context.get(services.services, `${namespace}/${host}`))
           .filter((service) => service?.candidate.source === 'ServiceEntry' && service.candidate.name === name)
           .filter((service) => service !== undefined);
-        const ports = portsOf(found, entryPortResolver(endpoint.spec));
-        return inlineWorkload(entry, endpoint, surroundingsOf(context, inputs, namespace, labels, ports));
+        // Hosts that another definition won, or that are not visible, have no endpoints.
+        if (found.length === 0) return [];
+        // The waypoint goes by the endpoint's labels, policies by the entry's; a host that stands for itself has no waypoint.
+        const object = endpoint.isImplied ? undefined : { namespace, labels: endpoint.spec.labels, annotations: {} };
+        const attachments = attachmentsOf(context, inputs, object, labels, found, namespace);
+        return [inlineWorkload(entry, endpoint, surroundingsOf(context, inputs, found, endpoint.spec, attachments))];
       });
     },
     isEqual: haveSameBytes,
@@ -115,7 +127,7 @@ function sliceWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
     transform: (slice, context) => {
       const service = sliceService(context, services, slice, settings);
       if (service === undefined) return [];
-      return endpointSliceWorkloads(slice, service, context.get(services.network, '') ?? '', settings);
+      return endpointSliceWorkloads(slice, service, context.get(inputs.network, '') ?? '', settings);
     },
     isEqual: haveSameBytes,
   });
@@ -124,15 +136,43 @@ function sliceWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
 function surroundingsOf(
   context: FetchContext,
   inputs: Inputs,
-  namespace: string,
-  labels: Labels,
-  services: ServicePorts,
+  services: readonly MeshService[],
+  spec: WorkloadEntrySpec,
+  attachments: Attachments,
 ): EntrySurroundings {
   return {
     settings: inputs.settings,
-    network: context.get(inputs.services.network, '') ?? '',
-    services,
-    policies: inputs.policies.namesFor(context, namespace, labels),
+    network: context.get(inputs.network, '') ?? '',
+    services: portsOf(services, entryPortResolver(spec)),
+    ...attachments,
+  };
+}
+
+/**
+ * Waypoint and policies of a workload. `object` decides about the waypoint, `labels` about the policies.
+ * Spec: control-plane.md sections 4.3 and 5.5.
+ */
+function attachmentsOf(
+  context: FetchContext,
+  inputs: Inputs,
+  object: BindingObject | undefined,
+  labels: Labels,
+  services: readonly MeshService[],
+  namespace: string = object?.namespace ?? '',
+): Attachments {
+  const { policies, settings } = inputs;
+  const lookup = inputs.waypoints.lookup(context);
+  const instance = object === undefined ? undefined : instanceOf(object, lookup);
+  const isBindable = object !== undefined && instance === undefined;
+  const waypoint = isBindable ? boundWaypoint(bindWorkload(object, lookup)) : undefined;
+  const ofServices = services.flatMap(({ candidate }) => candidate.waypoint ?? []);
+  return {
+    waypoint: waypoint?.address,
+    applicationTunnel: instance?.inboundTunnel,
+    policies: [
+      ...policies.namesFor(context, namespace, labels),
+      ...waypointPolicyNames(waypoint, ofServices, settings),
+    ],
   };
 }
 
