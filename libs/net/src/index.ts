@@ -1,5 +1,14 @@
 export { Cidr, parseCidr } from './cidr.ts';
 export { CidrSet } from './cidr-set.ts';
+export {
+  enforcementProbe,
+  formatProbeAnswer,
+  isEnforcementProbe,
+  maxProbeAnswerBytes,
+  parseProbeAnswer,
+  type ProbeAnswer,
+  type ProbeState,
+} from './enforcement-probe.ts';
 export * from './epoll-events.ts';
 export * from './errno.ts';
 export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { security } from '@ambit/api';
+import { enforcementProbe } from '@ambit/net';
 import { netnsSkipReason } from '@ambit/testing';
 import { type Exchange, readToEnd, TwoNodes, until } from './test-support/two-nodes.ts';
 
@@ -49,6 +50,22 @@ test(
     await nodes.metric(received5, 2);
     await nodes.metric(/istio_tcp_connections_closed_total\{reporter="destination".*response_flags="-"/u);
     await nodes.message((m) => m.kind === 'flow' && m.flow.reporter === 'source' && m.flow.bytesReceived === 5);
+  },
+);
+
+test(
+  'the enforcement probe is answered with pod and identity, and leaves no trace in log and metrics',
+  { skip },
+  async () => {
+    await using nodes = await TwoNodes.start();
+    nodes.client.netns.run('ip', '-6', 'route', 'add', 'default', 'via', 'fd77::2');
+    const before = nodes.metrics();
+    for (const address of [enforcementProbe.v4, enforcementProbe.v6]) {
+      const { received } = await nodes.exchange(nodes.client, address, enforcementProbe.port, '');
+      assert.equal(received, 'ambit-probe 1 shop/client valid spiffe://cluster.local/ns/shop/sa/client\n');
+    }
+    assert.deepEqual(nodes.logLines(), []);
+    assert.equal(nodes.metrics(), before);
   },
 );
 

@@ -1,8 +1,9 @@
 import { HboneError, HbonePool } from '@ambit/hbone';
-import { checked, type Fd, io } from '@ambit/net';
+import { checked, type Fd, io, isEnforcementProbe } from '@ambit/net';
 import { AmbitError } from '@ambit/runtime';
 import type { PodConnections, PodIdentity } from '../worker-protocol.ts';
 import type { DataContext } from './data-context.ts';
+import { EnforcementAnswer } from './enforcement-answer.ts';
 import { closedByDrain, type Failure } from './failure.ts';
 import { hboneSettings } from './hbone-options.ts';
 import { InboundHbone } from './inbound-hbone.ts';
@@ -56,7 +57,9 @@ export class PodProxy implements PodScope {
       this.#listen(
         ports.outbound,
         (fd) => {
-          new OutboundConnection(this, fd, io.peerAddress(fd), io.originalDestination(fd)).start();
+          const target = io.originalDestination(fd);
+          if (isEnforcementProbe(target.address, target.port)) new EnforcementAnswer(this, fd).start();
+          else new OutboundConnection(this, fd, io.peerAddress(fd), target).start();
         },
         true,
       );
