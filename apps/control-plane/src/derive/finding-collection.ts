@@ -34,7 +34,7 @@ export function findingCollection(
     keyOf: formatReport,
     transform: (peer, context) => peerFindings(peer, peers.inherited(context, peer.metadata.namespace), settings),
   });
-  return join<SourceReport>(graph, 'findings', [policies, peerReports, addressFindings(graph, sources)]);
+  return join<SourceReport>(graph, 'object-findings', [policies, peerReports, addressFindings(graph, sources)]);
 }
 
 function knownNames(sources: MeshSources): (context: FetchContext) => Parameters<typeof policyFindings>[1] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import { compareText } from '@ambit/collections';
 import {
   formatReport,
   parseManifests,
@@ -12,7 +13,7 @@ import {
 } from '@ambit/kube';
 import { stringify } from 'yaml';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
-import { defaultMeshSettings } from '../mesh-settings.ts';
+import { defaultMeshSettings, type MeshSettings } from '../mesh-settings.ts';
 import { describeMesh } from './describe-mesh.ts';
 import { meshCollections } from './mesh-collections.ts';
 import { loadSources } from './mesh-sources.ts';
@@ -21,17 +22,24 @@ import { loadSources } from './mesh-sources.ts';
 const rewrite = process.env['AMBIT_REWRITE_GOLDEN'] === '1';
 const testdata = join(import.meta.dirname, '../../testdata');
 
+/** `# settings: {...}` in the first lines of a case is laid over the default settings. */
+function settingsOf(text: string): MeshSettings {
+  const [, json = '{}'] = /^# settings: (\{.*\})$/m.exec(text) ?? [];
+  return { ...defaultMeshSettings, ...JSON.parse(json) };
+}
+
 function derive(file: string, text: string): string {
   const { resources, reports } = parseManifests(file, text);
   const table = new ResourceTable(resources);
-  const mesh = meshCollections(defaultMeshSettings);
+  const mesh = meshCollections(settingsOf(text));
   mesh.graph.update(() => {
     loadSources(mesh.sources, table);
     mesh.sources.allocations.replace(new AddressAllocator().assign(table.list('ServiceEntry')));
   });
   const all: readonly SourceReport[] = [...reports, ...mesh.findings.values()].toSorted(compareReports);
+  const statuses = [...mesh.statuses.entries()].toSorted(([a], [b]) => compareText(a, b)).map(([, write]) => write);
   return stringify(
-    { ...describeMesh(mesh), reports: all.map(formatReport) },
+    { ...describeMesh(mesh), statuses, reports: all.map(formatReport) },
     { aliasDuplicateObjects: false, lineWidth: 0 },
   );
 }

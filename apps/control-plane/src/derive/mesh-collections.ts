@@ -1,4 +1,4 @@
-import { type Collection, Graph, singleton } from '@ambit/collections';
+import { type Collection, Graph, join, singleton } from '@ambit/collections';
 import type { SourceReport } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { findingCollection } from './finding-collection.ts';
@@ -9,6 +9,8 @@ import type { MeshWorkload } from './mesh-workload.ts';
 import { PeerLevels } from './peer-levels.ts';
 import { policyCollections } from './policy-collections.ts';
 import { serviceCollections } from './service-collections.ts';
+import { statusCollections } from './status-collections.ts';
+import type { StatusWrite } from './status-write.ts';
 import { WaypointDirectory } from './waypoint-directory.ts';
 import { workloadCollection } from './workload-collections.ts';
 
@@ -22,6 +24,8 @@ export interface MeshCollections {
   readonly services: Collection<MeshService>;
   /** By `namespace/name`. */
   readonly policies: Collection<MeshPolicy>;
+  /** Statuses that are still to be written, by `statusWriteKey`. */
+  readonly statuses: Collection<StatusWrite>;
   /** Warnings that need more than one resource to be seen. */
   readonly findings: Collection<SourceReport>;
 }
@@ -36,7 +40,16 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
   const policies = policyCollections(graph, sources, peers, waypoints, settings);
   const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
   const findings = findingCollection(graph, sources, peers, settings);
-  return { graph, sources, workloads, services: services.services, policies: policies.policies, findings };
+  const statuses = statusCollections(graph, sources, waypoints, settings);
+  return {
+    graph,
+    sources,
+    workloads,
+    services: services.services,
+    policies: policies.policies,
+    statuses: statuses.writes,
+    findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings]),
+  };
 }
 
 /** One item, under the singleton key: the network of the cluster, from the label of the root namespace. */
