@@ -1,4 +1,5 @@
 export { type CallContext } from './call-context.ts';
+export { FRAME_PREFIX_BYTES, type FrameWriter, frameWriter, putFramePrefix } from './frame-writer.ts';
 export { type ClientCertificate } from './channel-credentials.ts';
 export { type CallOptions, GrpcChannel, type GrpcChannelOptions } from './grpc-channel.ts';
 export { GrpcError, type GrpcStatus, toGrpcError } from './grpc-error.ts';

@@ -3,7 +3,7 @@
  * were encoded once, the client scans a message once and then walks its resources a few at a time.
  * Field numbers: control-plane.md section 2.1.
  */
-import { bytesField, joinBytes, stringField, WireReader, WIRE_BYTES } from './wire-format.ts';
+import { bytesTag, putVarint, varintSize, WireReader } from './wire-format.ts';
 
 const SYSTEM_VERSION = 1;
 const RESOURCES = 2;
@@ -16,8 +16,6 @@ const RESOURCE_NAME = 3;
 const RESOURCE_ALIASES = 4;
 const ANY_TYPE_URL = 1;
 const ANY_VALUE = 2;
-
-const bytesTag = (field: number): number => field * 8 + WIRE_BYTES;
 
 /** A resource as received. `value` is a view into the message: copy it to keep it. */
 export interface RawResource {
@@ -50,28 +48,73 @@ export interface ScannedResponse {
 
 /** One `Resource` as a field of the response, ready to be joined; made once and shared among all streams. */
 export function encodeResource(typeUrl: string, content: ResourceContent, aliases: readonly string[] = []): Uint8Array {
-  const any = joinBytes([stringField(ANY_TYPE_URL, typeUrl), bytesField(ANY_VALUE, content.value)]);
-  const parts = [
-    stringField(RESOURCE_VERSION, content.version),
-    bytesField(RESOURCE_ANY, any),
-    stringField(RESOURCE_NAME, content.name),
-  ];
-  for (const alias of aliases) parts.push(stringField(RESOURCE_ALIASES, alias));
-  return bytesField(RESOURCES, joinBytes(parts));
+  const { name, version, value } = content;
+  const anyBytes = textSize(typeUrl) + 1 + varintSize(value.length) + value.length;
+  let size = textSize(version) + 1 + varintSize(anyBytes) + anyBytes + textSize(name);
+  for (const alias of aliases) size += textSize(alias);
+  const out = Buffer.allocUnsafeSlow(1 + varintSize(size) + size);
+  let at = putHead(out, 0, RESOURCES, size);
+  at = putText(out, at, RESOURCE_VERSION, version);
+  at = putHead(out, at, RESOURCE_ANY, anyBytes);
+  at = putText(out, at, ANY_TYPE_URL, typeUrl);
+  at = putHead(out, at, ANY_VALUE, value.length);
+  out.set(value, at);
+  at = putText(out, at + value.length, RESOURCE_NAME, name);
+  for (const alias of aliases) at = putText(out, at, RESOURCE_ALIASES, alias);
+  return out;
 }
 
-/** A whole response. `encodedResources` are results of {@link encodeResource}. */
-export function encodeResponse(response: {
+/** `Any.value` of a result of {@link encodeResource}: a view. */
+export function resourceValue(encoded: Uint8Array): Uint8Array {
+  const field = new WireReader(encoded);
+  field.tag();
+  const [start, end] = field.span();
+  return readResource(new WireReader(encoded, start, end)).value ?? encoded.subarray(0, 0);
+}
+
+/** What a response is made of. `encodedResources` are results of {@link encodeResource}. */
+export interface ResponseContent {
   readonly typeUrl: string;
   readonly nonce: string;
   readonly systemVersionInfo: string;
   readonly encodedResources: readonly Uint8Array[];
   readonly removed: readonly string[];
-}): Uint8Array {
-  const parts = [stringField(SYSTEM_VERSION, response.systemVersionInfo), ...response.encodedResources];
-  parts.push(stringField(TYPE_URL, response.typeUrl), stringField(NONCE, response.nonce));
-  for (const name of response.removed) parts.push(stringField(REMOVED, name));
-  return joinBytes(parts);
+}
+
+/** A whole response behind `prefixBytes` bytes left for the transport, in one buffer that is written once. */
+export function encodeResponse(response: ResponseContent, prefixBytes: number = 0): Uint8Array {
+  const { typeUrl, nonce, systemVersionInfo, encodedResources, removed } = response;
+  let size = prefixBytes + textSize(systemVersionInfo) + textSize(typeUrl) + textSize(nonce);
+  for (const resource of encodedResources) size += resource.length;
+  for (const name of removed) size += textSize(name);
+  const out = Buffer.allocUnsafeSlow(size);
+  let at = putText(out, prefixBytes, SYSTEM_VERSION, systemVersionInfo);
+  for (const resource of encodedResources) {
+    out.set(resource, at);
+    at += resource.length;
+  }
+  at = putText(out, at, TYPE_URL, typeUrl);
+  at = putText(out, at, NONCE, nonce);
+  for (const name of removed) at = putText(out, at, REMOVED, name);
+  return out;
+}
+
+/** Bytes of a text field with a one-byte tag; proto3 leaves an empty text out. */
+function textSize(text: string): number {
+  if (text === '') return 0;
+  const length = Buffer.byteLength(text);
+  return 1 + varintSize(length) + length;
+}
+
+function putText(out: Buffer, at: number, field: number, text: string): number {
+  if (text === '') return at;
+  const start = putHead(out, at, field, Buffer.byteLength(text));
+  return start + out.write(text, start);
+}
+
+function putHead(out: Uint8Array, at: number, field: number, length: number): number {
+  out[at] = bytesTag(field);
+  return putVarint(out, at + 1, length);
 }
 
 /** Reads the frame of a response; the cost is one tag per resource. Throws `XdsError` `MALFORMED`. */

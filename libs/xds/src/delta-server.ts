@@ -1,6 +1,6 @@
 /**
  * Serves a {@link ResourceStore} over the delta ADS method: authenticates streams, gives each a {@link DeltaSession},
- * and turns store changes into pushes, all changes of one turn of the event loop into one round.
+ * and turns store changes into rounds of pushes, paced so that the thread has time for the rest.
  * Does not listen: hand {@link DeltaServer.handler} to a `GrpcServer` with `maxReceiveBytes` of at least
  * {@link REQUEST_BYTES}, because a reconnect names every resource the client holds.
  */
@@ -9,6 +9,8 @@ import { discovery } from '@ambit/api';
 import {
   bidiHandler,
   type CallContext,
+  frameWriter,
+  type FrameWriter,
   GrpcError,
   type GrpcHandler,
   type GrpcStatus,
@@ -22,7 +24,9 @@ import { type Clock, systemClock } from '@ambit/runtime';
 import { decodeRequest } from './delta-request.ts';
 import { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 import type { NameResolver } from './name-resolver.ts';
+import { PushPacer } from './push-pacer.ts';
 import type { ResourceStore } from './resource-store.ts';
+import { type EncodedResponse, ResponseEncoder } from './response-encoder.ts';
 import { XdsError, type XdsErrorCode } from './xds-error.ts';
 import { checkNodeOwner, readNode, type XdsNode } from './xds-node.ts';
 
@@ -39,6 +43,8 @@ export function deltaMethod(): MethodDefinition<Uint8Array, Uint8Array> {
 export interface XdsCaller {
   /** SPIFFE ids; empty on a port that authenticates nobody. */
   readonly identities: readonly string[];
+  /** Throws GrpcError to refuse what the stream says it is; called once, when it has introduced itself. */
+  admit?(node: XdsNode): void;
 }
 
 export interface DeltaServerOptions {
@@ -50,6 +56,12 @@ export interface DeltaServerOptions {
   readonly observer?: DeltaServerObserver;
   /** How long a first Address answer waits for the same stream to ask for policies, milliseconds; default 100. */
   readonly holdMs?: number;
+  /** How long a client may leave responses untaken before its stream is cut, milliseconds; default 60 s. */
+  readonly writeTimeoutMs?: number;
+  /** Streams at once; further ones are refused with RESOURCE_EXHAUSTED. Default 20,000. */
+  readonly maxStreams?: number;
+  /** See `ResponseEncoderOptions`. */
+  readonly maxPinnedBytes?: number;
   readonly clock?: Clock;
 }
 
@@ -70,28 +82,69 @@ const STATUS: Readonly<Record<XdsErrorCode, GrpcStatus>> = {
 
 type ByteStream = ServerDuplexStream<Uint8Array, Uint8Array>;
 
+/** How often old snapshots are dropped and slow clients looked for, milliseconds. */
+const SWEEP_MS = 5_000;
+
+interface OpenStream {
+  readonly session: DeltaSession;
+  readonly node: XdsNode;
+  /** Cuts the stream. */
+  readonly abort: () => void;
+  /** Monotonic time since which the client takes nothing, as the sweep saw it. */
+  blockedSinceMs: number | undefined;
+}
+
 export class DeltaServer implements Disposable {
   readonly #options: DeltaServerOptions;
   readonly #resolver: NameResolver;
   readonly #clock: Clock;
-  readonly #sessions = new Set<DeltaSession>();
+  readonly #encoder: ResponseEncoder;
+  readonly #pacer: PushPacer;
+  readonly #streams = new Set<OpenStream>();
   readonly #stopListening: () => void;
-  #flushIsDue = false;
-  #isClosed = false;
+  #sweep: Disposable;
+  #roundGeneration = 0;
 
   constructor(options: DeltaServerOptions) {
+    const { store, resolver, clock = systemClock, maxPinnedBytes } = options;
     this.#options = options;
-    this.#resolver = options.resolver ?? EXACT_NAMES(options.store);
-    this.#clock = options.clock ?? systemClock;
-    this.#stopListening = options.store.onChange((change) => {
-      for (const session of this.#sessions) session.storeChanged(change);
-      this.#flushSoon();
+    this.#resolver = resolver ?? EXACT_NAMES(store);
+    this.#clock = clock;
+    this.#encoder = new ResponseEncoder({
+      store,
+      nonceSource: randomUUID(),
+      systemVersion: () => this.#systemVersion(),
+      ...(maxPinnedBytes === undefined ? {} : { maxPinnedBytes }),
     });
+    this.#pacer = new PushPacer(
+      clock,
+      () => this.#pushAll(),
+      (waitedMs, tookMs) => options.observer?.onRound?.(waitedMs, tookMs),
+    );
+    this.#stopListening = store.onChange(() => this.#pacer.request());
+    this.#sweep = clock.after(SWEEP_MS, () => this.#sweepStreams());
   }
 
   /** Open streams that introduced themselves. */
   get streams(): number {
-    return this.#sessions.size;
+    return this.#streams.size;
+  }
+
+  /** Streams whose client has not taken what it was sent. */
+  get slowStreams(): number {
+    let count = 0;
+    for (const { session } of this.#streams) if (session.isBlocked) count += 1;
+    return count;
+  }
+
+  /** Bytes of responses that are kept for streams which have not taken them. */
+  get pinnedBytes(): number {
+    return this.#encoder.pinnedBytes;
+  }
+
+  /** Distinct responses made so far, however many streams each was sent to. */
+  get encodedResponses(): number {
+    return this.#encoder.encoded;
   }
 
   /** The RPC for a `GrpcServer`. */
@@ -101,41 +154,51 @@ export class DeltaServer implements Disposable {
 
   /**
    * A session outside gRPC, for tests and in-process clients: the caller owns the transport, and ends the session by
-   * calling the second value.
+   * calling the second value. `abort` is called when the client takes nothing for too long.
    */
-  openSession(node: XdsNode, sink: SessionSink): readonly [session: DeltaSession, close: () => void] {
+  openSession(
+    node: XdsNode,
+    sink: SessionSink,
+    abort: () => void = () => undefined,
+  ): readonly [session: DeltaSession, close: () => void] {
     const { store, observer = {}, holdMs = 100 } = this.#options;
     const session = new DeltaSession({
       store,
+      encoder: this.#encoder,
       resolver: this.#resolver,
       node,
       sink,
       observer,
-      streamId: randomUUID(),
-      systemVersion: () => this.#systemVersion(),
+      onBehind: () => this.#pacer.request(),
     });
-    this.#sessions.add(session);
+    const open: OpenStream = { session, node, abort, blockedSinceMs: undefined };
+    this.#streams.add(open);
     observer.onStreamOpened?.(node);
     const hold = this.#clock.after(holdMs, () => {
       session.release();
-      session.flush();
+      session.answer();
     });
     return [
       session,
       () => {
         hold[Symbol.dispose]();
-        if (this.#sessions.delete(session)) observer.onStreamClosed?.(node);
+        session.close();
+        if (this.#streams.delete(open)) observer.onStreamClosed?.(node);
       },
     ];
   }
 
   /** Stops pushing. Streams are the `GrpcServer`'s to close. */
   [Symbol.dispose](): void {
-    this.#isClosed = true;
+    this.#pacer[Symbol.dispose]();
+    this.#sweep[Symbol.dispose]();
     this.#stopListening();
   }
 
   async #serve(stream: ByteStream, call: CallContext): Promise<void> {
+    if (this.#streams.size >= (this.#options.maxStreams ?? 20_000)) {
+      throw new GrpcError('RESOURCE_EXHAUSTED', 'too many xDS streams', { source: 'downstream' });
+    }
     const caller = await this.#options.authenticate(call);
     let session: DeltaSession | undefined;
     let close = (): void => undefined;
@@ -144,27 +207,52 @@ export class DeltaServer implements Disposable {
       if (session === undefined) {
         const introduced = readNode(node);
         checkNodeOwner(introduced, caller.identities);
-        [session, close] = this.openSession(introduced, { write: (message) => stream.write(message) });
+        caller.admit?.(introduced);
+        const writer: FrameWriter = frameWriter(stream);
+        writer.onDrain(() => session?.resume());
+        const write = ({ frame }: EncodedResponse): boolean => writer.write(frame);
+        [session, close] = this.openSession(introduced, { write }, () => writer.abort());
       }
       session.receive(request);
-      session.flush();
+      session.answer();
     };
     try {
-      await readAll(stream, call.signal, receive, () => session?.resume());
+      await readAll(stream, call.signal, receive);
     } finally {
       close();
     }
   }
 
-  /** One flush for all changes of this turn. */
-  #flushSoon(): void {
-    if (this.#flushIsDue) return;
-    this.#flushIsDue = true;
-    setImmediate(() => {
-      this.#flushIsDue = false;
-      if (this.#isClosed) return;
-      for (const session of this.#sessions) session.flush();
-    });
+  #pushAll(): void {
+    const { store } = this.#options;
+    this.#encoder.lastRound = this.#roundGeneration;
+    this.#roundGeneration = store.generation;
+    for (const { session } of this.#streams) session.flush();
+    this.#forgetChanges();
+  }
+
+  /** Changes that all streams were told, and that no kept snapshot lacks, need no remembering. */
+  #forgetChanges(): void {
+    const { store } = this.#options;
+    let needed = Math.min(store.generation, this.#encoder.oldestSnapshot);
+    for (const { session } of this.#streams) needed = Math.min(needed, session.generation);
+    store.forgetChanges(needed);
+  }
+
+  #sweepStreams(): void {
+    this.#sweep = this.#clock.after(SWEEP_MS, () => this.#sweepStreams());
+    const nowMs = this.#clock.nowMs();
+    const { writeTimeoutMs = 60_000, observer } = this.#options;
+    for (const open of this.#streams) {
+      if (!open.session.isBlocked) open.blockedSinceMs = undefined;
+      else if (open.blockedSinceMs === undefined) open.blockedSinceMs = nowMs;
+      else if (nowMs - open.blockedSinceMs >= writeTimeoutMs) {
+        observer?.onWriteTimeout?.(open.node);
+        open.abort();
+      }
+    }
+    this.#encoder.dropSnapshots();
+    this.#forgetChanges();
   }
 
   /** `<RFC 3339 second>/<counter>`, the form istiod uses; opaque to clients. */
@@ -175,14 +263,8 @@ export class DeltaServer implements Disposable {
 }
 
 /** Resolves when the client ends or leaves; rejects with a GrpcError when a request cannot be taken. */
-function readAll(
-  stream: ByteStream,
-  signal: AbortSignal,
-  receive: (bytes: Uint8Array) => void,
-  resume: () => void,
-): Promise<void> {
+function readAll(stream: ByteStream, signal: AbortSignal, receive: (bytes: Uint8Array) => void): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  stream.on('drain', resume);
   stream.on('end', resolve);
   stream.on('error', reject);
   signal.addEventListener('abort', () => resolve(), { once: true });

@@ -4,6 +4,7 @@ import { type DeltaServerObserver, DeltaSession } from './delta-session.ts';
 import { scanResponse } from './delta-response.ts';
 import type { NameResolver } from './name-resolver.ts';
 import { ResourceStore, ztunnelTypes } from './resource-store.ts';
+import { ResponseEncoder } from './response-encoder.ts';
 import type { SubscriptionRequest } from './subscription.ts';
 import { ADDRESS_TYPE as WDS, AUTHORIZATION_TYPE as WADS } from './type-url.ts';
 import { XdsError } from './xds-error.ts';
@@ -45,13 +46,11 @@ class Rig {
         implied: () => [],
       },
       node: NODE,
-      sink: { write: (message) => this.#write(message) },
+      sink: { write: ({ message }) => this.#write(message) },
       observer,
-      streamId: 's',
-      systemVersion: () => 'v',
+      encoder: new ResponseEncoder({ store: this.store, nonceSource: 's', systemVersion: () => 'v' }),
     });
     this.session.release();
-    this.store.onChange((change) => this.session.storeChanged(change));
   }
 
   #write(message: Uint8Array): boolean {
@@ -228,14 +227,13 @@ test('the first addresses wait until the stream has asked for policies', () => {
     resolver: { resolve: () => [], implied: () => [] },
     node: NODE,
     sink: {
-      write: (message) => {
+      write: ({ message }) => {
         messages.push(scanResponse(message).typeUrl);
         return true;
       },
     },
     observer: {},
-    streamId: 'h',
-    systemVersion: () => '',
+    encoder: new ResponseEncoder({ store: rig.store, nonceSource: 'h', systemVersion: () => '' }),
   });
   const request = { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: '', error: undefined };
   held.receive({ typeUrl: WDS, ...request });
@@ -255,7 +253,7 @@ test('a reader that takes no more gets one merged push when it does, and the ord
   rig.set(WADS, 'ns/a');
   rig.set(WDS, 'w1');
   assert.deepEqual(brief(rig.turn()), ['WADS +[ns/a] -[]']);
-  for (let i = 0; i < 50; i += 1) rig.set(WDS, 'w2');
+  for (let i = 0; i < 20; i += 1) rig.set(WDS, 'w2');
   rig.set(WDS, 'w3');
   rig.remove(WDS, 'w3');
   assert.deepEqual(rig.turn(), []);

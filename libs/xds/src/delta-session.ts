@@ -1,18 +1,20 @@
 /**
  * One stream of a delta server: requests in, encoded responses out. Knows no gRPC and no timers.
  *
- * Everything a stream is owed is kept as names (see {@link Subscription}); responses are made only when the reader can
- * take them, from the store of that moment. A slow reader therefore costs the server a set of names, never a queue of
- * messages. The at most few responses of one round are planned together, so that their order holds across back pressure.
+ * What a stream was told is one number for each type (see {@link Subscription}); responses are made only when the reader
+ * can take them, from the store of that moment, and shared with all streams that are owed the same. A slow reader
+ * therefore costs the server neither names nor messages: it gets the latest state when it reads again. The few responses
+ * of one round are planned together, so that their order holds across back pressure.
  * Spec: control-plane.md section 1.8.
  */
-import { encodeResponse } from './delta-response.ts';
 import type { NameResolver } from './name-resolver.ts';
-import { planRound, type PlannedResponse } from './push-round.ts';
-import type { ResourceStore, StoreChange } from './resource-store.ts';
+import { planRound } from './push-round.ts';
+import type { ResourceStore } from './resource-store.ts';
+import type { EncodedResponse, ResponseEncoder } from './response-encoder.ts';
 import {
   changeSubscription,
   classifyRequest,
+  isAnswerDue,
   openSubscription,
   type Subscription,
   type SubscriptionRequest,
@@ -25,63 +27,72 @@ export const MAX_TYPES = 32;
 
 /** Where a session's responses go. */
 export interface SessionSink {
-  /** Takes one encoded response; false means "no more until {@link DeltaSession.resume}". */
-  write(message: Uint8Array): boolean;
+  /** Takes one response; false means "no more until {@link DeltaSession.resume}". */
+  write(response: EncodedResponse): boolean;
 }
 
 /** What a server may count and log about its streams. */
 export interface DeltaServerObserver {
   onStreamOpened?(node: XdsNode): void;
   onStreamClosed?(node: XdsNode): void;
+  onAck?(node: XdsNode, typeUrl: string, nonce: string): void;
   onNack?(node: XdsNode, typeUrl: string, nonce: string, message: string): void;
-  onPush?(node: XdsNode, typeUrl: string, resources: number, removed: number, bytes: number): void;
+  /** A request that answers an older response: it counts for nothing. */
+  onStale?(node: XdsNode, typeUrl: string): void;
+  onPush?(node: XdsNode, response: EncodedResponse): void;
+  /** A client that did not take its responses in time is cut. */
+  onWriteTimeout?(node: XdsNode): void;
+  /** A round of pushes to all streams began, this long after the first change in it, and took this long. */
+  onRound?(waitedMs: number, tookMs: number): void;
 }
 
 export interface DeltaSessionOptions {
   readonly store: ResourceStore;
+  /** Shared by all sessions of a store. */
+  readonly encoder: ResponseEncoder;
   readonly resolver: NameResolver;
   readonly node: XdsNode;
   readonly sink: SessionSink;
   readonly observer: DeltaServerObserver;
-  /** Makes the nonces of this stream unlike those of any other. */
-  readonly streamId: string;
-  /** Sent as `system_version_info`. */
-  readonly systemVersion: () => string;
+  /**
+   * A reader that was slow can take more, and changes wait for it: {@link DeltaSession.flush} it together with others.
+   * Default: it is flushed at once.
+   */
+  readonly onBehind?: () => void;
 }
 
 export class DeltaSession {
   readonly #options: DeltaSessionOptions;
   readonly #subscriptions = new Map<string, Subscription>();
-  #round: PlannedResponse[] = [];
-  #isBlocked = false;
+  #round: EncodedResponse[] = [];
+  #blockedBy: EncodedResponse | undefined;
   #isHolding = true;
-  #responses = 0;
 
   constructor(options: DeltaSessionOptions) {
     this.#options = options;
   }
 
   /**
-   * Takes one request; answers leave at the next {@link flush}.
+   * Takes one request; answers leave at the next {@link answer} or {@link flush}.
    * Throws `XdsError` `TOO_MANY_TYPES` or `TOO_MANY_NAMES`: the stream has to end.
    */
   receive(request: SubscriptionRequest): void {
     const { node, observer } = this.#options;
-    const state = this.#subscriptions.get(request.typeUrl);
+    const { typeUrl, nonce } = request;
+    const state = this.#subscriptions.get(typeUrl);
     const kind = classifyRequest(request, state);
-    if (kind === 'nack') observer.onNack?.(node, request.typeUrl, request.nonce, request.error ?? '');
+    if (kind === 'nack') observer.onNack?.(node, typeUrl, nonce, request.error ?? '');
+    else if (kind === 'stale') observer.onStale?.(node, typeUrl);
     else if (kind === 'first') this.#open(request);
-    else if (state !== undefined && kind !== 'stale') changeSubscription(state, request, kind);
+    else if (state !== undefined) {
+      if (kind === 'ack') observer.onAck?.(node, typeUrl, nonce);
+      changeSubscription(state, request, kind);
+    }
   }
 
-  /** Notes which names changed; nothing is sent before {@link flush}. */
-  storeChanged(change: StoreChange): void {
-    for (const [typeUrl, names] of change) {
-      const state = this.#subscriptions.get(typeUrl);
-      // A first answer still due is made from the whole store, so the names need no remembering.
-      if (state === undefined || (state.isNew && state.isWildcard)) continue;
-      for (const name of names) state.dirty.add(name);
-    }
+  /** Does the reader have to take something first? */
+  get isBlocked(): boolean {
+    return this.#blockedBy !== undefined;
   }
 
   /** Does the first answer of a type still wait for a type that is pushed before it? */
@@ -89,25 +100,58 @@ export class DeltaSession {
     return this.#isHolding && this.#heldTypes().size > 0;
   }
 
+  /** The store's generation up to which this stream was told everything; infinite before it asked for anything. */
+  get generation(): number {
+    let generation = Number.POSITIVE_INFINITY;
+    for (const state of this.#subscriptions.values()) {
+      if (!state.isNew && this.#options.store.changes(state.typeUrl)?.hasSince(state.generation) === true) {
+        generation = Math.min(generation, state.generation);
+      }
+    }
+    return generation;
+  }
+
   /** Stops waiting for types that were not asked for. */
   release(): void {
     this.#isHolding = false;
   }
 
+  /** Sends what requests wait for; changes alone wait for {@link flush}. */
+  answer(): void {
+    for (const state of this.#subscriptions.values()) {
+      if (!isAnswerDue(state)) continue;
+      this.flush();
+      return;
+    }
+  }
+
   /** Sends what is due, as far as the reader takes it. */
   flush(): void {
-    while (!this.#isBlocked) {
-      if (this.#round.length === 0) this.#round = [...this.#plan()];
-      const next = this.#round.shift();
-      if (next === undefined) return;
-      this.#send(next);
+    while (this.#blockedBy === undefined) {
+      if (this.#round.length === 0) this.#round = this.#plan();
+      if (this.#round.length === 0) return;
+      this.#sendRound();
     }
   }
 
   /** The reader takes more. */
   resume(): void {
-    this.#isBlocked = false;
-    this.flush();
+    if (this.#blockedBy !== undefined) this.#options.encoder.unpin(this.#blockedBy);
+    this.#blockedBy = undefined;
+    this.#sendRound();
+    if (this.#blockedBy !== undefined) return;
+    const { onBehind } = this.#options;
+    if (onBehind === undefined) this.flush();
+    else if (this.generation !== Number.POSITIVE_INFINITY || this.#isAnswerDue()) onBehind();
+  }
+
+  /** The stream is gone: lets go of what was pinned for it. */
+  close(): void {
+    if (this.#blockedBy !== undefined) this.#options.encoder.unpin(this.#blockedBy);
+    for (const response of this.#round) this.#options.encoder.unpin(response);
+    this.#blockedBy = undefined;
+    this.#round = [];
+    this.#subscriptions.clear();
   }
 
   #open(request: SubscriptionRequest): void {
@@ -117,10 +161,23 @@ export class DeltaSession {
     this.#subscriptions.set(request.typeUrl, openSubscription(request));
   }
 
-  #plan(): readonly PlannedResponse[] {
+  #isAnswerDue(): boolean {
+    return [...this.#subscriptions.values()].some(isAnswerDue);
+  }
+
+  #plan(): EncodedResponse[] {
+    const { encoder } = this.#options;
+    // What others still take has to go first; streams that are in step share one small response and go on.
+    if (encoder.isOverBudget && !this.#isInStep()) return [];
     const held = this.#isHolding ? this.#heldTypes() : new Set<string>();
     const due = [...this.#subscriptions.values()].filter((state) => !held.has(state.typeUrl));
-    return planRound(this.#options, due);
+    const round = planRound(this.#options, due);
+    for (const response of round) encoder.pin(response);
+    return round;
+  }
+
+  #isInStep(): boolean {
+    return !this.#isAnswerDue() && this.generation >= this.#options.encoder.lastRound;
   }
 
   /** Types asked for, not answered yet, and pushed after a type of the store that has not been asked for. */
@@ -135,14 +192,16 @@ export class DeltaSession {
     return held;
   }
 
-  #send(planned: PlannedResponse): void {
-    const { streamId, systemVersion, sink, observer, node } = this.#options;
-    this.#responses += 1;
-    const nonce = `${streamId}-${this.#responses}`;
-    const state = this.#subscriptions.get(planned.typeUrl);
-    if (state !== undefined) state.lastNonce = nonce;
-    const message = encodeResponse({ ...planned, nonce, systemVersionInfo: systemVersion() });
-    this.#isBlocked = !sink.write(message);
-    observer.onPush?.(node, planned.typeUrl, planned.encodedResources.length, planned.removed.length, message.length);
+  #sendRound(): void {
+    const { sink, observer, node, encoder } = this.#options;
+    while (this.#blockedBy === undefined) {
+      const response = this.#round.shift();
+      if (response === undefined) return;
+      const state = this.#subscriptions.get(response.typeUrl);
+      if (state !== undefined) state.lastNonce = response.nonce;
+      if (sink.write(response)) encoder.unpin(response);
+      else this.#blockedBy = response;
+      observer.onPush?.(node, response);
+    }
   }
 }

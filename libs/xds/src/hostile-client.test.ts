@@ -6,6 +6,7 @@ import { decodeRequest } from './delta-request.ts';
 import { DeltaSession } from './delta-session.ts';
 import { scanResponse } from './delta-response.ts';
 import { ResourceStore, ztunnelTypes } from './resource-store.ts';
+import { ResponseEncoder } from './response-encoder.ts';
 import { ADDRESS_TYPE as WDS, AUTHORIZATION_TYPE as WADS } from './type-url.ts';
 import { XdsError } from './xds-error.ts';
 import { readNode, ztunnelNode } from './xds-node.ts';
@@ -61,10 +62,9 @@ test('whatever a client says, it is sent nothing twice in one message, and nothi
           implied: () => [{ name: 'b', aliases: [] }],
         },
         observer: {},
-        streamId: 's',
-        systemVersion: () => '',
+        encoder: new ResponseEncoder({ store, nonceSource: 's', systemVersion: () => '' }),
         sink: {
-          write: (message) => {
+          write: ({ message }) => {
             const response = scanResponse(message);
             const names = [...response.resources()].map((resource) => resource.name);
             assert.equal(new Set(names).size, names.length);
@@ -74,7 +74,6 @@ test('whatever a client says, it is sent nothing twice in one message, and nothi
           },
         },
       });
-      store.onChange((change) => session.storeChanged(change));
       for (const action of steps) {
         if (action.kind === 'ask') session.receive(action.request);
         else if (action.kind === 'set') {

@@ -31,12 +31,13 @@ export {
   type ResourceTypeSpec,
   ResourceStore,
   type StoreChange,
-  type StoredResource,
+  StoredResource,
   type TypeUpdate,
   ztunnelTypes,
 } from './resource-store.ts';
 export type { SubscriptionRequest } from './subscription.ts';
 export { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './type-url.ts';
+export { type EncodedResponse } from './response-encoder.ts';
 export { XdsError, type XdsErrorCode } from './xds-error.ts';
 export {
   checkNodeOwner,

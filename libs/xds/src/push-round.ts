@@ -1,50 +1,43 @@
 /**
- * Plans what one stream is sent in one round: pure, from the store of one moment and the stream's subscriptions.
+ * Plans what one stream is sent in one round: from the store of one moment and the stream's subscriptions.
  * Order: the store's type order, with `last` removals behind everything else.
  */
 import { encodeResource } from './delta-response.ts';
 import type { NameResolver } from './name-resolver.ts';
 import type { ResourceStore, ResourceTypeSpec, StoredResource } from './resource-store.ts';
-import type { Subscription } from './subscription.ts';
+import type { EncodedResponse, ResponseEncoder } from './response-encoder.ts';
+import { NO_VERSIONS, type Subscription } from './subscription.ts';
 import type { XdsNode } from './xds-node.ts';
-
-/** One response, still without nonce. */
-export interface PlannedResponse {
-  readonly typeUrl: string;
-  readonly encodedResources: readonly Uint8Array[];
-  readonly removed: readonly string[];
-}
 
 export interface RoundContext {
   readonly store: ResourceStore;
+  readonly encoder: ResponseEncoder;
   readonly resolver: NameResolver;
   readonly node: XdsNode;
 }
 
+/** Responses of one type: `last` ones go out behind those of all other types. */
 interface Owed {
-  readonly resources: readonly Uint8Array[];
-  readonly removed: readonly string[];
+  readonly now: readonly EncodedResponse[];
+  readonly last: readonly EncodedResponse[];
 }
 
+const NOTHING: Owed = { now: [], last: [] };
+
 /** The responses due now, in order. The subscriptions are brought up to date: planning twice gives nothing new. */
-export function planRound(context: RoundContext, subscriptions: Iterable<Subscription>): readonly PlannedResponse[] {
-  const round: PlannedResponse[] = [];
-  const last: PlannedResponse[] = [];
+export function planRound(context: RoundContext, subscriptions: Iterable<Subscription>): EncodedResponse[] {
+  const round: EncodedResponse[] = [];
+  const last: EncodedResponse[] = [];
   for (const { subscription, spec } of inPushOrder(context.store, subscriptions)) {
-    const { typeUrl } = subscription;
-    const isDue = subscription.mustAnswer;
-    const { resources, removed } = subscription.isWildcard
-      ? owedToWildcard(context, subscription)
-      : owedOnDemand(context, subscription);
+    const owed = subscription.isWildcard
+      ? owedToWildcard(context, subscription, spec)
+      : owedOnDemand(context, subscription, spec);
     settle(subscription);
-    const splits = spec?.removals === 'last' && removed.length > 0;
-    if (splits) last.push({ typeUrl, encodedResources: [], removed });
-    const now = splits ? [] : removed;
-    if (isDue || resources.length > 0 || now.length > 0) {
-      round.push({ typeUrl, encodedResources: resources, removed: now });
-    }
+    round.push(...owed.now);
+    last.push(...owed.last);
   }
-  return [...round, ...last];
+  round.push(...last);
+  return round;
 }
 
 function inPushOrder(
@@ -61,39 +54,77 @@ function inPushOrder(
 }
 
 function settle(subscription: Subscription): void {
-  subscription.dirty.clear();
   subscription.asked.clear();
   subscription.hasLeft = false;
   subscription.mustAnswer = false;
   subscription.isNew = false;
+  subscription.initial = NO_VERSIONS;
 }
 
 /** Does the client hold exactly this already? A resource without a version is never known to be held. */
-function isHeld(held: ReadonlyMap<string, string>, resource: StoredResource): boolean {
-  return resource.version !== '' && held.get(resource.name) === resource.version;
+function isHeld(version: string | undefined, resource: StoredResource): boolean {
+  return resource.version !== '' && version === resource.version;
 }
 
-function owedToWildcard({ store }: RoundContext, subscription: Subscription): Owed {
+function owedToWildcard(context: RoundContext, subscription: Subscription, spec: ResourceTypeSpec | undefined): Owed {
+  const { store, encoder } = context;
+  const { typeUrl, initial, asked } = subscription;
+  const now: EncodedResponse[] = [];
+  if (subscription.isNew && initial.size === 0 && asked.size === 0) {
+    const snapshot = encoder.snapshot(typeUrl);
+    now.push(snapshot.response);
+    subscription.generation = snapshot.generation;
+  } else if (subscription.isNew) {
+    const { resources, removed } = differenceTo(store, subscription);
+    const splits = spec?.removals === 'last' && removed.length > 0;
+    subscription.generation = store.generation;
+    const answer = encoder.single(typeUrl, resources, splits ? [] : removed);
+    return { now: [answer], last: splits ? [encoder.single(typeUrl, [], removed)] : [] };
+  } else if (asked.size > 0) {
+    now.push(extras(context, subscription));
+  }
+  const changes = encoder.changesSince(typeUrl, subscription.generation);
+  subscription.generation = store.generation;
+  if (changes === undefined) return now.length === 0 ? NOTHING : { now, last: [] };
+  if (changes.updates !== undefined) now.push(changes.updates);
+  return { now, last: changes.removals === undefined ? [] : [changes.removals] };
+}
+
+/** What a reconnecting client lacks, and what it holds that is gone. */
+function differenceTo(
+  store: ResourceStore,
+  { typeUrl, initial, asked }: Subscription,
+): { readonly resources: readonly Uint8Array[]; readonly removed: readonly string[] } {
+  const removed = new Set<string>();
+  let matching = 0;
+  for (const [name, version] of initial) {
+    const resource = store.get(typeUrl, name);
+    if (resource === undefined) removed.add(name);
+    else if (isHeld(version, resource)) matching += 1;
+  }
+  for (const name of asked) if (store.get(typeUrl, name) === undefined) removed.add(name);
+  const resources: Uint8Array[] = [];
+  // The usual reconnect: nothing changed meanwhile.
+  if (matching === store.all(typeUrl).size) return { resources, removed: [...removed] };
+  const held = new Set<StoredResource>();
+  for (const [name, version] of initial) {
+    const resource = store.get(typeUrl, name);
+    if (resource !== undefined && isHeld(version, resource)) held.add(resource);
+  }
+  for (const resource of store.all(typeUrl).values()) if (!held.has(resource)) resources.push(resource.encoded);
+  return { resources, removed: [...removed] };
+}
+
+/** Names that a wildcard stream asks for besides: the ones that exist it has, or is about to get, and wants again. */
+function extras({ store, encoder }: RoundContext, { typeUrl, asked }: Subscription): EncodedResponse {
   const resources: Uint8Array[] = [];
   const removed: string[] = [];
-  const { typeUrl, held } = subscription;
-  if (subscription.isNew) {
-    for (const resource of store.all(typeUrl).values()) {
-      if (!isHeld(held, resource)) resources.push(resource.encoded);
-    }
-    for (const name of held.keys()) if (store.get(typeUrl, name) === undefined) removed.push(name);
-    for (const name of subscription.asked) {
-      if (!held.has(name) && store.get(typeUrl, name) === undefined) removed.push(name);
-    }
-    subscription.held = new Map();
-    return { resources, removed };
-  }
-  for (const name of new Set([...subscription.dirty, ...subscription.asked])) {
+  for (const name of asked) {
     const resource = store.get(typeUrl, name);
     if (resource === undefined) removed.push(name);
     else resources.push(resource.encoded);
   }
-  return { resources, removed };
+  return encoder.single(typeUrl, resources, removed);
 }
 
 interface Wanted {
@@ -102,15 +133,37 @@ interface Wanted {
   isAsked: boolean;
 }
 
-function owedOnDemand(context: RoundContext, subscription: Subscription): Owed {
-  const { isNew, dirty, asked, hasLeft, typeUrl, held: before } = subscription;
-  if (!isNew && !hasLeft && dirty.size === 0 && asked.size === 0) return { resources: [], removed: [] };
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function owedOnDemand(context: RoundContext, subscription: Subscription, spec: ResourceTypeSpec | undefined): Owed {
+  const { store, encoder } = context;
+  const { isNew, asked, hasLeft, mustAnswer, typeUrl } = subscription;
+  const log = store.changes(typeUrl);
+  const dirty = log?.hasSince(subscription.generation) === true ? log.since(subscription.generation).names : NO_NAMES;
+  subscription.generation = store.generation;
+  const isDue = isNew || hasLeft || dirty.size > 0 || asked.size > 0;
+  const { resources, removed } = isDue
+    ? onDemandDifference(context, subscription, dirty)
+    : { resources: [], removed: [] };
+  const splits = spec?.removals === 'last' && removed.length > 0;
+  const last = splits ? [encoder.single(typeUrl, [], removed)] : [];
+  const now = splits ? [] : removed;
+  if (!mustAnswer && resources.length + now.length === 0) return { now: [], last };
+  return { now: [encoder.single(typeUrl, resources, now)], last };
+}
+
+function onDemandDifference(
+  context: RoundContext,
+  subscription: Subscription,
+  dirty: ReadonlySet<string>,
+): { readonly resources: readonly Uint8Array[]; readonly removed: readonly string[] } {
+  const { isNew, asked, hasLeft, typeUrl, held: before } = subscription;
   const { wanted, missing } = wantedOnDemand(context, subscription);
   const resources: Uint8Array[] = [];
   const aliases = new Set<string>();
   for (const entry of wanted.values()) {
     for (const alias of entry.aliases) aliases.add(alias);
-    if (!isOwed(entry, subscription)) continue;
+    if (!isOwed(entry, subscription, dirty)) continue;
     const { resource } = entry;
     resources.push(entry.aliases.size === 0 ? resource.encoded : encodeResource(typeUrl, resource, [...entry.aliases]));
   }
@@ -125,9 +178,9 @@ function owedOnDemand(context: RoundContext, subscription: Subscription): Owed {
   return { resources, removed: [...removed] };
 }
 
-function isOwed({ resource, isAsked }: Wanted, { isNew, dirty, held }: Subscription): boolean {
+function isOwed({ resource, isAsked }: Wanted, { isNew, held }: Subscription, dirty: ReadonlySet<string>): boolean {
   const { name, version } = resource;
-  if (isNew) return !isHeld(held, resource);
+  if (isNew) return !isHeld(held.get(name), resource);
   // A name asked for now is answered even when its resource is held: the client waits for the name.
   if (isAsked || !held.has(name)) return true;
   return version === '' ? dirty.has(name) : held.get(name) !== version;

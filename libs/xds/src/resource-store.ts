@@ -2,8 +2,9 @@
  * What a delta server serves: per type, name -> exact bytes with their version. One store is shared by all streams and
  * each resource is encoded once. Does not know subscriptions, nor what the bytes mean.
  */
+import { ChangeLog } from './change-log.ts';
 import type { ContentVersion } from './content-version.ts';
-import { encodeResource } from './delta-response.ts';
+import { encodeResource, resourceValue } from './delta-response.ts';
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './type-url.ts';
 import { XdsError } from './xds-error.ts';
 
@@ -16,14 +17,23 @@ export interface ResourceTypeSpec {
   readonly removals: 'with-updates' | 'last';
 }
 
-/** A resource as stored. Immutable: a change makes a new record. */
-export interface StoredResource {
+/** A resource as stored, its bytes once. Immutable: a change makes a new one. */
+export class StoredResource {
   readonly name: string;
   readonly version: string;
-  /** `Any.value`. */
-  readonly value: Uint8Array;
   /** The resource as a field of a response, without aliases. */
   readonly encoded: Uint8Array;
+
+  constructor(name: string, version: string, encoded: Uint8Array) {
+    this.name = name;
+    this.version = version;
+    this.encoded = encoded;
+  }
+
+  /** `Any.value`, a view. */
+  get value(): Uint8Array {
+    return resourceValue(this.encoded);
+  }
 }
 
 /** Changes of one type that belong to one moment. */
@@ -52,12 +62,16 @@ const NONE: ReadonlyMap<string, StoredResource> = new Map();
 export class ResourceStore {
   readonly types: readonly ResourceTypeSpec[];
   readonly #resources = new Map<string, Map<string, StoredResource>>();
+  readonly #changes = new Map<string, ChangeLog>();
   readonly #listeners = new Set<(change: StoreChange) => void>();
   #generation = 0;
 
   constructor(types: readonly ResourceTypeSpec[]) {
     this.types = types;
-    for (const { typeUrl } of types) this.#resources.set(typeUrl, new Map());
+    for (const { typeUrl } of types) {
+      this.#resources.set(typeUrl, new Map());
+      this.#changes.set(typeUrl, new ChangeLog());
+    }
   }
 
   /** Counts the updates that changed something. */
@@ -72,6 +86,16 @@ export class ResourceStore {
 
   get(typeUrl: string, name: string): StoredResource | undefined {
     return this.#resources.get(typeUrl)?.get(name);
+  }
+
+  /** What changed lately of a type; undefined for a type the store does not have. Whoever serves it says what to forget. */
+  changes(typeUrl: string): ChangeLog | undefined {
+    return this.#changes.get(typeUrl);
+  }
+
+  /** Forgets which names changed at this generation and before. */
+  forgetChanges(generation: number): void {
+    for (const log of this.#changes.values()) log.forget(generation);
   }
 
   /**
@@ -89,6 +113,7 @@ export class ResourceStore {
     }
     if (change.size === 0) return;
     this.#generation += 1;
+    for (const [typeUrl, names] of change) this.#changes.get(typeUrl)?.append(this.#generation, names);
     for (const listener of this.#listeners) listener(change);
   }
 
@@ -119,8 +144,7 @@ export class ResourceStore {
   }
 }
 
-function storeResource(spec: ResourceTypeSpec, name: string, bytes: Uint8Array): StoredResource {
-  const value = bytes.slice();
+function storeResource(spec: ResourceTypeSpec, name: string, value: Uint8Array): StoredResource {
   const version = spec.version(value);
-  return { name, version, value, encoded: encodeResource(spec.typeUrl, { name, version, value }) };
+  return new StoredResource(name, version, encodeResource(spec.typeUrl, { name, version, value }));
 }

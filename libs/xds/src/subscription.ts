@@ -2,6 +2,7 @@
  * What one stream asked of one type, and the rules that turn a request into a change of it. Pure: no stream, no store.
  * Spec: control-plane.md section 1.8.
  */
+import type { VersionList } from './encoded-versions.ts';
 import { XdsError } from './xds-error.ts';
 
 export const WILDCARD = '*';
@@ -15,7 +16,7 @@ export interface SubscriptionRequest {
   readonly typeUrl: string;
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
-  readonly initialVersions: ReadonlyMap<string, string>;
+  readonly initialVersions: VersionList;
   readonly nonce: string;
   /** Message of `error_detail`; undefined when the request has none. */
   readonly error: string | undefined;
@@ -38,16 +39,18 @@ export function classifyRequest(request: SubscriptionRequest, state: Subscriptio
   return request.nonce === state.lastNonce ? 'ack' : 'stale';
 }
 
-/** What a stream is owed at its next turn. Sets, so that a slow reader costs no more than the names that changed. */
+/** What a stream is owed at its next turn. A generation instead of names, so that a slow reader costs nothing. */
 export interface Subscription {
   readonly typeUrl: string;
   readonly isWildcard: boolean;
   /** Names asked for: all that an on-demand stream has, extras on a wildcard stream. */
   readonly names: Set<string>;
-  /** Name -> version the client holds. Kept for on-demand streams; a wildcard stream's own list is the truth. */
+  /** What a wildcard stream said it holds, until its first answer: from then on its own list is the truth. */
+  initial: VersionList;
+  /** Name -> version the client holds, for on-demand streams. */
   held: Map<string, string>;
-  /** Names that changed in the store since the last turn. */
-  readonly dirty: Set<string>;
+  /** The store's generation up to which the stream was told everything. */
+  generation: number;
   /** Names asked for since the last turn. */
   readonly asked: Set<string>;
   /** Names were left since the last turn: what only they brought is forgotten, not reported as removed. */
@@ -59,6 +62,8 @@ export interface Subscription {
   lastNonce: string;
 }
 
+export const NO_VERSIONS: VersionList = new Map();
+
 /** State after a stream's first request for a type. Throws `XdsError` `TOO_MANY_NAMES`. */
 export function openSubscription(request: SubscriptionRequest): Subscription {
   const isWildcard =
@@ -66,7 +71,7 @@ export function openSubscription(request: SubscriptionRequest): Subscription {
     // Subscribing to and leaving `*` at once is how a client says "nothing yet, explicitly".
     !request.unsubscribe.includes(WILDCARD);
   const names = new Set(request.subscribe);
-  if (!isWildcard) for (const name of request.initialVersions.keys()) names.add(name);
+  if (!isWildcard) for (const [name] of request.initialVersions) names.add(name);
   for (const name of request.unsubscribe) names.delete(name);
   names.delete(WILDCARD);
   checkNames(names, names.size);
@@ -74,14 +79,20 @@ export function openSubscription(request: SubscriptionRequest): Subscription {
     typeUrl: request.typeUrl,
     isWildcard,
     names,
-    held: new Map(request.initialVersions),
-    dirty: new Set(),
+    initial: isWildcard ? request.initialVersions : NO_VERSIONS,
+    held: new Map(isWildcard ? [] : request.initialVersions),
+    generation: 0,
     asked: new Set(names),
     hasLeft: false,
     mustAnswer: true,
     isNew: true,
     lastNonce: '',
   };
+}
+
+/** Does a request wait for an answer? */
+export function isAnswerDue(state: Subscription): boolean {
+  return state.mustAnswer || state.hasLeft || state.asked.size > 0;
 }
 
 /**

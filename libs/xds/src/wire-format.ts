@@ -11,7 +11,11 @@ export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
 const text = new TextDecoder('utf-8', { fatal: true });
-const encoder = new TextEncoder();
+
+/** Tag of a length-delimited field. */
+export function bytesTag(field: number): number {
+  return field * 8 + WIRE_BYTES;
+}
 
 /** Reads one message's fields in order. Throws `XdsError` `MALFORMED` on truncated or impossible input. */
 export class WireReader {
@@ -122,32 +126,6 @@ export function putVarint(out: Uint8Array, at: number, value: number): number {
   }
   out[next] = rest;
   return next + 1;
-}
-
-/** A whole length-delimited field: tag, length and content. An empty content is still written. */
-export function bytesField(field: number, content: Uint8Array): Uint8Array {
-  const tag = field * 8 + WIRE_BYTES;
-  const out = new Uint8Array(varintSize(tag) + varintSize(content.length) + content.length);
-  out.set(content, putVarint(out, putVarint(out, 0, tag), content.length));
-  return out;
-}
-
-/** Like {@link bytesField} for text; proto3 leaves an empty string out, so that gives no bytes at all. */
-export function stringField(field: number, value: string): Uint8Array {
-  return value === '' ? new Uint8Array(0) : bytesField(field, encoder.encode(value));
-}
-
-/** One buffer of all parts. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  let total = 0;
-  for (const part of parts) total += part.length;
-  const out = new Uint8Array(total);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 function malformed(what: string): XdsError {

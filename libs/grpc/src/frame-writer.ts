@@ -1,0 +1,61 @@
+/**
+ * Writes messages that are framed already to a server's stream, so that one buffer serves any number of streams.
+ *
+ * grpc-js frames each message by copying it, once for every stream: a full answer of 15 MB to a thousand clients would be
+ * 15 GB of memory, and each push costs 2 to 3 times the CPU (measured: 26 against 12 us a message on shared connections).
+ * It has no public way around this, so the HTTP/2 stream below the call is looked up by name in the pinned version;
+ * where it is not found, messages go the ordinary way. Does not compress, nor count messages for channelz.
+ */
+import { Duplex } from 'node:stream';
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+
+/** Bytes before each message: one of flags, four of length. Spec: gRPC over HTTP/2, Length-Prefixed-Message. */
+export const FRAME_PREFIX_BYTES = 5;
+
+/** Writes the prefix of an uncompressed message of this length to the start of `frame`. */
+export function putFramePrefix(frame: Uint8Array, messageBytes: number): void {
+  frame[0] = 0;
+  frame[1] = messageBytes >>> 24;
+  frame[2] = (messageBytes >>> 16) & 0xff;
+  frame[3] = (messageBytes >>> 8) & 0xff;
+  frame[4] = messageBytes & 0xff;
+}
+
+/** The sending side of one stream. */
+export interface FrameWriter {
+  /** Are frames passed on without a copy? */
+  readonly isDirect: boolean;
+  /** Takes prefix and message; false means "no more until drained". The frame must not change afterwards. */
+  write(frame: Uint8Array): boolean;
+  onDrain(listener: () => void): void;
+  /** Resets the stream, whatever is still to be sent. */
+  abort(): void;
+}
+
+/** Use either this or `stream.write`, not both: they do not keep order between each other. */
+export function frameWriter(stream: ServerDuplexStream<Uint8Array, Uint8Array>): FrameWriter {
+  const below = streamBelow(stream);
+  if (below === undefined) {
+    return {
+      isDirect: false,
+      write: (frame) => stream.write(frame.subarray(FRAME_PREFIX_BYTES)),
+      onDrain: (listener) => void stream.on('drain', listener),
+      abort: () => void stream.destroy(),
+    };
+  }
+  stream.sendMetadata(new Metadata());
+  return {
+    isDirect: true,
+    write: (frame) => (below.writable ? below.write(frame) : true),
+    onDrain: (listener) => void below.on('drain', listener),
+    abort: () => void below.destroy(),
+  };
+}
+
+/** `ServerDuplexStreamImpl.call` is a `BaseServerInterceptingCall`, whose `stream` is Node's HTTP/2 stream. */
+function streamBelow(stream: object): Duplex | undefined {
+  const call: unknown = Reflect.get(stream, 'call');
+  if (typeof call !== 'object' || call === null) return undefined;
+  const below: unknown = Reflect.get(call, 'stream');
+  return below instanceof Duplex && typeof Reflect.get(below, 'respond') === 'function' ? below : undefined;
+}

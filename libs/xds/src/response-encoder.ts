@@ -1,0 +1,177 @@
+/**
+ * Makes responses, each distinct one once: streams that are owed the same share one buffer, nonce included, because a
+ * nonce has to differ only from the others of its stream. Spec: control-plane.md section 1.8.
+ */
+import { FRAME_PREFIX_BYTES, putFramePrefix } from '@ambit/grpc';
+import { encodeResponse } from './delta-response.ts';
+import type { ResourceStore } from './resource-store.ts';
+
+/** One response, ready for any stream. */
+export class EncodedResponse {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  /** gRPC's prefix and the message. */
+  readonly frame: Uint8Array;
+  readonly resources: number;
+  readonly removed: number;
+  /** Streams that are still taking it. */
+  readers = 0;
+
+  constructor(typeUrl: string, nonce: string, frame: Uint8Array, resources: number, removed: number) {
+    this.typeUrl = typeUrl;
+    this.nonce = nonce;
+    this.frame = frame;
+    this.resources = resources;
+    this.removed = removed;
+  }
+
+  /** The encoded `DeltaDiscoveryResponse`: a view. */
+  get message(): Uint8Array {
+    return this.frame.subarray(FRAME_PREFIX_BYTES);
+  }
+}
+
+/** What streams are owed that have everything up to some generation. */
+export interface EncodedChanges {
+  readonly updates: EncodedResponse | undefined;
+  /** Separate from the updates when the type's removals come last. */
+  readonly removals: EncodedResponse | undefined;
+}
+
+/** Everything of one type as it was at a generation. */
+export interface EncodedSnapshot {
+  readonly generation: number;
+  readonly response: EncodedResponse;
+}
+
+export interface ResponseEncoderOptions {
+  readonly store: ResourceStore;
+  /** Makes nonces unlike those of other servers. */
+  readonly nonceSource: string;
+  /** Sent as `system_version_info`. */
+  readonly systemVersion: () => string;
+  /** Bytes of responses that slow streams may make the server keep before the slow ones have to wait; default 256 MiB. */
+  readonly maxPinnedBytes?: number;
+}
+
+/** An old snapshot with what changed since is sent as long as that is less than this part of the resources. */
+const SNAPSHOT_CHANGED_PART = 0.1;
+
+export class ResponseEncoder {
+  /** The store's generation when the last round of pushes but one began: streams that have it are in step. */
+  lastRound = 0;
+  readonly #options: ResponseEncoderOptions;
+  readonly #maxPinnedBytes: number;
+  readonly #snapshots = new Map<string, EncodedSnapshot>();
+  readonly #changes = new Map<string, EncodedChanges>();
+  #changesGeneration = 0;
+  #encoded = 0;
+  #pinnedBytes = 0;
+
+  constructor(options: ResponseEncoderOptions) {
+    this.#options = options;
+    this.#maxPinnedBytes = options.maxPinnedBytes ?? 256 * 1024 * 1024;
+  }
+
+  /** Responses made so far; those that were sent to many streams count once. */
+  get encoded(): number {
+    return this.#encoded;
+  }
+
+  /** Bytes of responses that streams are still taking. */
+  get pinnedBytes(): number {
+    return this.#pinnedBytes;
+  }
+
+  /** Streams that need a response of their own have to wait. */
+  get isOverBudget(): boolean {
+    return this.#pinnedBytes > this.#maxPinnedBytes;
+  }
+
+  /** A response for one stream. */
+  single(typeUrl: string, encodedResources: readonly Uint8Array[], removed: readonly string[]): EncodedResponse {
+    this.#encoded += 1;
+    const nonce = `${this.#options.nonceSource}-${this.#encoded}`;
+    const systemVersionInfo = this.#options.systemVersion();
+    const frame = encodeResponse({ typeUrl, nonce, systemVersionInfo, encodedResources, removed }, FRAME_PREFIX_BYTES);
+    putFramePrefix(frame, frame.length - FRAME_PREFIX_BYTES);
+    return new EncodedResponse(typeUrl, nonce, frame, encodedResources.length, removed.length);
+  }
+
+  /** What changed after `generation`, as the store has it now; undefined when nothing did. */
+  changesSince(typeUrl: string, generation: number): EncodedChanges | undefined {
+    const { store } = this.#options;
+    const log = store.changes(typeUrl);
+    if (log === undefined || !log.hasSince(generation)) return undefined;
+    if (this.#changesGeneration !== store.generation) {
+      this.#changes.clear();
+      this.#changesGeneration = store.generation;
+    }
+    const { mark, names } = log.since(generation);
+    const key = `${mark} ${typeUrl}`;
+    let changes = this.#changes.get(key);
+    if (changes === undefined) {
+      changes = this.#encodeChanges(typeUrl, names);
+      this.#changes.set(key, changes);
+    }
+    return changes;
+  }
+
+  /** Everything of a type, perhaps as it was a moment ago: what changed since then has to follow. */
+  snapshot(typeUrl: string): EncodedSnapshot {
+    const { store } = this.#options;
+    const kept = this.#snapshots.get(typeUrl);
+    if (kept !== undefined && this.#isUsable(typeUrl, kept)) return kept;
+    const encoded: Uint8Array[] = [];
+    for (const resource of store.all(typeUrl).values()) encoded.push(resource.encoded);
+    const snapshot = { generation: store.generation, response: this.single(typeUrl, encoded, []) };
+    // Types are named by clients: only those of the store are worth a place.
+    if (store.changes(typeUrl) !== undefined) this.#snapshots.set(typeUrl, snapshot);
+    return snapshot;
+  }
+
+  /** The oldest generation whose changes are still needed for a kept snapshot. */
+  get oldestSnapshot(): number {
+    return Math.min(Number.POSITIVE_INFINITY, ...[...this.#snapshots.values()].map(({ generation }) => generation));
+  }
+
+  /** Lets go of kept snapshots; streams that take one keep it until they have it. */
+  dropSnapshots(): void {
+    this.#snapshots.clear();
+  }
+
+  /** A stream did not take a response at once: it is kept until {@link unpin}. */
+  pin(response: EncodedResponse): void {
+    if (response.readers === 0) this.#pinnedBytes += response.frame.length;
+    response.readers += 1;
+  }
+
+  unpin(response: EncodedResponse): void {
+    response.readers -= 1;
+    if (response.readers === 0) this.#pinnedBytes -= response.frame.length;
+  }
+
+  #isUsable(typeUrl: string, { generation }: EncodedSnapshot): boolean {
+    const { store } = this.#options;
+    if (generation === store.generation) return true;
+    const changed = store.changes(typeUrl)?.since(generation).names.size ?? 0;
+    return changed <= store.all(typeUrl).size * SNAPSHOT_CHANGED_PART;
+  }
+
+  #encodeChanges(typeUrl: string, names: ReadonlySet<string>): EncodedChanges {
+    const { store } = this.#options;
+    const resources: Uint8Array[] = [];
+    const removed: string[] = [];
+    for (const name of names) {
+      const resource = store.get(typeUrl, name);
+      if (resource === undefined) removed.push(name);
+      else resources.push(resource.encoded);
+    }
+    const removesLast = store.types.find((type) => type.typeUrl === typeUrl)?.removals === 'last';
+    const together = removesLast ? [] : removed;
+    return {
+      updates: resources.length + together.length === 0 ? undefined : this.single(typeUrl, resources, together),
+      removals: removesLast && removed.length > 0 ? this.single(typeUrl, [], removed) : undefined,
+    };
+  }
+}
