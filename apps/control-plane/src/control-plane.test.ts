@@ -356,7 +356,7 @@ test('readiness, metrics and the table of connections can be read', async () => 
   assert.equal(await text(running.httpPort, '/ready'), 'ready\n');
   const metrics = await text(running.metricsPort, '/metrics');
   for (const line of [
-    'pilot_xds 1',
+    'pilot_xds{version="0.1.0"} 1',
     'pilot_xds_pushes{type="wads"} 1',
     'pilot_xds_pushes{type="wds"} 2',
     'pilot_total_xds_rejects{type="wds"} 1',

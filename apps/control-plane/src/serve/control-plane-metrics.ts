@@ -18,22 +18,39 @@ const BYTES = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
 export class ControlPlaneMetrics {
   readonly #clock: Clock;
   readonly #registry: MetricRegistry;
+  readonly #version: string;
   readonly #pushes = new Map<string, number>();
   readonly #rejects = new Map<string, number>();
   readonly #events = new Map<string, number>();
   #inboundUpdates = 0;
+  #expiredNonces = 0;
+  #writeTimeouts = 0;
+  #internalErrors = 0;
   #changedAtMs: number | undefined;
   readonly #convergence;
   readonly #size;
+  readonly #queue;
+  readonly #push;
 
   constructor(registry: MetricRegistry, clock: Clock, version: string) {
     this.#registry = registry;
+    this.#version = version;
     this.#clock = clock;
     const startedAtMs = clock.nowMs();
     this.#counts('pilot_xds_pushes', 'Responses sent, by type', 'type', this.#pushes);
     this.#counts('pilot_total_xds_rejects', 'Responses rejected by clients, by type', 'type', this.#rejects);
     this.#counts('pilot_k8s_cfg_events', 'Resource events from the source, by kind', 'type', this.#events);
     this.#value('pilot_inbound_updates', 'Batches of changes received from the source', () => this.#inboundUpdates);
+    this.#value('pilot_xds_expired_nonce', 'Requests that answer an older response', () => this.#expiredNonces);
+    this.#value('pilot_xds_write_timeout', 'Streams cut for not reading', () => this.#writeTimeouts);
+    this.#value(
+      'pilot_total_xds_internal_errors',
+      'Streams ended by an error of the server',
+      () => this.#internalErrors,
+    );
+    // Virtual services are not served; dashboards show the count beside that of services.
+    this.#value('pilot_virt_services', 'Virtual services known to the control plane', () => 0);
+    this.#value('istiod_managed_clusters', 'Clusters whose resources are read', () => 1);
     this.#value('istiod_uptime_seconds', 'Seconds since the start', () => (clock.nowMs() - startedAtMs) / 1000);
     registry.computed(
       'gauge',
@@ -46,13 +63,39 @@ export class ControlPlaneMetrics {
         SECONDS,
       )
       .bind([]);
+    const seconds = (name: string, help: string) => registry.histogram({ name, help }, SECONDS).bind([]);
+    this.#queue = seconds('pilot_proxy_queue_time', 'Seconds that changes wait for a round of pushes');
+    this.#push = seconds('pilot_xds_push_time', 'Seconds that a round of pushes to all clients takes');
     this.#size = registry
       .histogram({ name: 'pilot_xds_config_size_bytes', help: 'Size of responses sent to clients' }, BYTES)
       .bind([]);
   }
 
   observeConnections(read: () => number): void {
-    this.#value('pilot_xds', 'Clients connected over xDS', read);
+    this.#registry.computed(
+      'gauge',
+      { name: 'pilot_xds', help: 'Clients connected over xDS', labelNames: ['version'] },
+      () => [{ labelValues: [this.#version], value: read() }],
+    );
+  }
+
+  /** State of the server of streams, read at scrape time. */
+  observeStreams(read: {
+    readonly slow: () => number;
+    readonly pinnedBytes: () => number;
+    readonly encoded: () => number;
+  }): void {
+    this.#value('ambit_xds_slow_streams', 'Clients that have not taken what they were sent', read.slow);
+    this.#value(
+      'ambit_xds_pinned_bytes',
+      'Bytes of responses kept for clients that have not taken them',
+      read.pinnedBytes,
+    );
+    this.#value(
+      'ambit_xds_encoded_responses',
+      'Distinct responses made, each sent to any number of clients',
+      read.encoded,
+    );
   }
 
   /** Resource counts and reports, read at scrape time. */
@@ -80,6 +123,24 @@ export class ControlPlaneMetrics {
     increment(this.#pushes, SHORT_NAMES.get(typeUrl) ?? 'other');
     this.#size.observe(bytes);
     if (this.#changedAtMs !== undefined) this.#convergence.observe((this.#clock.nowMs() - this.#changedAtMs) / 1000);
+  }
+
+  /** One round of pushes: how long its first change waited, and how long it took. */
+  pushedRound(waitedMs: number, tookMs: number): void {
+    this.#queue.observe(waitedMs / 1000);
+    this.#push.observe(tookMs / 1000);
+  }
+
+  expiredNonce(): void {
+    this.#expiredNonces += 1;
+  }
+
+  writeTimedOut(): void {
+    this.#writeTimeouts += 1;
+  }
+
+  internalError(): void {
+    this.#internalErrors += 1;
   }
 
   rejected(typeUrl: string): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '@ambit/runtime';
-import type { DeltaServerObserver, XdsNode } from '@ambit/xds';
+import type { DeltaServerObserver, EncodedResponse, XdsNode } from '@ambit/xds';
 import type { ControlPlaneMetrics } from './control-plane-metrics.ts';
 
 /** What one client was sent of one type, and what it thinks of it. */
@@ -10,22 +10,29 @@ export interface TypeStatus {
   readonly lastRemoved: number;
   readonly lastBytes: number;
   readonly lastPushWallTimeMs: number;
+  /** Nonces of the last response and of the last one accepted; equal when the client is in step. */
+  readonly nonceSent: string;
+  readonly nonceAcked: string;
   readonly rejections: number;
   /** Message of the last NACK; undefined when a later response was not rejected. */
   readonly rejected: string | undefined;
 }
 
-/** One open stream, as `/debug/syncz` shows it. */
+/** One open stream, as `/debug/adsz` shows it. */
 export interface ConnectionStatus {
   readonly node: string;
+  readonly kind: XdsNode['kind'];
   readonly nodeName: string;
   readonly connectedWallTimeMs: number;
   readonly types: Readonly<Record<string, TypeStatus>>;
 }
 
+/** Changed in place: there is a push to each of thousands of streams many times a second. */
+type LiveStatus = { -readonly [K in keyof TypeStatus]: TypeStatus[K] };
+
 interface Connection {
   readonly connectedWallTimeMs: number;
-  readonly types: Map<string, TypeStatus>;
+  readonly types: Map<string, LiveStatus>;
 }
 
 /** Table of open streams with their ACK and NACK state; the observer of the delta server. */
@@ -46,12 +53,14 @@ export class XdsConnections implements DeltaServerObserver {
     metrics.observeConnections(() => this.#connections.size);
   }
 
+  /** In order of connecting. */
   list(): readonly ConnectionStatus[] {
-    return [...this.#connections].map(([node, connection]) => ({
+    return [...this.#connections].map(([node, { connectedWallTimeMs, types }]) => ({
       node: node.id,
+      kind: node.kind,
       nodeName: node.nodeName,
-      connectedWallTimeMs: connection.connectedWallTimeMs,
-      types: Object.fromEntries(connection.types),
+      connectedWallTimeMs,
+      types: Object.fromEntries(types),
     }));
   }
 
@@ -63,30 +72,64 @@ export class XdsConnections implements DeltaServerObserver {
     this.#connections.delete(node);
   }
 
-  onPush(node: XdsNode, typeUrl: string, resources: number, removed: number, bytes: number): void {
-    this.#metrics.pushed(typeUrl, bytes);
-    const types = this.#connections.get(node)?.types;
-    const before = types?.get(typeUrl);
-    types?.set(typeUrl, {
-      pushes: (before?.pushes ?? 0) + 1,
-      lastResources: resources,
-      lastRemoved: removed,
-      lastBytes: bytes,
-      lastPushWallTimeMs: this.#clock.wallTimeMs(),
-      rejections: before?.rejections ?? 0,
-      rejected: undefined,
-    });
+  onPush(node: XdsNode, { typeUrl, frame, nonce, resources, removed }: EncodedResponse): void {
+    this.#metrics.pushed(typeUrl, frame.length);
+    const status = this.#statusOf(node, typeUrl);
+    if (status === undefined) return;
+    status.pushes += 1;
+    status.lastResources = resources;
+    status.lastRemoved = removed;
+    status.lastBytes = frame.length;
+    status.lastPushWallTimeMs = this.#clock.wallTimeMs();
+    status.nonceSent = nonce;
+    status.rejected = undefined;
+  }
+
+  onAck(node: XdsNode, typeUrl: string, nonce: string): void {
+    const status = this.#connections.get(node)?.types.get(typeUrl);
+    if (status !== undefined) status.nonceAcked = nonce;
   }
 
   onNack(node: XdsNode, typeUrl: string, _nonce: string, message: string): void {
     this.#metrics.rejected(typeUrl);
     // The peer chose this text: bounded, and shown as text only.
     const rejected = message.slice(0, 1024);
-    const types = this.#connections.get(node)?.types;
-    const before = types?.get(typeUrl);
-    if (types !== undefined && before !== undefined) {
-      types.set(typeUrl, { ...before, rejections: before.rejections + 1, rejected });
+    const status = this.#connections.get(node)?.types.get(typeUrl);
+    if (status !== undefined) {
+      status.rejections += 1;
+      status.rejected = rejected;
     }
     this.#onRejected(node, typeUrl, rejected);
+  }
+
+  onStale(): void {
+    this.#metrics.expiredNonce();
+  }
+
+  onWriteTimeout(): void {
+    this.#metrics.writeTimedOut();
+  }
+
+  onRound(waitedMs: number, tookMs: number): void {
+    this.#metrics.pushedRound(waitedMs, tookMs);
+  }
+
+  #statusOf(node: XdsNode, typeUrl: string): LiveStatus | undefined {
+    const types = this.#connections.get(node)?.types;
+    const known = types?.get(typeUrl);
+    if (types === undefined || known !== undefined) return known;
+    const status: LiveStatus = {
+      pushes: 0,
+      lastResources: 0,
+      lastRemoved: 0,
+      lastBytes: 0,
+      lastPushWallTimeMs: 0,
+      nonceSent: '',
+      nonceAcked: '',
+      rejections: 0,
+      rejected: undefined,
+    };
+    types.set(typeUrl, status);
+    return status;
   }
 }
