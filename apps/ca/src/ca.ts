@@ -3,20 +3,21 @@ import type { EventBus } from '@ambit/events';
 import { GrpcServer, healthHandler } from '@ambit/grpc';
 import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
-import { AssignmentsFile, noAssignments } from './callers/assignments-file.ts';
 import type { CallerAuthenticator } from './callers/caller.ts';
 import { ClientCertificateAuthenticator } from './callers/client-certificate-authenticator.ts';
 import { NodeAuthorizer } from './callers/node-authorizer.ts';
-import { TokenAuthenticator } from './callers/token-authenticator.ts';
+import { TokenAuthenticator, type TokenJudge } from './callers/token-authenticator.ts';
 import type { CaConfig } from './config.ts';
 import { CertificateAuthority } from './issue/certificate-authority.ts';
 import { parseServingNames, splitServingNames } from './issue/serving-names.ts';
-import { followMaterial, loadMaterial } from './keys/load-material.ts';
 import { AuditTrail } from './serve/audit-trail.ts';
 import { registerCaMetrics } from './serve/ca-metrics.ts';
 import { createCertificateHandler } from './serve/create-certificate.ts';
 import { buildHttpServer } from './serve/http-server.ts';
 import { ServingCertificate } from './serve/serving-certificate.ts';
+import type { CaSource } from './sources/ca-source.ts';
+import { openFileSource } from './sources/file-source.ts';
+import { openKubernetesSource } from './sources/kubernetes-source.ts';
 
 /** What the CA needs from outside. */
 export interface CaDependencies {
@@ -46,9 +47,11 @@ export async function startCa(config: CaConfig, dependencies: CaDependencies): P
   const readiness = new Readiness();
   const listening = readiness.pend('listeners');
 
-  const authority = new CertificateAuthority(loadMaterial(config, clock), clock);
+  const source = cleanup.use(await openSource(config, clock, logger, readiness));
+  const authority = new CertificateAuthority(source.material, clock);
   const audit = new AuditTrail(dependencies.bus, () => clock.wallTimeMs());
-  cleanup.use(followRotation(config, authority, audit, clock, logger));
+  cleanup.use(recordRotation(authority, audit, config.trustDomain, logger));
+  source.serve(authority);
   const onError = (error: unknown): void =>
     logger.error({ reason: toAmbitError(error).message }, 'serving certificate not renewed');
   const serving = cleanup.use(
@@ -56,13 +59,19 @@ export async function startCa(config: CaConfig, dependencies: CaDependencies): P
   );
   const registry = new MetricRegistry();
   cleanup.use(observeProcess(registry));
+  source.observe(registry);
 
   const server = new GrpcServer({
     handlers: [
       createCertificateHandler({
         authority,
-        authenticators: authenticatorsOf(config, clock),
-        nodeAuthorizer: nodeAuthorizerOf(config),
+        authenticators: authenticatorsOf(config, source.tokens),
+        nodeAuthorizer: new NodeAuthorizer({
+          trustedAccounts: config.trustedNodeAccounts,
+          trustDomain: config.trustDomain,
+          clusterId: config.clusterId,
+          assignments: source.assignments,
+        }),
         lifetimes: { defaultMs: config.defaultTtlMs, maxMs: config.maxTtlMs },
         servingNames: parseServingNames(config.servingNames),
         audit,
@@ -100,43 +109,34 @@ function serverNamesOf(config: CaConfig): readonly string[] {
   return [...new Set([...config.serverNames, ...(isWildcard ? [] : [address])])];
 }
 
-function authenticatorsOf(config: CaConfig, clock: Clock): readonly CallerAuthenticator[] {
-  const { trustDomain, jwksFile, audiences, tokenIssuer: issuer, clusterId } = config;
+/** Certificates of the mesh first: they cost no question to the API server. */
+function authenticatorsOf(config: CaConfig, judge: TokenJudge | undefined): readonly CallerAuthenticator[] {
+  const { trustDomain, clusterId } = config;
   const certificates = new ClientCertificateAuthenticator(trustDomain);
-  if (jwksFile === undefined) return [certificates];
-  return [certificates, new TokenAuthenticator({ jwksFile, audiences, issuer, trustDomain, clusterId, clock })];
+  return judge === undefined
+    ? [certificates]
+    : [certificates, new TokenAuthenticator({ judge, trustDomain, clusterId })];
 }
 
-function nodeAuthorizerOf(config: CaConfig): NodeAuthorizer {
-  const { trustDomain, clusterId, trustedNodeAccounts: trustedAccounts, assignmentsFile } = config;
-  const assignments = assignmentsFile === undefined ? noAssignments : new AssignmentsFile(assignmentsFile);
-  return new NodeAuthorizer({ trustedAccounts, trustDomain, clusterId, assignments });
+function openSource(config: CaConfig, clock: Clock, logger: Logger, readiness: Readiness): Promise<CaSource> {
+  if (config.source === 'kubernetes') return openKubernetesSource(config, { clock, logger, readiness });
+  const onRefused = (error: unknown): void => {
+    const { code, message } = toAmbitError(error);
+    logger.error({ code, reason: message }, 'changed CA key material refused');
+  };
+  return Promise.resolve(openFileSource(config, clock, onRefused));
 }
 
-/** Keeps audit trail and log in step with the material, and follows the directory it came from. */
-function followRotation(
-  config: CaConfig,
+/** Keeps audit trail and log in step with the material. */
+function recordRotation(
   authority: CertificateAuthority,
   audit: AuditTrail,
-  clock: Clock,
+  trustDomain: string,
   logger: Logger,
-): DisposableStack {
-  const { trustDomain } = config;
-  const directory = config.keyDirectory ?? config.stateDirectory;
-  const stack = new DisposableStack();
-  stack.use(
-    authority.onReplaced((change) => {
-      const { addedRoots, removedRoots, isNewSigner } = change;
-      logger.info({ addedRoots, removedRoots, isNewSigner }, 'CA key material replaced');
-      audit.materialReplaced(change, trustDomain);
-    }),
-  );
-  if (directory !== undefined) {
-    const onRefused = (error: unknown): void => {
-      const { code, message } = toAmbitError(error);
-      logger.error({ code, reason: message }, 'changed CA key material refused');
-    };
-    stack.use(followMaterial(directory, authority, clock, onRefused));
-  }
-  return stack;
+): Disposable {
+  return authority.onReplaced((change) => {
+    const { addedRoots, removedRoots, isNewSigner } = change;
+    logger.info({ addedRoots, removedRoots, isNewSigner }, 'CA key material replaced');
+    audit.materialReplaced(change, trustDomain);
+  });
 }

@@ -19,6 +19,15 @@ export interface CaConfig {
   readonly trustedNodeAccounts: readonly string[];
   readonly defaultTtlMs: number;
   readonly maxTtlMs: number;
+  readonly source: 'files' | 'kubernetes';
+  readonly kubeconfig: string | undefined;
+  readonly kubernetesHost: string | undefined;
+  readonly kubernetesPort: string | undefined;
+  readonly podNamespace: string | undefined;
+  readonly podName: string;
+  readonly namespaceSelector: string | undefined;
+  readonly rotationStepMs: number;
+  readonly keyPollMs: number;
   readonly keyDirectory: string | undefined;
   readonly stateDirectory: string | undefined;
   readonly jwksFile: string | undefined;
@@ -59,6 +68,27 @@ export const caConfig: { readonly [K in keyof CaConfig]: ConfigEntry<CaConfig[K]
   ),
   defaultTtlMs: durationMs('DEFAULT_WORKLOAD_CERT_TTL', 24 * 3_600_000, 'lifetime when none is asked for'),
   maxTtlMs: durationMs('MAX_WORKLOAD_CERT_TTL', 90 * 86_400_000, 'longest lifetime; more is an error'),
+  source: oneOf(
+    ['AMBIT_CA_SOURCE', 'AMBIT_SOURCE'],
+    ['files', 'kubernetes'],
+    'files',
+    'where keys, tokens and pods are known from: files named below, or the API server of the cluster',
+  ),
+  kubeconfig: optionalText('KUBECONFIG', 'kubeconfig file; unset: the service account of the pod'),
+  kubernetesHost: optionalText('KUBERNETES_SERVICE_HOST', 'API server of the cluster this pod runs in'),
+  kubernetesPort: optionalText('KUBERNETES_SERVICE_PORT', 'its port'),
+  podNamespace: optionalText('POD_NAMESPACE', 'namespace of the Secrets; unset: that of the credentials'),
+  podName: text(['POD_NAME', 'HOSTNAME'], `ambit-ca-${process.pid}`, 'name of this replica in the leader election'),
+  namespaceSelector: optionalText(
+    'AMBIT_CA_NAMESPACE_SELECTOR',
+    'label selector of the namespaces that are told the roots; unset: all',
+  ),
+  rotationStepMs: durationMs(
+    'AMBIT_CA_ROTATION_STEP',
+    24 * 3_600_000,
+    'length of each of the two phases of a root rotation: at least the longest life of a certificate in use',
+  ),
+  keyPollMs: durationMs('AMBIT_CA_KEY_POLL', 5000, 'how often the Secrets with key material are read'),
   keyDirectory: optionalText('ROOT_CA_DIR', 'directory with a complete set of CA key material, watched for rotation'),
   stateDirectory: optionalText(
     'AMBIT_CA_DIR',

@@ -3,6 +3,7 @@ export { isCidrOrIp, isIpLiteral } from './ip-literal.ts';
 export { formatLocation, formatPath, type Location, type Path } from './location.ts';
 export { nearestName } from './nearest-name.ts';
 export type { Labels, ObjectMeta, OwnerReference, ResourceBase } from './object-meta.ts';
+export { isPlainObject, type PlainObject } from './object-reader.ts';
 export { parseManifests } from './parse-manifests.ts';
 export { resourceKinds } from './read-resource.ts';
 export { compareReports, formatReport, type ReportCode, type SourceReport } from './report.ts';

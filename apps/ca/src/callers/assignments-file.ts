@@ -1,7 +1,6 @@
 import type { SpiffeId } from '@ambit/identity';
 import { WatchedFile } from '@ambit/runtime';
-import type { Caller } from './caller.ts';
-import type { NodeAssignments } from './node-authorizer.ts';
+import { type NodeAssignments, type PodCaller, impersonationRefused } from './node-authorizer.ts';
 
 /**
  * Which identities have a pod on which node, from a JSON file `{"<node>": ["spiffe://...", ...]}` that whoever schedules
@@ -14,18 +13,23 @@ export class AssignmentsFile implements NodeAssignments {
     this.#file = new WatchedFile(path, parseAssignments);
   }
 
-  hasPodOnCallersNode(caller: Caller, identity: SpiffeId): boolean {
-    return (
-      this.#file
-        .current()
-        .get(caller.pod?.node ?? '')
-        ?.has(identity) ?? false
-    );
+  nodeOf({ pod }: PodCaller): string {
+    if (pod.node === '') throw impersonationRefused("the caller's token does not name its node");
+    return pod.node;
+  }
+
+  hasPod(node: string, identity: SpiffeId): boolean {
+    return this.#file.current().get(node)?.has(identity) ?? false;
   }
 }
 
-/** For a CA without an assignments file: nobody may impersonate. */
-export const noAssignments: NodeAssignments = { hasPodOnCallersNode: () => false };
+/** For a CA that knows of no pods: nobody may impersonate. */
+export const noAssignments: NodeAssignments = {
+  nodeOf: () => {
+    throw impersonationRefused('this CA does not know which pods run where');
+  },
+  hasPod: () => false,
+};
 
 function parseAssignments(text: string): ReadonlyMap<string, ReadonlySet<string>> {
   const document: unknown = JSON.parse(text);

@@ -1,13 +1,22 @@
+import type { BoundPod } from '@ambit/grpc';
 import { type SpiffeId, spiffeIdParts } from '@ambit/identity';
 import { CaError } from '../ca-error.ts';
 import type { Caller } from './caller.ts';
 
-/** Answers whether a node runs a pod of an identity. Implementations: assignments file; later a pod cache. */
+/** A caller whose credentials are bound to a pod. */
+export interface PodCaller extends Caller {
+  readonly pod: BoundPod;
+}
+
+/** Answers where pods run. Implementations: assignments file, pods of the API server. */
 export interface NodeAssignments {
   /**
-   * True only if a pod of `identity` is on the node of `caller`'s pod. Throws CaError when it cannot tell, which refuses.
+   * The node on which the caller's pod runs. Throws CaError IMPERSONATION_REFUSED if it runs nowhere, or is not the pod
+   * that the credentials are bound to.
    */
-  hasPodOnCallersNode(caller: Caller, identity: SpiffeId): boolean | Promise<boolean>;
+  nodeOf(caller: PodCaller): string | Promise<string>;
+  /** True only if a pod of `identity` is on `node`. Throws CaError when it cannot tell, which refuses. */
+  hasPod(node: string, identity: SpiffeId): boolean | Promise<boolean>;
 }
 
 /** Rules of impersonation. */
@@ -33,21 +42,26 @@ export class NodeAuthorizer {
   /** Resolves if allowed; throws CaError IMPERSONATION_REFUSED with the reason otherwise. */
   async authorize(caller: Caller, identity: SpiffeId, clusterId: string | undefined): Promise<void> {
     const { trustedAccounts, trustDomain, assignments } = this.#options;
-    if (clusterId === undefined) throw refused('the request names no cluster');
+    if (clusterId === undefined) throw impersonationRefused('the request names no cluster');
     if (clusterId !== this.#options.clusterId)
-      throw refused(`unknown cluster ${JSON.stringify(clusterId.slice(0, 64))}`);
+      throw impersonationRefused(`unknown cluster ${JSON.stringify(clusterId.slice(0, 64))}`);
     const { namespace, serviceAccount } = spiffeIdParts(caller.identity);
     if (!trustedAccounts.includes(`${namespace}/${serviceAccount}`))
-      throw refused('the caller is no trusted node account');
-    if (caller.pod === undefined) throw refused("the caller's credentials are not bound to a pod");
-    if (caller.pod.node === '') throw refused("the caller's token does not name its node");
-    if (spiffeIdParts(identity).trustDomain !== trustDomain) throw refused('the identity is of another trust domain');
-    if (!(await assignments.hasPodOnCallersNode(caller, identity))) {
-      throw refused(`no pod of ${identity} on node ${caller.pod.node}`);
-    }
+      throw impersonationRefused('the caller is no trusted node account');
+    if (!isPodCaller(caller)) throw impersonationRefused("the caller's credentials are not bound to a pod");
+    if (spiffeIdParts(identity).trustDomain !== trustDomain)
+      throw impersonationRefused('the identity is of another trust domain');
+    const node = await assignments.nodeOf(caller);
+    if (!(await assignments.hasPod(node, identity)))
+      throw impersonationRefused(`no pod of ${identity} on node ${node}`);
   }
 }
 
-function refused(reason: string): CaError {
-  return new CaError('IMPERSONATION_REFUSED', reason, { source: 'policy', retryable: true });
+function isPodCaller(caller: Caller): caller is PodCaller {
+  return caller.pod !== undefined;
+}
+
+/** The refusal of a request for another identity. The reason is for the log. */
+export function impersonationRefused(reason: string, cause?: unknown): CaError {
+  return new CaError('IMPERSONATION_REFUSED', reason, { source: 'policy', retryable: true, cause });
 }

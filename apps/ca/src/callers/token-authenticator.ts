@@ -1,22 +1,26 @@
-import { type CallContext, TokenVerifier, type TokenVerifierOptions } from '@ambit/grpc';
+import type { CallContext, TokenVerdict } from '@ambit/grpc';
 import { isSpiffeId } from '@ambit/identity';
 import type { Authentication, CallerAuthenticator } from './caller.ts';
 
+/** Judges the value of an `authorization` header: offline by a key set, or by the API server. Never rejects. */
+export interface TokenJudge {
+  verify(header: string | undefined): Promise<TokenVerdict>;
+}
+
 /** Options of {@link TokenAuthenticator}. */
-export interface TokenAuthenticatorOptions extends TokenVerifierOptions {
+export interface TokenAuthenticatorOptions {
+  readonly judge: TokenJudge;
   readonly trustDomain: string;
-  /** The cluster whose tokens these keys verify; a call that names another one is refused. */
+  /** The cluster whose tokens are judged; a call that names another one is refused. */
   readonly clusterId: string;
 }
 
-/** Accepts service account tokens verified offline. Stands in for TokenReview where there is no API server. */
+/** Accepts service account tokens. */
 export class TokenAuthenticator implements CallerAuthenticator {
   readonly #options: TokenAuthenticatorOptions;
-  readonly #verifier: TokenVerifier;
 
   constructor(options: TokenAuthenticatorOptions) {
     this.#options = options;
-    this.#verifier = new TokenVerifier(options);
   }
 
   async authenticate(call: CallContext): Promise<Authentication> {
@@ -25,7 +29,7 @@ export class TokenAuthenticator implements CallerAuthenticator {
     const clusterId = call.header('clusterid');
     if (clusterId !== undefined && clusterId !== this.#options.clusterId)
       return refused('a token of an unknown cluster');
-    const verdict = await this.#verifier.verify(header);
+    const verdict = await this.#options.judge.verify(header);
     if (verdict.kind === 'refused') return verdict;
     const identity = `spiffe://${this.#options.trustDomain}/ns/${verdict.namespace}/sa/${verdict.serviceAccount}`;
     if (!isSpiffeId(identity)) return refused('the service account cannot be written as a SPIFFE id');

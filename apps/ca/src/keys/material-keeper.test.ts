@@ -11,7 +11,6 @@ import { istioSecretNames, rotateAnnotation } from './target-secret.ts';
 
 type TestCa = ReturnType<typeof makeTestCa>;
 const stepMs = 3_600_000;
-const never = new AbortController().signal;
 
 function keySet(ca: TestCa, roots = ca.rootsPem): Record<string, string> {
   return {
@@ -31,8 +30,7 @@ class Rig {
     const { secrets: store, clock } = this;
     const published = (): Promise<PublishedTrust | undefined> => Promise.resolve(this.published);
     const options = { store, names: istioSecretNames, trustDomain: 'cluster.local', stepMs, clock, published };
-    const opening = MaterialKeeper.open(options, { signal: never });
-    const keeper = await opening;
+    const keeper = await MaterialKeeper.open(options);
     const authority = new CertificateAuthority(keeper.material, clock);
     keeper.serve(authority);
     return { keeper, authority };

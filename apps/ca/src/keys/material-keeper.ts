@@ -61,6 +61,7 @@ interface Sight {
 /** How long a fresh replica waits for a leader to record a change that it may not make itself. */
 const RECORD_WAIT_MS = 10_000;
 const RECORD_POLL_MS = 500;
+const NEVER: AbortSignal = new AbortController().signal;
 /** Istio: a self-signed root is renewed when less than this part of its life is left. */
 const RENEW_AT_PART = 0.2;
 
@@ -80,10 +81,7 @@ export class MaterialKeeper {
    * KEY_MATERIAL_INCOMPLETE, KEY_MATERIAL_INVALID, or ROOT_CHANGE_REFUSED when what is there would cut workloads off, and
    * with the store's error when it cannot be asked.
    */
-  static async open(
-    options: MaterialKeeperOptions,
-    { signal }: { readonly signal: AbortSignal },
-  ): Promise<MaterialKeeper> {
+  static async open(options: MaterialKeeperOptions): Promise<MaterialKeeper> {
     const { clock } = options;
     const deadlineMs = clock.nowMs() + RECORD_WAIT_MS;
     for (;;) {
@@ -96,7 +94,7 @@ export class MaterialKeeper {
         return keeper;
       }
       if (clock.nowMs() >= deadlineMs) throw unplannedRoot(sight.target);
-      await delay(RECORD_POLL_MS, { signal });
+      await delay(RECORD_POLL_MS, { signal: NEVER });
     }
   }
 

@@ -40,6 +40,15 @@ export function trustFactsOf(material: SigningMaterial): TrustFacts {
   return { root: material.signingRoot, roots: material.rootFingerprints };
 }
 
+/** SHA-256 fingerprints of the certificates of a bundle. Throws CaError KEY_MATERIAL_INVALID for text that is no PEM. */
+export function rootFingerprintsOf(pem: string): readonly string[] {
+  try {
+    return decodePem('CERTIFICATE', pem, MAX_CERTIFICATES).map((der) => x509(der).fingerprint256);
+  } catch (error) {
+    throw invalid(toAmbitError(error).message, error);
+  }
+}
+
 /** All certificates of the bundles, each once, in order. Throws CaError KEY_MATERIAL_INVALID for text that is no PEM. */
 export function joinRoots(...bundles: readonly string[]): string {
   try {

@@ -1,0 +1,106 @@
+import { type KubeClient, LeaderElection } from '@ambit/kube';
+import { type AmbitError, type Clock, delay, toAmbitError } from '@ambit/runtime';
+import type { Logger } from '@ambit/telemetry';
+import type { TrustBundle } from './root-config-map.ts';
+import { RootDistribution } from './root-distribution.ts';
+
+/** What it works with. */
+export interface TrustLeaderOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of the Lease. */
+  readonly namespace: string;
+  /** Of this replica; unique. */
+  readonly identity: string;
+  /** Label selector of the namespaces that are told; undefined: all. */
+  readonly selector: string | undefined;
+  readonly bundle: () => TrustBundle;
+}
+
+/** Of the Lease that the publisher of roots holds. */
+const LEASE_NAME = 'ambit-ca';
+/** Between elections that failed as such. */
+const PAUSE_MS = 1_000;
+
+/** Publishes the roots whenever this replica is the leader. */
+export class TrustLeader {
+  readonly #options: TrustLeaderOptions;
+  #distribution: RootDistribution | undefined;
+  #written = 0;
+  #failures = 0;
+
+  constructor(options: TrustLeaderOptions) {
+    this.#options = options;
+  }
+
+  get isLeader(): boolean {
+    return this.#distribution !== undefined;
+  }
+
+  /** True if this replica leads and every namespace has the bundle of this moment. */
+  get isComplete(): boolean {
+    return this.#distribution?.isComplete ?? false;
+  }
+
+  /** ConfigMaps written and attempts that failed, since the start. */
+  get counts(): { readonly written: number; readonly failures: number } {
+    return { written: this.#written, failures: this.#failures };
+  }
+
+  bundleChanged(): void {
+    this.#distribution?.bundleChanged();
+  }
+
+  /** Stands for election until `signal` is aborted, with whose reason it rejects. */
+  async run(signal: AbortSignal): Promise<never> {
+    const { client, clock, namespace, identity, logger } = this.#options;
+    const election = new LeaderElection({
+      client,
+      clock,
+      namespace,
+      identity,
+      name: LEASE_NAME,
+      onError: (error) => logger.warn({ reason: error.message }, 'election of the leader failed; trying again'),
+    });
+    for (;;) {
+      try {
+        await election.run(signal, (term) => this.#lead(term));
+      } catch (cause) {
+        signal.throwIfAborted();
+        logger.error({ reason: toAmbitError(cause).message }, 'publishing roots failed; standing for election again');
+      }
+      await delay(PAUSE_MS, { signal });
+    }
+  }
+
+  async #lead(term: AbortSignal): Promise<void> {
+    const { client, clock, bundle, logger, selector } = this.#options;
+    const distribution = new RootDistribution({
+      client,
+      clock,
+      selector,
+      bundle,
+      onWritten: (namespace) => {
+        this.#written += 1;
+        logger.debug({ namespace }, 'roots published');
+      },
+      onError: (namespace, error) => this.#failed(namespace, error),
+    });
+    this.#distribution = distribution;
+    logger.info({ identity: this.#options.identity }, 'this replica publishes the roots');
+    try {
+      await distribution.run(term);
+    } finally {
+      this.#distribution = undefined;
+      logger.info({ identity: this.#options.identity }, 'this replica no longer publishes the roots');
+    }
+  }
+
+  #failed(namespace: string, error: AmbitError): void {
+    this.#failures += 1;
+    // A namespace that is being deleted refuses new objects; its end is told by the watch.
+    const level = error.message.includes('being terminated') ? 'debug' : 'warn';
+    this.#options.logger[level]({ namespace, code: error.code, reason: error.message }, 'roots not published');
+  }
+}
