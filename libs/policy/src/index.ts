@@ -43,3 +43,13 @@ export {
 export type { HttpPolicy, HttpPolicyAction } from './http/http-policy.ts';
 export type { HttpFacts, RequestFacts, TokenFacts } from './http/request-facts.ts';
 export { TextValues } from './http/text-values.ts';
+export {
+  authenticateRequest,
+  type RequestAuthentication,
+  type TokenBearer,
+  type TokenEdits,
+} from './jwt/authenticate-request.ts';
+export { type JwtRefusal, jwtRefusalDetails, jwtRefusalStatus, jwtRefusalText } from './jwt/jwt-refusal.ts';
+export type { JwtRule, TokenPlace } from './jwt/jwt-rule.ts';
+export { KeySet } from './jwt/key-set.ts';
+export { TokenClaims } from './jwt/token-claims.ts';
