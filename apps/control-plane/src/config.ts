@@ -9,6 +9,11 @@ export interface ListenAddress {
 
 /** What the control plane is told at start; the table below has names, defaults and meanings. */
 export interface ControlPlaneConfig {
+  /** `auto`: Kubernetes when this runs in a pod or has a kubeconfig, else folders. */
+  readonly source: 'auto' | 'kubernetes' | 'folder';
+  readonly kubeconfig: string | undefined;
+  readonly apiServerHost: string | undefined;
+  readonly apiServerPort: string;
   readonly grpc: ListenAddress;
   readonly httpAddress: string;
   readonly httpPort: number;
@@ -21,6 +26,8 @@ export interface ControlPlaneConfig {
   readonly clusterDomain: string;
   readonly trustDomain: string;
   readonly systemNamespace: string;
+  readonly rootNamespace: string;
+  readonly nodeAccounts: readonly string[];
   readonly serviceAccount: string;
   readonly replica: string;
   readonly certificateFile: string | undefined;
@@ -44,6 +51,10 @@ const port = { min: 0, max: 65_535 };
 
 /** See `--print-config` for the values in force. */
 export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: ConfigEntry<ControlPlaneConfig[K]> } = {
+  source: oneOf('AMBIT_SOURCE', ['auto', 'kubernetes', 'folder'], 'auto', 'where resources come from'),
+  kubeconfig: optionalText('KUBECONFIG', 'kubeconfig file of the API server; unset: the service account of the pod'),
+  apiServerHost: optionalText('KUBERNETES_SERVICE_HOST', 'address of the API server, set by Kubernetes in each pod'),
+  apiServerPort: text('KUBERNETES_SERVICE_PORT', '443', 'port of the API server, set by Kubernetes in each pod'),
   grpc: listenAddress('AMBIT_GRPC_ADDRESS', { address: '0.0.0.0', port: 15_012 }, 'address and port of xDS (TLS)'),
   httpAddress: text('AMBIT_HTTP_ADDRESS', '0.0.0.0', 'address of the HTTP ports'),
   httpPort: integer('AMBIT_HTTP_PORT', 8_080, port, 'HTTP port: /ready, /debug/...'),
@@ -62,7 +73,13 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   clusterId: text('CLUSTER_ID', 'Kubernetes', 'name of the cluster, first part of workload UIDs'),
   clusterDomain: text('AMBIT_CLUSTER_DOMAIN', 'cluster.local', 'suffix of service host names after .svc'),
   trustDomain: text('TRUST_DOMAIN', 'cluster.local', 'trust domain of the mesh'),
-  systemNamespace: text('POD_NAMESPACE', 'istio-system', 'own namespace, which is also that of mesh-wide policies'),
+  systemNamespace: text('POD_NAMESPACE', 'istio-system', 'own namespace, that of the mesh components'),
+  rootNamespace: text('AMBIT_ROOT_NAMESPACE', 'istio-system', 'namespace whose policies are for the whole mesh'),
+  nodeAccounts: list(
+    'CA_TRUSTED_NODE_ACCOUNTS',
+    [],
+    'namespace/serviceaccount of node proxies; unset: ztunnel of the own namespace',
+  ),
   serviceAccount: text('SERVICE_ACCOUNT', 'istiod', 'own service account, for the certificate from the CA'),
   replica: text(['POD_NAME', 'HOSTNAME'], 'control-plane', 'name of this process in events'),
   certificateFile: optionalText('AMBIT_TLS_CERT_FILE', 'PEM chain of the xDS port, watched; unset: asked from the CA'),

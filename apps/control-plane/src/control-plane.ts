@@ -1,18 +1,23 @@
 /** Assembles the control plane from its parts and runs it until it is disposed. */
 import type { EventBus } from '@ambit/events';
 import { GrpcServer, healthHandler, TokenVerifier } from '@ambit/grpc';
-import { AmbitError, type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
+import { TokenReviewer } from '@ambit/kube';
+import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
 import { DeltaServer, REQUEST_BYTES } from '@ambit/xds';
 import type { FastifyInstance } from 'fastify';
 import type { ControlPlaneConfig } from './config.ts';
+import { runForLeader } from './leader.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
 import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';
 import { openServingCertificate } from './serve/serving-certificate.ts';
+import type { StreamRules } from './serve/stream-rules.ts';
+import type { TokenJudge } from './serve/token-judge.ts';
 import { authenticateXdsCaller } from './serve/xds-callers.ts';
 import { XdsConnections } from './serve/xds-connections.ts';
+import { type MeshSource, openMeshSource } from './source/mesh-source.ts';
 
 /** What the control plane needs from outside. */
 export interface ControlPlaneDependencies {
@@ -36,7 +41,8 @@ const VERSION = '0.1.0';
 interface Serving {
   readonly config: ControlPlaneConfig;
   readonly pipeline: MeshPipeline;
-  readonly tokens: TokenVerifier | undefined;
+  readonly source: MeshSource;
+  readonly tokens: TokenJudge | undefined;
   readonly connections: XdsConnections;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -53,17 +59,16 @@ export async function startControlPlane(
 ): Promise<RunningControlPlane> {
   const { bus, stopping, clock = systemClock } = dependencies;
   const logger = dependencies.logger.scope('control-plane');
-  if (config.manifestDirs.length === 0) {
-    throw new AmbitError('NO_SOURCE', 'set AMBIT_MANIFEST_DIRS to the folders to read');
-  }
   await using cleanup = new AsyncDisposableStack();
   const readiness = new Readiness();
   const starting = readiness.pend('listeners');
+  const syncing = readiness.pend('first sync');
   const registry = new MetricRegistry();
   cleanup.use(observeProcess(registry));
   const metrics = new ControlPlaneMetrics(registry, clock, VERSION);
-  const pipeline = cleanup.use(await openMeshPipeline(config, { bus, logger, clock, metrics }));
-  const tokens = tokenVerifier(config, clock);
+  const source = cleanup.use(await openMeshSource(config, logger, clock));
+  const pipeline = cleanup.use(await openMeshPipeline(config, { bus, logger, metrics, source }));
+  const tokens = tokenJudge(config, source, clock);
   const connections = new XdsConnections(clock, metrics, (node, typeUrl, reason) => {
     logger.warn({ node: node.id, typeUrl, reason }, 'client rejected configuration');
   });
@@ -73,7 +78,13 @@ export async function startControlPlane(
   const http = buildHttpServer({ readiness, mesh, reports, connections, tokens, systemNamespace });
   const httpPort = await listen(cleanup, http, httpAddress, config.httpPort);
   const metricsPort = await listen(cleanup, buildMetricsServer(registry), httpAddress, config.metricsPort);
-  const port = await serveXds(cleanup, { config, pipeline, tokens, connections, clock, logger, stopping });
+  if (source.kind === 'kubernetes') await source.start({ signal: stopping });
+  pipeline.follow();
+  syncing();
+  const port = await serveXds(cleanup, { config, pipeline, source, tokens, connections, clock, logger, stopping });
+  if (source.kind === 'kubernetes') {
+    cleanup.use(runForLeader({ config, kubernetes: source, statuses: mesh.statuses, logger, clock }));
+  }
   cleanup.defer(() => void readiness.pend('draining'));
   starting();
   const { workloads, services, policies } = mesh;
@@ -85,7 +96,7 @@ export async function startControlPlane(
 
 /** Opens the xDS port; resolves with its number when there is a certificate. */
 async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promise<number> {
-  const { config, pipeline, tokens, connections, clock, logger, stopping } = serving;
+  const { config, pipeline, source, tokens, connections, clock, logger, stopping } = serving;
   const { trustDomain, clusterId } = config;
   const onRefused = (peer: string, reason: string): void => logger.warn({ peer, reason }, 'xDS caller refused');
   const delta = cleanup.use(
@@ -94,7 +105,13 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
       resolver: pipeline.resolver,
       clock,
       observer: connections,
-      authenticate: authenticateXdsCaller({ tokens, trustDomain, clusterId, onRefused }),
+      authenticate: authenticateXdsCaller({
+        tokens,
+        rules: streamRules(config, source),
+        trustDomain,
+        clusterId,
+        onRefused,
+      }),
     }),
   );
   const certificate = await openServingCertificate(certificateSource(config), {
@@ -109,13 +126,24 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
     onHandlerError: (path, error) => logger.error({ path, reason: toAmbitError(error).message }, 'handler failed'),
   });
   cleanup.defer(() => server.stop(config.drainMs));
-  if (!config.servesBroken) await pipeline.whole({ signal: stopping });
+  // One broken object of one team must not keep a cluster's control plane from starting; files are one hand's work.
+  if (!config.servesBroken && source.kind === 'folder') await pipeline.whole({ signal: stopping });
   return server.listen({ ...config.grpc, tls: certificate.credentials });
 }
 
-function tokenVerifier(config: ControlPlaneConfig, clock: Clock): TokenVerifier | undefined {
+function tokenJudge(config: ControlPlaneConfig, source: MeshSource, clock: Clock): TokenJudge | undefined {
   const { jwksFile, audiences, tokenIssuer: issuer } = config;
-  return jwksFile === undefined ? undefined : new TokenVerifier({ jwksFile, audiences, issuer, clock });
+  if (jwksFile !== undefined) return new TokenVerifier({ jwksFile, audiences, issuer, clock });
+  return source.kind === 'kubernetes' ? new TokenReviewer({ client: source.client, audiences, clock }) : undefined;
+}
+
+function streamRules(config: ControlPlaneConfig, source: MeshSource): StreamRules | undefined {
+  if (source.kind === 'folder') return undefined;
+  const { nodeAccounts, systemNamespace } = config;
+  return {
+    nodeAccounts: nodeAccounts.length === 0 ? [`${systemNamespace}/ztunnel`] : nodeAccounts,
+    view: source.source,
+  };
 }
 
 async function listen(

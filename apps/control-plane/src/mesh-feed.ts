@@ -6,7 +6,8 @@ import { applyEvents, loadSources } from './derive/mesh-sources.ts';
 export interface MeshFeedOptions {
   readonly mesh: MeshCollections;
   readonly source: ResourceSource;
-  readonly allocator: AddressAllocator;
+  /** Undefined: addresses come with the status of each ServiceEntry, written by the leader. */
+  readonly allocator: AddressAllocator | undefined;
   /** Called with the allocator's state after it changed, before anything is derived from it. Must not throw. */
   readonly onAllocated: (state: AllocatorState) => void;
 }
@@ -18,6 +19,7 @@ export interface MeshFeedOptions {
 export function feedMesh(options: MeshFeedOptions): Disposable {
   const { mesh, source, allocator, onAllocated } = options;
   const allocate = (): void => {
+    if (allocator === undefined) return;
     const before = JSON.stringify(allocator.state);
     const allocations = allocator.assign([...mesh.sources.ServiceEntry.values()]);
     // Clients must never hold an address that a restart would give to another service: stored first, sent then.

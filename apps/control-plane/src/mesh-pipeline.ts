@@ -1,8 +1,8 @@
-/** From folders to the xDS store: source, derived collections, publisher. */
+/** From a source to the xDS store: derived collections, publisher. */
 import { join } from 'node:path';
 import type { EventBus } from '@ambit/events';
-import { FolderSource, formatReport, type ResourceEvent, type SourceReport } from '@ambit/kube';
-import { type Clock, toAmbitError } from '@ambit/runtime';
+import { formatReport, type ResourceEvent, type ResourceSource, type SourceReport } from '@ambit/kube';
+import { toAmbitError } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
 import { createContentVersion, type NameResolver, ResourceStore, ztunnelTypes } from '@ambit/xds';
 import { AddressAllocator, emptyAllocatorState } from './allocate/address-allocator.ts';
@@ -15,19 +15,23 @@ import { MeshNameResolver } from './publish/mesh-name-resolver.ts';
 import { MeshPublisher } from './publish/mesh-publisher.ts';
 import { ReportLog } from './report-log.ts';
 import type { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
+import type { MeshSource } from './source/mesh-source.ts';
 
 export interface MeshPipelineParts {
   readonly bus: Pick<EventBus, 'publish'>;
   readonly logger: Logger;
-  readonly clock: Clock;
   readonly metrics: ControlPlaneMetrics;
+  /** Owned by the caller. It may be empty still. */
+  readonly source: MeshSource;
 }
 
-/** A store that follows the folders. Disposing stops following; the store keeps its last state. */
+/** A store that follows the source. Disposing stops following; the store keeps its last state. */
 export interface MeshPipeline extends Disposable {
   readonly store: ResourceStore;
   readonly mesh: MeshCollections;
   readonly resolver: NameResolver;
+  /** Begins to follow the source, which is complete by now: everything it holds is in the store afterwards. */
+  follow(): void;
   /** What is wrong with the resources now. */
   reports(): readonly SourceReport[];
   /**
@@ -41,9 +45,10 @@ export interface MeshPipeline extends Disposable {
 const HELD_BACK =
   'xDS is not served: objects that were broken before the start have no good version to go on with. Mend them, or set AMBIT_SERVE_BROKEN=true to serve without them';
 
-/** Reads the folders; everything they hold is in the store when it resolves. Rejects for a damaged state file. */
+/** Makes the store, empty until `follow`. Rejects for a damaged state file. */
 export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPipelineParts): Promise<MeshPipeline> {
-  const { bus, logger, clock, metrics } = parts;
+  const { bus, logger, metrics } = parts;
+  const { source } = parts.source;
   using cleanup = new DisposableStack();
   const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
   const mesh = meshCollections({
@@ -51,7 +56,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     clusterId: config.clusterId,
     clusterDomain: config.clusterDomain,
     trustDomain: config.trustDomain,
-    rootNamespace: config.systemNamespace,
+    rootNamespace: config.rootNamespace,
   });
   const resolver = new MeshNameResolver(mesh);
   const publisher = new MeshPublisher(mesh, store, (publication) => {
@@ -59,20 +64,22 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     bus.publish('config.published', { ...publication, replica: config.replica });
   });
   cleanup.use(publisher);
-  const { manifestDirs, statusDirs, debounceMs } = config;
-  const source = cleanup.use(new FolderSource({ manifestDirs, statusDirs, debounceMs, clock }));
-  // Subscribed before the mesh is, so that the clock of convergence starts with the batch.
-  cleanup.use(source.subscribe((events) => metrics.received(events.map(kindOf))));
-  cleanup.use(feedMesh({ mesh, source, ...allocation(config.stateDirectory, logger) }));
+  const allocates = parts.source.kind === 'folder';
+  const { allocator, onAllocated } = allocation(config.stateDirectory, logger);
   const reports = (): readonly SourceReport[] => [...source.reports(), ...mesh.findings.values()];
-  cleanup.use(logReports(source, mesh, reports, logger));
   observeMesh(metrics, mesh, reports);
   const running = cleanup.move();
+  const follow = (): void => {
+    // Subscribed before the mesh is, so that the clock of convergence starts with the batch.
+    running.use(source.subscribe((events) => metrics.received(events.map(kindOf))));
+    running.use(feedMesh({ mesh, source, allocator: allocates ? allocator : undefined, onAllocated }));
+    running.use(logReports(source, mesh, reports, logger));
+  };
   const whole = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => untilWhole(source, logger, signal);
-  return { store, mesh, resolver, reports, whole, [Symbol.dispose]: () => running.dispose() };
+  return { store, mesh, resolver, follow, reports, whole, [Symbol.dispose]: () => running.dispose() };
 }
 
-async function untilWhole(source: FolderSource, logger: Logger, signal: AbortSignal): Promise<void> {
+async function untilWhole(source: ResourceSource, logger: Logger, signal: AbortSignal): Promise<void> {
   const isWhole = (): boolean => source.reports().every(({ severity }) => severity !== 'error');
   if (isWhole()) return;
   logger.error({ errors: source.reports().filter(({ severity }) => severity === 'error').length }, HELD_BACK);
@@ -112,7 +119,7 @@ function allocation(
 }
 
 function logReports(
-  source: FolderSource,
+  source: ResourceSource,
   mesh: MeshCollections,
   reports: () => readonly SourceReport[],
   logger: Logger,

@@ -40,7 +40,7 @@ export function statusWriteKey(write: StatusWrite): string {
 }
 
 /** Condition types this control plane answers for. Others in the same status belong to others and stay. */
-const ownTypes: ReadonlySet<string> = new Set([
+export const ownConditionTypes: ReadonlySet<string> = new Set([
   'istio.io/WaypointBound',
   'istio.io/WaypointMissing',
   'istio.io/VisibilityApplied',
@@ -55,7 +55,7 @@ export function conditionWrites(
   present: readonly StatusCondition[],
   desired: readonly DesiredCondition[],
 ): readonly StatusWrite[] {
-  const own = present.filter(({ type }) => ownTypes.has(type));
+  const own = present.filter(({ type }) => ownConditionTypes.has(type));
   const isAsWanted = own.length === desired.length && desired.every((wanted) => own.some((is) => isSame(is, wanted)));
   if (isAsWanted) return [];
   const conditions = desired.map((wanted) => {

@@ -1,10 +1,10 @@
-import type { TokenVerifier } from '@ambit/grpc';
 import { compareReports, formatReport, type SourceReport } from '@ambit/kube';
 import type { Readiness } from '@ambit/runtime';
 import { type MetricRegistry, metricsHandler } from '@ambit/telemetry';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { describeMesh } from '../derive/describe-mesh.ts';
 import type { MeshCollections } from '../derive/mesh-collections.ts';
+import type { TokenJudge } from './token-judge.ts';
 import type { XdsConnections } from './xds-connections.ts';
 
 export interface HttpServerParts {
@@ -13,7 +13,7 @@ export interface HttpServerParts {
   readonly reports: () => readonly SourceReport[];
   readonly connections: XdsConnections;
   /** For callers from elsewhere; undefined: `/debug` answers loopback only. */
-  readonly tokens: TokenVerifier | undefined;
+  readonly tokens: TokenJudge | undefined;
   /** Namespace whose service accounts may read `/debug`. */
   readonly systemNamespace: string;
 }

@@ -1,10 +1,14 @@
-import { type CallContext, GrpcError, type TokenVerifier } from '@ambit/grpc';
+import { type CallContext, GrpcError } from '@ambit/grpc';
 import { parseCertificate, parseSpiffeId, spiffeIdParts } from '@ambit/identity';
 import type { XdsCaller } from '@ambit/xds';
+import { refuseStream, type StreamRules } from './stream-rules.ts';
+import type { Judgement, TokenJudge } from './token-judge.ts';
 
 export interface XdsCallersOptions {
   /** Undefined: tokens are not accepted. */
-  readonly tokens: TokenVerifier | undefined;
+  readonly tokens: TokenJudge | undefined;
+  /** What a caller may be; undefined: whatever its identity allows, and client certificates count too. */
+  readonly rules: StreamRules | undefined;
   readonly trustDomain: string;
   readonly clusterId: string;
   /** Hears of refused callers; `reason` holds no secret. */
@@ -12,33 +16,39 @@ export interface XdsCallersOptions {
 }
 
 /**
- * Who opened an xDS stream: the client certificate if there is a verified one, else the bearer token. Throws
- * `UNAUTHENTICATED` when neither says who it is; the reason stays in the log.
- * Spec: control-plane.md section 1.3.
+ * Who opened an xDS stream: the client certificate if there is a verified one, else the bearer token. With rules only a
+ * token counts, because only a token tells which pod calls. Throws `UNAUTHENTICATED` when nothing says who it is; the
+ * reason stays in the log. Spec: control-plane.md section 1.3.
  */
 export function authenticateXdsCaller(options: XdsCallersOptions): (call: CallContext) => Promise<XdsCaller> {
+  const { rules, trustDomain, onRefused } = options;
   return async (call) => {
-    const ofCertificate = certificateIdentity(call.clientCertificate, options.trustDomain);
+    const ofCertificate = rules === undefined ? certificateIdentity(call.clientCertificate, trustDomain) : undefined;
     if (ofCertificate !== undefined) return { identities: [ofCertificate] };
-    const reason = await tokenIdentity(call, options);
-    if (reason.kind === 'identity') return { identities: [reason.identity] };
-    options.onRefused(call.peer, reason.reason);
-    throw new GrpcError('UNAUTHENTICATED', 'authentication failure', { source: 'downstream' });
+    const judgement = await judge(call, options);
+    if (judgement.kind === 'refused') {
+      onRefused(call.peer, judgement.reason);
+      throw new GrpcError('UNAUTHENTICATED', 'authentication failure', { source: 'downstream' });
+    }
+    const { namespace, serviceAccount } = judgement;
+    const identities = [`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`];
+    if (rules === undefined) return { identities };
+    const admit: XdsCaller['admit'] = (node) => {
+      const reason = refuseStream(judgement, node, rules);
+      if (reason === undefined) return;
+      onRefused(call.peer, reason);
+      throw new GrpcError('PERMISSION_DENIED', reason, { source: 'policy' });
+    };
+    return { identities, admit };
   };
 }
 
-type TokenIdentity =
-  | { readonly kind: 'identity'; readonly identity: string }
-  | { readonly kind: 'none'; readonly reason: string };
-
-async function tokenIdentity(call: CallContext, options: XdsCallersOptions): Promise<TokenIdentity> {
-  const { tokens, trustDomain, clusterId } = options;
-  if (tokens === undefined) return { kind: 'none', reason: 'no client certificate, and tokens are not accepted' };
+async function judge(call: CallContext, options: XdsCallersOptions): Promise<Judgement> {
+  const { tokens, clusterId } = options;
+  if (tokens === undefined) return { kind: 'refused', reason: 'no client certificate, and tokens are not accepted' };
   const wanted = call.header('clusterid');
-  if (wanted !== undefined && wanted !== clusterId) return { kind: 'none', reason: 'a token of an unknown cluster' };
-  const verdict = await tokens.verify(call.header('authorization'));
-  if (verdict.kind === 'refused') return { kind: 'none', reason: verdict.reason };
-  return { kind: 'identity', identity: `spiffe://${trustDomain}/ns/${verdict.namespace}/sa/${verdict.serviceAccount}` };
+  if (wanted !== undefined && wanted !== clusterId) return { kind: 'refused', reason: 'a token of an unknown cluster' };
+  return tokens.verify(call.header('authorization'));
 }
 
 function certificateIdentity(der: Uint8Array | undefined, trustDomain: string): string | undefined {

@@ -1,0 +1,96 @@
+/**
+ * Carries out status writes: server-side apply, one field manager for each concern. The derivation says what still
+ * differs; nothing is written for what reads as wanted. Run it on the leader.
+ */
+import type { Collection } from '@ambit/collections';
+import {
+  apiKinds,
+  type ApiLog,
+  type ApiServerSource,
+  KubeError,
+  type KubeClient,
+  type StatusCondition,
+} from '@ambit/kube';
+import { type Clock, toAmbitError } from '@ambit/runtime';
+import type { DesiredCondition, StatusWrite } from '../derive/status-write.ts';
+import { ownConditionTypes } from '../derive/status-write.ts';
+import { ConditionLists } from './condition-lists.ts';
+import { GivenAddresses } from './given-addresses.ts';
+import { KeyQueue } from './key-queue.ts';
+
+export interface StatusWriterOptions {
+  readonly client: Pick<KubeClient, 'apply' | 'get'>;
+  readonly source: Pick<ApiServerSource, 'get'>;
+  /** What still differs, by `statusWriteKey`. */
+  readonly statuses: Collection<StatusWrite>;
+  readonly log: ApiLog;
+  readonly clock: Clock;
+}
+
+/** Writes under way at once; the API server is shared. */
+const WORKERS = 4;
+
+/** State of one term of leadership. */
+interface Term {
+  readonly options: StatusWriterOptions;
+  readonly lists: ConditionLists;
+  readonly given: GivenAddresses;
+  readonly signal: AbortSignal;
+}
+
+/** Writes until `signal` is aborted. Failed writes are tried again; it does not reject. */
+export async function writeStatuses(options: StatusWriterOptions, signal: AbortSignal): Promise<void> {
+  const { client, statuses, clock } = options;
+  const queue = new KeyQueue(clock);
+  using _changes = statuses.subscribe((changes) => {
+    for (const change of changes) if (change.kind !== 'delete') queue.add(change.key);
+  });
+  for (const [key] of statuses.entries()) queue.add(key);
+  const term: Term = { options, lists: new ConditionLists(client), given: new GivenAddresses(), signal };
+  await queue.run(WORKERS, (key) => writeOne(key, term), signal);
+}
+
+async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
+  const { client, statuses, log } = term.options;
+  const write = statuses.get(key);
+  if (write === undefined) return 'done';
+  const { kind, namespace, name, fieldManager } = write;
+  // Not yet seen that another entry has it: the derivation gives another one when it does.
+  if (write.addresses !== undefined && !term.given.take(`${namespace}/${name}`, write.addresses)) return 'retry';
+  try {
+    const status = await statusOf(write, term);
+    const how = { fieldManager, force: true, subresource: 'status', signal: term.signal } as const;
+    await client.apply({ kind: apiKinds[kind], namespace, name }, { status }, how);
+    log.debug({ object: key }, 'status written');
+    return 'done';
+  } catch (cause) {
+    if (term.signal.aborted || (cause instanceof KubeError && cause.code === 'NOT_FOUND')) return 'done';
+    const { code, message } = toAmbitError(cause);
+    log.warn({ object: key, code, reason: message }, 'status not written');
+    return 'retry';
+  }
+}
+
+async function statusOf(
+  write: StatusWrite,
+  { options, lists, signal }: Term,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { kind, namespace, name, addresses, conditions } = write;
+  if (conditions === undefined) return { addresses };
+  const now = new Date(options.clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+  const own = conditions.map((condition) => ({
+    ...condition,
+    lastTransitionTime: condition.lastTransitionTime ?? now,
+  }));
+  if (await lists.mergeByType(kind, signal)) return { conditions: own };
+  const present = options.source.get(kind, `${namespace}/${name}`)?.status.conditions ?? [];
+  return { conditions: withForeign(present, own) };
+}
+
+/** Where a list is replaced as a whole, the conditions of others are sent along. */
+function withForeign(
+  present: readonly StatusCondition[],
+  own: readonly DesiredCondition[],
+): readonly (StatusCondition | DesiredCondition)[] {
+  return [...present.filter(({ type }) => !ownConditionTypes.has(type)), ...own];
+}
