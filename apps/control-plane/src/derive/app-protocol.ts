@@ -30,7 +30,7 @@ const byName: ReadonlyMap<string, workload.AppProtocol> = new Map([
 export interface PortFacts {
   readonly number: number;
   readonly name: string | undefined;
-  /** `appProtocol` of a Service port, `protocol` of a ServiceEntry port. */
+  /** `appProtocol` of a Service port. */
   readonly declared: string | undefined;
   readonly isUdp: boolean;
 }
@@ -47,4 +47,11 @@ export function appProtocol(port: PortFacts): workload.AppProtocol {
   if (known !== undefined) return known;
   const isUndeclared = !namedButUnknown.has(prefix) && !namedButUnknown.has(declared);
   return isUndeclared && serverFirstPorts.has(port.number) ? workload.AppProtocol.TCP : workload.AppProtocol.UNKNOWN;
+}
+
+/** Protocol of a ServiceEntry's port: what it declares, in any case; its name and number say nothing. */
+export function entryProtocol(declared: string | undefined): workload.AppProtocol {
+  const name = (declared ?? '').toLowerCase();
+  const known = name.includes('/') ? undefined : byName.get(name);
+  return known ?? workload.AppProtocol.UNKNOWN;
 }

@@ -1,7 +1,7 @@
 import { workload } from '@ambit/api';
 import type { AllocatedAddress, Namespace, ServiceEntry } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
-import { appProtocol } from './app-protocol.ts';
+import { entryProtocol } from './app-protocol.ts';
 import { parsePrefix } from './ip-prefix.ts';
 import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.ts';
 import type { Visibility } from '../mesh-settings.ts';
@@ -43,12 +43,7 @@ export function serviceEntryServices(
       ports: spec.ports.map((port) => ({
         servicePort: port.number,
         targetPort: port.targetPort ?? port.number,
-        appProtocol: appProtocol({
-          number: port.number,
-          name: port.name,
-          declared: port.protocol,
-          isUdp: port.protocol?.toUpperCase() === 'UDP',
-        }),
+        appProtocol: entryProtocol(port.protocol),
       })),
       subjectAltNames: [...spec.subjectAltNames],
       ipFamilies: workload.IPFamilies.AUTOMATIC,
