@@ -107,6 +107,8 @@ function nameFindings(
         const namespace = slash < 0 ? policy.metadata.namespace : value.slice(0, slash);
         return say(accountProblem(value, namespace, value.slice(slash + 1), known));
       });
+    case 'trustDomains':
+      return say('is not checked by ztunnel, the rule is judged by its other fields alone; write principals instead');
     default:
       return [];
   }
