@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { type KeyObject, generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { connect, createServer } from 'node:tls';
 import {
   CertificateSigner,
   type WorkloadCertificate,
@@ -15,6 +12,7 @@ import {
 } from '@ambit/identity';
 import { systemClock } from '@ambit/runtime';
 import { type MaterialPem, checkMaterial } from '../keys/signing-material.ts';
+import { handshake } from '../testing/handshake.ts';
 import { CertificateAuthority, type MaterialChange } from './certificate-authority.ts';
 
 const dayMs = 86_400_000;
@@ -71,33 +69,6 @@ function issueFor(authority: CertificateAuthority): WorkloadCertificate {
     ttlMs: 3_600_000,
   };
   return acceptCaResponse(identity, authority.issue(request).certChain, key, Date.now());
-}
-
-/** One mutual TLS 1.3 handshake between two workloads; rejects if either side refuses the other. */
-async function handshake(server: WorkloadCertificate, client: WorkloadCertificate): Promise<void> {
-  const optionsOf = (own: WorkloadCertificate) => ({
-    cert: own.certificateChainPem,
-    key: own.privateKeyPem,
-    ca: own.rootsPem,
-    minVersion: 'TLSv1.3' as const,
-    rejectUnauthorized: true,
-  });
-  const listener = createServer({ ...optionsOf(server), requestCert: true }, (socket) => socket.end('ok'));
-  const refused = new Promise<never>((_, reject) => listener.once('tlsClientError', reject));
-  refused.catch(() => undefined);
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  const socket = connect({ ...optionsOf(client), host: '127.0.0.1', port, checkServerIdentity: () => undefined });
-  try {
-    let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString()));
-    await Promise.race([once(socket, 'end'), refused]);
-    assert.equal(text, 'ok');
-  } finally {
-    socket.destroy();
-    await listener[Symbol.asyncDispose]();
-  }
 }
 
 for (const kind of ['ec', 'rsa'] as const) {

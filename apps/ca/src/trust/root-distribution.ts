@@ -42,7 +42,7 @@ const CALM_MS = 60_000;
 export class RootDistribution {
   readonly #options: RootDistributionOptions;
   readonly #namespaces: Reflector<string | undefined>;
-  readonly #maps: Reflector<string>;
+  readonly #maps: Reflector<{ readonly digest: string }>;
   /** What this replica wrote and the watch has not told yet, by namespace. */
   readonly #written = new Map<string, string>();
   readonly #attempts = new Map<string, Attempts>();
@@ -70,7 +70,8 @@ export class RootDistribution {
       clock,
       kind: rawKinds.ConfigMap,
       selection: { fieldSelector: `metadata.name=${rootConfigMapName}` },
-      read: digestOfConfigMap,
+      // A new record each time: a rival who writes what he wrote before is to be noticed too.
+      read: (object) => ({ digest: digestOfConfigMap(object) }),
       onChanges: (changes) => {
         for (const { key } of changes) this.#written.delete(key.slice(0, key.indexOf('/')));
         this.#wake();
@@ -116,7 +117,7 @@ export class RootDistribution {
     const missing: string[] = [];
     for (const namespace of this.#namespaces.values()) {
       if (namespace === undefined) continue;
-      const present = this.#written.get(namespace) ?? this.#maps.get(`${namespace}/${rootConfigMapName}`);
+      const present = this.#written.get(namespace) ?? this.#maps.get(`${namespace}/${rootConfigMapName}`)?.digest;
       if (present !== digest) missing.push(namespace);
     }
     return missing;

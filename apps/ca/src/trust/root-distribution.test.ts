@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { KubeError, type ObjectRef, type PlainObject } from '@ambit/kube';
+import { systemClock } from '@ambit/runtime';
+import { makeTestCa } from '@ambit/testing';
+import { RootDistribution, type RootDistributionOptions } from './root-distribution.ts';
+
+type Client = RootDistributionOptions['client'];
+const { rootsPem } = makeTestCa();
+
+/** An API server with namespaces, whose ConfigMaps somebody else overwrites as soon as they are written. */
+class RivalServer {
+  readonly writtenAtMs: number[] = [];
+  readonly #namespaces: readonly string[];
+  #rival: ((line: unknown) => void) | undefined;
+  #version = 10;
+
+  constructor(namespaces: readonly string[]) {
+    this.#namespaces = namespaces;
+  }
+
+  readonly client: Client = {
+    getPath: () => Promise.resolve({}),
+    listPage: () => Promise.reject(new KubeError('BAD_REQUEST', 'lists are streamed here')),
+    watch: (kind, { signal }) => this.#watch(kind.plural === 'namespaces' ? this.#namespaces : undefined, signal),
+    apply: (ref) => this.#apply(ref),
+  };
+
+  async *#watch(
+    namespaces: readonly string[] | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly unknown[], void, void> {
+    const lines: unknown[] = (namespaces ?? []).map((name) => ({
+      type: 'ADDED',
+      object: { metadata: { name, resourceVersion: '1' } },
+    }));
+    const annotations = { 'k8s.io/initial-events-end': 'true' };
+    lines.push({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '2', annotations } } });
+    yield lines.splice(0);
+    let wake = (): void => undefined;
+    if (namespaces === undefined) {
+      this.#rival = (line) => {
+        lines.push(line);
+        wake();
+      };
+    }
+    signal.addEventListener('abort', () => wake(), { once: true });
+    while (!signal.aborted) {
+      if (lines.length > 0) yield lines.splice(0);
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+    signal.throwIfAborted();
+  }
+
+  async #apply(ref: ObjectRef): Promise<unknown> {
+    this.writtenAtMs.push(performance.now());
+    const metadata = { name: ref.name, namespace: ref.namespace, resourceVersion: String((this.#version += 1)) };
+    const object: PlainObject = { metadata, data: { 'root-cert.pem': 'of the rival' } };
+    setImmediate(() => this.#rival?.({ type: 'MODIFIED', object }));
+    return object;
+  }
+}
+
+test('somebody else who overwrites the roots is answered ever more slowly', { timeout: 20_000 }, async () => {
+  const server = new RivalServer(['shop']);
+  const ending = new AbortController();
+  const distribution = new RootDistribution({
+    client: server.client,
+    clock: systemClock,
+    selector: undefined,
+    bundle: () => ({ rootsPem, signingRoot: 'A' }),
+    onWritten: () => {
+      if (server.writtenAtMs.length === 4) ending.abort();
+    },
+    onError: (_namespace, error) => assert.fail(error.message),
+  });
+  assert.equal(distribution.isComplete, false);
+  await distribution.run(ending.signal);
+  const [a = 0, b = 0, c = 0, d = 0] = server.writtenAtMs;
+  assert.ok(b - a >= 240 && c - b >= 490 && d - c >= 990, `pauses ${b - a}, ${c - b}, ${d - c}`);
+});
+
+test('a namespace that refuses is tried again and holds up no other', { timeout: 20_000 }, async () => {
+  const server = new RivalServer(['broken', 'fine']);
+  const ending = new AbortController();
+  const outcomes: string[] = [];
+  const distribution = new RootDistribution({
+    client: {
+      ...server.client,
+      apply: (ref) =>
+        ref.namespace === 'broken' ? Promise.reject(new KubeError('FORBIDDEN', 'no')) : Promise.resolve({}),
+    },
+    clock: systemClock,
+    selector: undefined,
+    bundle: () => ({ rootsPem, signingRoot: 'A' }),
+    onWritten: (namespace) => void outcomes.push(`${namespace} written`),
+    onError: (namespace) => {
+      outcomes.push(`${namespace} failed`);
+      assert.equal(distribution.isComplete, false);
+      if (outcomes.length >= 4) ending.abort();
+    },
+  });
+  await distribution.run(ending.signal);
+  assert.deepEqual(outcomes.toSorted(), ['broken failed', 'broken failed', 'broken failed', 'fine written']);
+});
