@@ -16,7 +16,8 @@ export interface ImageContents {
   readonly version: string;
   /** Digest of its layers; makes the document's name unique without a clock. */
   readonly digest: string;
-  readonly nodeVersion: string;
+  /** Absent in an image without Node. */
+  readonly nodeVersion: string | undefined;
   readonly npm: readonly NpmPackage[];
   readonly debian: readonly DebianPackage[];
 }
@@ -51,12 +52,13 @@ function key(item: NpmPackage): string {
 
 /** An SPDX 2.3 document. Two images with the same content have the same document. */
 export function spdxDocument(contents: ImageContents): string {
+  const node = contents.nodeVersion;
   const image = {
     ...packageRecord('Image', contents.name, contents.version, 'Apache-2.0'),
     primaryPackagePurpose: 'CONTAINER',
   };
   const parts = [
-    packageRecord('Node', 'node', contents.nodeVersion, 'MIT', `pkg:generic/node@${contents.nodeVersion}`),
+    ...(node === undefined ? [] : [packageRecord('Node', 'node', node, 'MIT', `pkg:generic/node@${node}`)]),
     ...contents.npm.map((item) => packageRecord('npm', item.name, item.version, item.license, npmUrl(item))),
     ...contents.debian.map((item) => packageRecord('deb', item.name, item.version, 'NOASSERTION', debianUrl(item))),
   ];

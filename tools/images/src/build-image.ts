@@ -12,7 +12,7 @@ import {
   type BaseName,
 } from './app-images.ts';
 import { bundledPackages, spdxDocument, type NpmPackage } from './bill-of-materials.ts';
-import { baseLayer, filterToolsLayer, type HostLayer } from './host-layer.ts';
+import { baseLayer, filterToolsLayer, programLayer, type HostLayer } from './host-layer.ts';
 import { makeImageArchive, makeLayer, type Layer } from './image-archive.ts';
 import type { TarEntry } from './tar-entries.ts';
 
@@ -79,6 +79,19 @@ export class ImageBuilder {
     });
   }
 
+  /** NATS's server as this machine has it, for tests and clusters that can pull no image. */
+  buildNats(searchPath: string): BuiltImage {
+    const contents = programLayer('nats-server', searchPath);
+    const layers = [makeLayer(contents.entries, 'nats-server of this machine')];
+    return this.#finish('nats', { layers, contents: [contents] }, layers, [], {
+      title: 'NATS server',
+      user: '1337:1337',
+      entrypoint: ['/usr/bin/nats-server'],
+      environment: {},
+      ports: [4222, 8222],
+    });
+  }
+
   #base(name: BaseName): Base {
     const known = this.#bases.get(name);
     if (known !== undefined) return known;
@@ -131,7 +144,7 @@ export class ImageBuilder {
       name: app,
       version,
       digest: id,
-      nodeVersion: process.versions.node,
+      nodeVersion: app === 'nats' ? undefined : process.versions.node,
       npm,
       debian: base.contents.flatMap(({ packages }) => packages),
     });

@@ -91,6 +91,23 @@ export function filterToolsLayer(below: HostLayer): HostLayer {
   return layerOf(added, packages, filterLinks());
 }
 
+/**
+ * One program of this machine with its libraries and nothing else.
+ * @throws Error when the search path has no such program
+ */
+export function programLayer(name: string, searchPath: string): HostLayer {
+  const program = searchPath
+    .split(':')
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (program === undefined) throw new Error(`${name} is not on the PATH: install its package`);
+  const libraries = sharedLibraries([program]);
+  const packages = packagesOf([program, ...libraries.map((file) => file.source)]);
+  const links = mergedFolders(process.arch === 'arm64' ? 'arm64' : 'amd64');
+  const binary = fileEntry({ source: program, path: `usr/bin/${name}` });
+  return layerOf(libraries, packages, [binary, ...links, { kind: 'folder', path: 'tmp', mode: 0o1777 }]);
+}
+
 /** Where iptables looks for its matches and targets. */
 function modulesFolder(): string {
   const folders = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/xtables`);
