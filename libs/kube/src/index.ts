@@ -5,6 +5,7 @@ export { nearestName } from './nearest-name.ts';
 export type { Labels, ObjectMeta, OwnerReference, ResourceBase } from './object-meta.ts';
 export { isPlainObject, type PlainObject } from './object-reader.ts';
 export { parseManifests } from './parse-manifests.ts';
+export { readObject, type ObjectReading } from './read-object.ts';
 export { resourceKinds } from './read-resource.ts';
 export { compareReports, formatReport, type ReportCode, type SourceReport } from './report.ts';
 export {

@@ -38,7 +38,7 @@ export class FakeApiServer implements AsyncDisposable {
   /** Paths of requests, with query. */
   readonly requests: string[] = [];
   /** Collections that are not served. */
-  readonly missing: Set<string> = new Set();
+  readonly missing: Set<string> = new Set(['nothing.example/nothings']);
   allowsStreamingLists: boolean = true;
   pageLimit: number | undefined;
   /** Answers the next requests with this status. */
@@ -166,7 +166,11 @@ export class FakeApiServer implements AsyncDisposable {
       }
     }
     this.#watches.add(watch);
-    response.on('close', () => this.#watches.delete(watch));
+    const timeout = setTimeout(() => response.end(), Number(query.get('timeoutSeconds') ?? 300) * 1000);
+    response.on('close', () => {
+      clearTimeout(timeout);
+      this.#watches.delete(watch);
+    });
   }
 
   #write(response: ServerResponse, target: Target, method: string, body: PlainObject): void {
