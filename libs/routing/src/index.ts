@@ -31,3 +31,21 @@ export {
 export type { RoutedRequest } from './routed-request.ts';
 export { compileRegex, compileTextMatch, type TextMatch, type TextTest } from './text-match.ts';
 export { WeightedChoice } from './weighted-choice.ts';
+export {
+  type BalancedEndpoint,
+  type Balancer,
+  type SimpleAlgorithm,
+  simpleBalancer,
+  type SimpleBalancerOptions,
+  type WeightFactor,
+} from './balance/balancer.ts';
+export { hashText, maglevBalancer, ringBalancer } from './balance/consistent-hash.ts';
+export {
+  defaultOutlierRules,
+  type EndpointResult,
+  OutlierEjector,
+  type OutlierRules,
+} from './balance/outlier-ejector.ts';
+export { type SlowStart, slowStartFactor } from './balance/slow-start.ts';
+export { type CorsDecision, type CorsRequest, type CorsRules, decideCors, type OriginMatch } from './cors.ts';
+export { drawFault, type FaultRules, type InjectedFault } from './fault.ts';
