@@ -1,0 +1,61 @@
+/** Group 7: everything is replaced under load, one by one; losses are counted. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClaimGroup } from '../claim.ts';
+import { meshParts, type MeshPart } from '../cluster/mesh.ts';
+import { describeLoad, isWithoutLoss, Load, lost } from '../observe/load.ts';
+import { CLIENT, FAR, SHOP } from './shop.ts';
+
+/** What happens after a replacement, belongs to it still. */
+const SETTLE_MS = 3_000;
+
+export const upgradeClaims: ClaimGroup = {
+  id: '7',
+  title: 'An app and every part of the mesh are replaced at constant load',
+  timeoutMs: 900_000,
+  async prove({ cluster, objects, mesh, report, narrate, signal }) {
+    {
+      await using load = await Load.start(objects, SHOP, CLIENT.pod, 'web');
+      await load.look();
+      const startMs = performance.now();
+      await cluster.kubectl(['-n', SHOP, 'rollout', 'restart', 'deployment/web']);
+      await cluster.kubectl(['-n', SHOP, 'rollout', 'status', 'deployment/web', '--timeout=120s']);
+      await pause(6_000);
+      const figures = await load.look();
+      // Held connections end with the pods that held them, as without a mesh.
+      const isLossless = figures.fresh.failed + figures.kept.failed === 0 && figures.fresh.ok > 0;
+      report(
+        '7.1',
+        'a rolling restart of an app loses no request',
+        isLossless,
+        `${seconds(startMs)}; ${describeLoad(figures)}`,
+      );
+    }
+    // A service whose pods stay, so that what breaks is the mesh's doing.
+    await using load = await Load.start(objects, SHOP, CLIENT.pod, 'far');
+    for (const [index, part] of order.entries()) {
+      signal.throwIfAborted();
+      narrate(`replacing ${part}`);
+      await load.look();
+      const startMs = performance.now();
+      await mesh.upgrade(part, `${Date.now()}`);
+      const took = seconds(startMs);
+      await pause(SETTLE_MS);
+      const figures = await load.look();
+      report(
+        `7.${index + 2}`,
+        `helm upgrade replaces ${part} without a loss`,
+        isWithoutLoss(figures),
+        `${lost(figures)} losses in ${took}; ${describeLoad(figures)}`,
+      );
+    }
+    const answer = await objects.ask(CLIENT.namespace, CLIENT.pod, FAR);
+    report('7.7', 'after all that the mesh answers', answer.code === 0, answer.stdout || answer.stderr.trim());
+  },
+};
+
+/** The data plane last: what it needs has been replaced by then. */
+const order: readonly MeshPart[] = [...meshParts].toReversed();
+
+function seconds(startMs: number): string {
+  return `${((performance.now() - startMs) / 1_000).toFixed(1)} s`;
+}

@@ -1,0 +1,99 @@
+/** The mesh as its operator handles it: images, charts, upgrades. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildLab, CachePaths, readLabSettings, writeImage, type Cluster, type Progress } from '@ambit/kube-lab';
+import { E2eError } from '../e2e-error.ts';
+import type { Objects } from './objects.ts';
+import type { PodFacts } from './pod-facts.ts';
+
+const ROOT = join(import.meta.dirname, '../../../..');
+const CHARTS = join(ROOT, 'charts');
+const IMAGES = join(ROOT, '.cache/images');
+const APPS: readonly string[] = ['ztunnel', 'cni-agent', 'control-plane', 'ca'];
+const NATS_IMAGE = 'localhost/ambit/nats:e2e';
+const HELM_TIMEOUT_SECONDS = 240;
+
+/** Parts that are upgraded one by one, as they are called in the chart. */
+export const meshParts = ['ztunnel', 'cni-agent', 'control-plane', 'ca', 'nats'] as const;
+export type MeshPart = (typeof meshParts)[number];
+
+export class Mesh {
+  readonly namespace = 'ambit-system';
+  readonly #cluster: Cluster;
+  readonly #objects: Objects;
+
+  constructor(cluster: Cluster, objects: Objects) {
+    this.#cluster = cluster;
+    this.#objects = objects;
+  }
+
+  /** Builds what pods run: the apps' images, NATS, and busybox with Node.js. @returns the archives */
+  static async buildImages(progress: Progress): Promise<readonly string[]> {
+    const settings = readLabSettings(process.env);
+    const cache = new CachePaths(settings);
+    await buildLab(settings, { programs: ['nats-server'], withNodeImage: true, progress });
+    writeImage(cache.image('nats'), {
+      name: NATS_IMAGE,
+      layers: [{ kind: 'file', file: cache.program('nats-server'), destination: 'nats-server' }],
+      entrypoint: ['/nats-server'],
+    });
+    progress("building the apps' images");
+    execFileSync(process.execPath, [join(ROOT, 'tools/images/src/main.ts')], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+    return [...APPS.map((app) => join(IMAGES, `${app}.tar`)), cache.image('nats'), cache.image('node')];
+  }
+
+  /** As a user installs it; resolves when helm says that all is ready. */
+  async install(): Promise<void> {
+    const create = ['--create-namespace', '-n', this.namespace];
+    const definitions = join(CHARTS, 'ambit-crds');
+    if (existsSync(definitions)) await this.#helm(['install', 'ambit-crds', definitions, ...create]);
+    const settings = ['global.bus.install=true', `nats.image=${NATS_IMAGE}`].flatMap((one) => ['--set', one]);
+    const profile = ['--values', join(CHARTS, 'ambit/profiles/kube-lab.yaml')];
+    await this.#helm(['install', 'ambit', join(CHARTS, 'ambit'), ...create, ...profile, ...settings]);
+  }
+
+  /** Replaces the pods of one part by `helm upgrade`, and waits until the new ones serve and the old ones are gone. */
+  async upgrade(part: MeshPart, round: string): Promise<void> {
+    const before = new Set((await this.pods(part)).map(({ uid }) => uid));
+    const change = ['--reuse-values', '--set-string', `${part}.podAnnotations.round=${round}`];
+    await this.#helm(['upgrade', 'ambit', join(CHARTS, 'ambit'), '-n', this.namespace, ...change]);
+    await this.#objects.until(
+      () => `pods of ${part} were not replaced`,
+      async () => {
+        const pods = await this.pods(part);
+        return pods.length > 0 && pods.every(({ uid, isReady }) => isReady && !before.has(uid));
+      },
+    );
+  }
+
+  async uninstall(): Promise<void> {
+    await this.#helm(['uninstall', 'ambit', '-n', this.namespace]);
+    await this.#objects.until(
+      () => 'pods of the mesh are still there',
+      async () => (await this.#cluster.kubectl(['-n', this.namespace, 'get', 'pods', '-o', 'name'])).trim() === '',
+    );
+  }
+
+  pods(part: MeshPart): Promise<readonly PodFacts[]> {
+    return this.#objects.pods(this.namespace, `app.kubernetes.io/component=${part}`);
+  }
+
+  /** Everything an operator would look at when it does not come up. */
+  async describe(): Promise<string> {
+    const pods = await this.#cluster.kubectl(['-n', this.namespace, 'get', 'pods', '-o', 'wide']);
+    const events = ['get', 'events', '--field-selector=type=Warning', '--sort-by=.lastTimestamp'];
+    const warnings = await this.#cluster.kubectl(['-n', this.namespace, ...events]);
+    return `${pods}${warnings.trim().split('\n').slice(-10).join('\n')}`;
+  }
+
+  async #helm(args: readonly string[]): Promise<void> {
+    const wait = args[0] === 'uninstall' ? [] : ['--wait', '--timeout', `${HELM_TIMEOUT_SECONDS}s`];
+    try {
+      await this.#cluster.helm([...args, ...wait], { timeoutMs: (HELM_TIMEOUT_SECONDS + 30) * 1_000 });
+    } catch (cause) {
+      const seen = await this.describe().catch(() => '');
+      throw new E2eError('NOT_READY', `helm ${args[0] ?? ''} failed: ${String(cause)}\n${seen}`, cause);
+    }
+  }
+}
