@@ -16,10 +16,21 @@ const port = { min: 0, max: 65_535 };
 
 /** What the agent is told at start; the table below has names, defaults and meanings. */
 export interface AgentConfig {
+  readonly source: 'folder' | 'kubernetes';
   readonly nodeName: string;
   readonly systemNamespace: string;
   readonly manifestDirs: readonly string[];
-  readonly statusDir: string;
+  readonly statusDir: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly serviceHost: string | undefined;
+  readonly servicePort: string | undefined;
+  readonly daemonSet: string;
+  readonly nodeTaint: string;
+  readonly hostRoot: string;
+  readonly installsCni: boolean;
+  readonly cniBinDir: string | undefined;
+  readonly cniConfDir: string | undefined;
+  readonly cniConfName: string;
   readonly zdsSocket: string;
   readonly runDir: string;
   readonly dnsCapture: boolean;
@@ -36,6 +47,9 @@ export interface AgentConfig {
   readonly healthPort: number;
   readonly metricsPort: number;
   readonly verifyIntervalMs: number;
+  readonly proofIntervalMs: number;
+  readonly proofsPerSecond: number;
+  readonly proofHeartbeatMs: number;
   readonly releaseQuietMs: number;
   readonly releaseGraceMs: number;
   readonly bus: string | undefined;
@@ -44,6 +58,12 @@ export interface AgentConfig {
 
 /** See `--print-config` for the values in force. */
 export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<AgentConfig[K]> } = {
+  source: oneOf(
+    'AMBIT_SOURCE',
+    ['folder', 'kubernetes'],
+    'folder',
+    'where pods are read from: folders of YAML, or the API server',
+  ),
   nodeName: requiredText('NODE_NAME', 'name of the node whose pods are enrolled'),
   systemNamespace: text(
     'POD_NAMESPACE',
@@ -51,10 +71,31 @@ export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<Agent
     'namespace of the agent; ztunnel pods in it are never enrolled',
   ),
   manifestDirs: list('AMBIT_MANIFEST_DIRS', [], 'folders of Kubernetes YAML to read pods and namespaces from'),
-  statusDir: requiredText(
+  statusDir: optionalText(
     'AMBIT_STATUS_DIR',
-    'folder of machine-written pod status; the redirection annotation is written here',
+    'folder of machine-written pod status; the redirection annotation is written here (source folder)',
   ),
+  kubeconfig: optionalText('KUBECONFIG', 'how to reach the API server from outside of a pod (source kubernetes)'),
+  serviceHost: optionalText('KUBERNETES_SERVICE_HOST', 'API server, set by the kubelet in each pod'),
+  servicePort: optionalText('KUBERNETES_SERVICE_PORT', 'its port'),
+  daemonSet: text(
+    'AMBIT_DAEMONSET',
+    'ambit-cni-agent',
+    'DaemonSet of the agent in its namespace; when it is gone at the end, the node is left as it was found',
+  ),
+  nodeTaint: text('AMBIT_NODE_TAINT', '', 'key of a taint to take off the node when the agent is ready; empty: none'),
+  hostRoot: text(
+    'AMBIT_HOST_ROOT',
+    '',
+    "where the node's /proc and /var/run/netns are mounted; empty when the agent runs on the node itself",
+  ),
+  installsCni: flag('AMBIT_INSTALL_CNI', false, 'install the CNI plugin on the node and keep it there'),
+  cniBinDir: optionalText('AMBIT_CNI_BIN_DIR', "folder of the runtime's plugins; default opt/cni/bin of the host root"),
+  cniConfDir: optionalText(
+    'MOUNTED_CNI_NET_DIR',
+    "folder of the runtime's network configuration; default etc/cni/net.d of the host root",
+  ),
+  cniConfName: text('CNI_CONF_NAME', '', 'network configuration to be part of; empty: the first one'),
   zdsSocket: text(
     'ZTUNNEL_UDS_ADDRESS',
     '/var/run/ztunnel/ztunnel.sock',
@@ -99,6 +140,22 @@ export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<Agent
     'AMBIT_VERIFY_INTERVAL',
     10_000,
     'time between two looks at the rules of an enrolled pod',
+  ),
+  proofIntervalMs: durationMs(
+    'AMBIT_PROOF_INTERVAL',
+    5_000,
+    'time between two proofs that a pod of the mesh is enforced',
+  ),
+  proofsPerSecond: integer(
+    'AMBIT_PROOFS_PER_SECOND',
+    30,
+    { min: 1, max: 1_000 },
+    'proofs of all pods together; with more pods the interval grows',
+  ),
+  proofHeartbeatMs: durationMs(
+    'AMBIT_PROOF_HEARTBEAT',
+    600_000,
+    'time after which the condition of a pod is written again although nothing changed; 0s: never',
   ),
   releaseQuietMs: durationMs(
     'AMBIT_RELEASE_QUIET',

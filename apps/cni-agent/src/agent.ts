@@ -1,42 +1,67 @@
-/** Assembles the node agent and runs it until it is told to stop. Pods are never touched by starting or stopping it. */
+/**
+ * Assembles the node agent and runs it until it is told to stop. Pods are not touched by starting or stopping it, unless it
+ * leaves the node for good.
+ */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import type { EventBus } from '@ambit/events';
-import { FolderSource, writePodStatus, removePodStatus, type Pod } from '@ambit/kube';
-import { AmbitError, Backoff, delay, Readiness, systemClock, TaskScope } from '@ambit/runtime';
+import { AmbitError, delay, Readiness, systemClock, TaskScope, toAmbitError } from '@ambit/runtime';
 import { createLogger, LogLevels, metricsHandler, type Logger } from '@ambit/telemetry';
 import type { AgentConfig } from './agent-config.ts';
-import { createAgentMetrics } from './agent-metrics.ts';
+import { logEvent, logVerdict, publishEvent } from './agent-events.ts';
+import { createAgentMetrics, type AgentMetrics } from './agent-metrics.ts';
+import { enrolmentPorts, proofPorts } from './agent-ports.ts';
 import { setUpCapture, type CaptureSetup } from './capture-setup.ts';
-import { serveCniPlugin, type NewPod } from './cni-plugin-server.ts';
+import { ClusterSide } from './cluster/cluster-side.ts';
+import { FolderSide } from './cluster/folder-side.ts';
+import type { MeshSide } from './cluster/mesh-side.ts';
+import { serveCniPlugin } from './cni-plugin-server.ts';
 import { EnrolmentController } from './enrolment/enrolment-controller.ts';
-import type { EnrolmentEvent, EnrolmentPorts } from './enrolment/enrolment-ports.ts';
 import { serveHealth } from './health-server.ts';
-import { REDIRECTION_ANNOTATION, type Redirection } from './pods/eligibility.ts';
+import { CniInstaller, type InstallState } from './install/cni-installer.ts';
+import { nodeProgram } from './node-programs.ts';
 import { DEFAULT_SELECTORS, parseEnablementSelectors } from './pods/enablement-selector.ts';
 import { NetnsLocator } from './pods/netns-locator.ts';
-import { carriedConnections } from './rules/carried-connections.ts';
+import { ProcessScan } from './pods/process-scan.ts';
+import { ToldPods } from './pods/told-pods.ts';
+import { ProofKeeper } from './proof/proof-keeper.ts';
+import { enrolStartingPod } from './starting-pods.ts';
 import { ZdsListener } from './zds/zds-listener.ts';
 import { ZdsRegistry } from './zds/zds-registry.ts';
-
-const STATUS_WRITER = 'cni-agent';
-/** The plugin waits five seconds for its answer. */
-const PLUGIN_DEADLINE_MS = 4_500;
 
 export async function runAgent(config: AgentConfig, bus: EventBus, stopping: AbortSignal): Promise<void> {
   await using scope = new TaskScope({ signal: stopping });
   const log = createLogger({ levels: new LogLevels(config.logLevel) }).scope('agent');
   const readiness = new Readiness();
   const stateBuilt = readiness.pend('the state of the node');
-  const source = new FolderSource({ manifestDirs: config.manifestDirs, statusDirs: [config.statusDir] });
-  scope.defer(() => source[Symbol.dispose]());
+  // Alive from the first moment: the API server may take its time.
+  const health = serveHealth(config.healthPort, readiness);
+  scope.defer(() => closeServer(health));
+  const side = await openSide(config, log);
+  scope.defer(async () => side[Symbol.asyncDispose]());
   const setup = await setUpCapture(config);
-  const locator = new NetnsLocator(setup.shell);
-
+  scope.defer(() => setup.looker[Symbol.dispose]());
+  await side.start(stopping);
+  const told = new ToldPods();
+  const locator = new NetnsLocator({
+    looker: setup.looker,
+    told,
+    hostRoot: config.hostRoot,
+    trustsAnnotation: side.trustsAnnotations,
+    processes:
+      config.source === 'folder'
+        ? undefined
+        : new ProcessScan(join('/', config.hostRoot, 'proc'), () => performance.now()),
+  });
+  let proxyEpoch = 0;
   const registry = new ZdsRegistry(
     {
       snapshot: () => controller.snapshot(),
-      onConnected: (connected) => log.info({ connected }, 'ztunnel connected'),
+      onConnected: (connected) => {
+        proxyEpoch += 1;
+        log.info({ connected }, 'ztunnel connected');
+      },
       onSynced: () => {
         log.info({ pods: controller.snapshot().length }, 'ztunnel took over the snapshot');
         controller.onProxySynced();
@@ -46,9 +71,8 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     },
     systemClock,
   );
-
   const controller: EnrolmentController = new EnrolmentController({
-    source,
+    source: side.source,
     nodeName: config.nodeName,
     systemNamespace: config.systemNamespace,
     eligibility: {
@@ -62,8 +86,9 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
       releaseGraceMs: config.releaseGraceMs,
     },
     verifyIntervalMs: config.verifyIntervalMs,
-    ports: connectPorts(config, setup, locator, registry),
+    ports: enrolmentPorts(config, setup, locator, registry, side),
     clock: systemClock,
+    complete: (pod) => told.complete(pod),
     onEvent: (event) => {
       metrics.countEvent(event.kind);
       if (event.kind === 'forgotten') locator.forget(event.pod);
@@ -72,16 +97,28 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     },
   });
   scope.defer(() => controller[Symbol.dispose]());
-  const metrics = createAgentMetrics(
-    () => registry.connected,
-    () => controller.enrolledCount,
-  );
-
-  scope.defer(() => closeServer(health));
-  const health = serveHealth(config.healthPort, readiness);
+  const keeper = new ProofKeeper({
+    clock: systemClock,
+    intervalMs: config.proofIntervalMs,
+    proofsPerSecond: config.proofsPerSecond,
+    heartbeatMs: config.proofHeartbeatMs,
+    ports: proofPorts(config, setup, controller, () => proxyEpoch, systemClock, {
+      report: (pod, verdict, sinceWallMs) => {
+        logVerdict(log, pod, verdict);
+        side.report(pod, verdict, sinceWallMs);
+      },
+      retract: (pod) => side.retract(pod),
+    }),
+  });
+  scope.defer(() => keeper[Symbol.dispose]());
+  const metrics = createAgentMetrics({
+    connectedProxies: () => registry.connected,
+    enrolledPods: () => controller.enrolledCount,
+    unenforcedPods: () => keeper.unenforcedCount,
+    unenforcedSeconds: () => keeper.unenforcedSeconds(),
+  });
   const scrape = createServer(metricsHandler(metrics.registry)).listen(config.metricsPort, '::');
   scope.defer(() => closeServer(scrape));
-
   await setup.exemption.install();
   await controller.start();
   await setup.exemption.prune(new Set(controller.snapshot().map(({ workload }) => workload.uid)));
@@ -95,133 +132,117 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     registry.closeAll('the agent ends');
   });
   controller.run();
+  keeper.start();
   const plugin = serveCniPlugin(config.runDir, {
-    onNewPod: (pod) => enrolNewPod(pod, controller, locator, source),
-    onAnswer: (code) => metrics.countPluginRequest(code),
+    onNewPod: (pod) => {
+      told.tell(pod);
+      return enrolStartingPod(pod, controller, () => side.refresh());
+    },
+    onAnswer: (code, durationMs) => metrics.countPluginRequest(code, durationMs),
   });
   scope.defer(() => closeServer(plugin));
   scope.run('host rules', (signal) => keepExemption(setup, config.verifyIntervalMs, log, signal));
+  const installer = config.installsCni ? await install(config, readiness, metrics, log) : undefined;
+  scope.defer(() => installer?.[Symbol.dispose]());
   stateBuilt();
   log.info(
     { node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length },
     'agent is ready',
   );
-
+  scope.run('taint', (signal) => side.onReady(signal));
   if (!stopping.aborted) await once(stopping, 'abort');
-  if (config.cleanUpOnExit) await setup.exemption.uninstall();
-  log.info('agent ends; pods stay as they are');
+  const leaves = await side.isLeaving();
+  if (leaves) await leaveNode(installer, controller, log);
+  if (leaves || config.cleanUpOnExit) await setup.exemption.uninstall();
+  log.info({ leaves }, leaves ? 'agent leaves; the node is as it was' : 'agent ends; pods stay as they are');
 }
 
-function connectPorts(
-  config: AgentConfig,
-  setup: CaptureSetup,
-  locator: NetnsLocator,
-  registry: ZdsRegistry,
-): EnrolmentPorts {
-  const { shell, backend, capture, exemption } = setup;
-  const anyOptions = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
-  return {
-    locateNetns: (pod) => locator.locate(pod),
-    capture: {
-      program: (place, options, phase) => capture.program(place, options, phase),
-      heal: (place, options, phase) => capture.heal(place, options, phase),
-      isPresent: async (place) => (await backend.inspect(place, anyOptions, 'carry')) !== 'absent',
-      remove: (place) => capture.remove(place),
-    },
-    carriedConnections: (place) => carriedConnections(shell, place),
-    proxy: registry,
-    probes: exemption,
-    annotate: (pod, redirection) => annotate(config.statusDir, pod, redirection),
-  };
-}
-
-function annotate(statusDir: string, pod: Pod, redirection: Redirection | undefined): Promise<void> {
-  const { namespace, name } = pod.metadata;
-  if (redirection === undefined) removePodStatus(statusDir, namespace, name, STATUS_WRITER);
-  else
-    writePodStatus(statusDir, namespace, name, STATUS_WRITER, {
-      annotations: { [REDIRECTION_ANNOTATION]: redirection },
+async function openSide(config: AgentConfig, log: Logger): Promise<MeshSide> {
+  if (config.source === 'kubernetes') {
+    const { kubeconfig, serviceHost, servicePort } = config;
+    return ClusterSide.open({
+      nodeName: config.nodeName,
+      namespace: config.systemNamespace,
+      daemonSet: config.daemonSet,
+      taint: config.nodeTaint,
+      access: {
+        kubeconfigPath: kubeconfig,
+        environment: { KUBERNETES_SERVICE_HOST: serviceHost, KUBERNETES_SERVICE_PORT: servicePort },
+      },
+      log,
     });
-  return Promise.resolve();
+  }
+  if (config.statusDir === undefined)
+    throw new AmbitError('BAD_CONFIG', 'AMBIT_STATUS_DIR is needed when AMBIT_SOURCE is folder');
+  return new FolderSide({ manifestDirs: config.manifestDirs, statusDir: config.statusDir });
 }
 
-/** The pod's status may be on its way: looks for it until the plugin would give up. */
-async function enrolNewPod(
-  pod: NewPod,
-  controller: EnrolmentController,
-  locator: NetnsLocator,
-  source: FolderSource,
-): Promise<void> {
-  const signal = AbortSignal.timeout(PLUGIN_DEADLINE_MS);
-  const backoff = new Backoff({ initialMs: 10, maxMs: 200 });
-  locator.tell(pod.namespace, pod.name, pod.netnsPath);
-  for (;;) {
-    try {
-      await controller.settle(pod.namespace, pod.name);
-      return;
-    } catch (cause) {
-      if (!(cause instanceof AmbitError) || !cause.retryable) throw cause;
-      await delay(backoff.nextMs(), { signal }).catch(() => {
-        throw cause;
-      });
-      source.refresh();
+/** Not before the plugin's socket is there: pods would only wait. */
+async function install(
+  config: AgentConfig,
+  readiness: Readiness,
+  metrics: AgentMetrics,
+  log: Logger,
+): Promise<CniInstaller> {
+  let installed: (() => void) | undefined = readiness.pend('the CNI plugin to be part of a network configuration');
+  const onChange = (state: InstallState): void => {
+    metrics.countInstall(state);
+    if (state.kind === 'installed') log.info({ file: state.file }, 'the CNI plugin is installed');
+    if (state.kind === 'waiting') log.warn('no network configuration to be part of yet');
+    if (state.kind === 'failed') log.warn({ error: state.error.message }, 'the CNI plugin could not be installed');
+    if (state.kind === 'installed' || state.kind === 'intact') {
+      installed?.();
+      installed = undefined;
+    } else {
+      installed ??= readiness.pend('the CNI plugin to be part of a network configuration');
     }
+  };
+  const installer = new CniInstaller({
+    binary: await nodeProgram('ambit-cni'),
+    binDir: config.cniBinDir ?? join('/', config.hostRoot, 'opt/cni/bin'),
+    confDir: config.cniConfDir ?? join('/', config.hostRoot, 'etc/cni/net.d'),
+    confName: config.cniConfName,
+    settings: {
+      runDir: config.runDir,
+      podNamespace: config.systemNamespace,
+      excludeNamespaces: config.excludeNamespaces,
+    },
+    clock: systemClock,
+    onChange,
+  });
+  installer.start();
+  return installer;
+}
+
+/** New pods first, so that none waits for an agent that does not come back; then those in the mesh. */
+async function leaveNode(
+  installer: CniInstaller | undefined,
+  controller: EnrolmentController,
+  log: Logger,
+): Promise<void> {
+  try {
+    installer?.[Symbol.dispose]();
+    installer?.uninstall();
+  } catch (cause) {
+    log.error({ error: toAmbitError(cause).message }, 'the CNI plugin could not be removed from the node');
   }
+  await controller.evictAll(({ metadata }, error) =>
+    log.warn({ pod: `${metadata.namespace}/${metadata.name}`, error: error.message }, 'pod could not be let go'),
+  );
 }
 
 /** Puts the node's own rules back when somebody removed them. */
 async function keepExemption(setup: CaptureSetup, intervalMs: number, log: Logger, signal: AbortSignal): Promise<void> {
   for (;;) {
     await delay(intervalMs, { signal });
-    if (await setup.exemption.isInstalled()) continue;
-    log.warn('the rules of the node were altered and are put back');
-    await setup.exemption.install();
+    try {
+      if (await setup.exemption.isInstalled()) continue;
+      log.warn('the rules of the node were altered and are put back');
+      await setup.exemption.install();
+    } catch (cause) {
+      log.warn({ error: toAmbitError(cause).message }, 'the rules of the node could not be looked at');
+    }
   }
-}
-
-function logEvent(log: Logger, event: EnrolmentEvent): void {
-  const pod = `${event.pod.metadata.namespace}/${event.pod.metadata.name}`;
-  switch (event.kind) {
-    case 'enrolled':
-      return log.info({ pod }, 'pod is in the mesh');
-    case 'releasing':
-      return log.info({ pod }, 'pod leaves the mesh; open connections go on');
-    case 'released':
-      return log.info({ pod }, 'pod is out of the mesh');
-    case 'forgotten':
-      return log.info({ pod }, 'pod is gone');
-    case 'repaired':
-      return log.warn({ pod }, 'rules of a pod were altered and have been put back');
-    case 'grace-ended':
-      return log.warn({ pod, carried: event.carried }, 'connections of a pod that left the mesh are cut');
-    case 'failed':
-      return log.warn({ pod, error: event.error.message, retryMs: event.retryMs }, 'pod is not yet where it belongs');
-  }
-}
-
-const PUBLISHED: Readonly<Record<EnrolmentEvent['kind'], 'enrolled' | 'removed' | 'broken' | 'repaired' | undefined>> =
-  {
-    enrolled: 'enrolled',
-    releasing: undefined,
-    released: 'removed',
-    forgotten: 'removed',
-    repaired: 'repaired',
-    'grace-ended': undefined,
-    failed: 'broken',
-  };
-
-function publishEvent(bus: EventBus, node: string, event: EnrolmentEvent): void {
-  const state = PUBLISHED[event.kind];
-  if (state === undefined) return;
-  const { namespace, name, uid = '' } = event.pod.metadata;
-  bus.publish('enrolment.changed', {
-    node,
-    podUid: uid,
-    namespace,
-    name,
-    state,
-    reason: event.kind === 'failed' ? event.error.message : '',
-  });
 }
 
 function closeServer(server: Server): Promise<void> {

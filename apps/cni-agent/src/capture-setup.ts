@@ -2,6 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentConfig } from './agent-config.ts';
+import { nodeProgram } from './node-programs.ts';
+import { NetnsLooker } from './pods/netns-looker.ts';
 import { IptablesProbeExemption } from './host/iptables-probe-exemption.ts';
 import { NftablesProbeExemption } from './host/nftables-probe-exemption.ts';
 import { PROBE_SETS, type ProbeExemption } from './host/probe-exemption.ts';
@@ -15,6 +17,7 @@ import { PodCapture } from './rules/pod-capture.ts';
 import { ReturnPath } from './rules/return-path.ts';
 
 export interface CaptureSetup {
+  readonly looker: NetnsLooker;
   readonly shell: NamespaceShell;
   readonly backend: CaptureBackend;
   readonly capture: PodCapture;
@@ -25,19 +28,27 @@ export interface CaptureSetup {
 export async function setUpCapture(config: AgentConfig): Promise<CaptureSetup> {
   const lockDirectory = join(config.runDir, 'locks');
   mkdirSync(lockDirectory, { recursive: true });
-  const shell = new NamespaceShell(lockDirectory);
+  const isOnNode = config.hostRoot === '';
+  const shell = new NamespaceShell(lockDirectory, isOnNode ? undefined : join(config.hostRoot, 'proc/1/ns/net'));
   const probes = { v4: config.probeV4, v6: config.probeV6 };
   const families: readonly Family[] = config.ipv6 && (await hasIpv6(shell)) ? ['v4', 'v6'] : ['v4'];
-  const returnPath = new ReturnPath({ shell, families });
+  const program = await nodeProgram('ambit-netns');
+  const procRoot = join('/', config.hostRoot, 'proc');
+  const look = (legacyTables: boolean): { looker: NetnsLooker; returnPath: ReturnPath } => {
+    const looker = new NetnsLooker({ program, procRoot, legacyTables });
+    return { looker, returnPath: new ReturnPath({ shell, eyes: looker, procRoot }) };
+  };
   if (config.nativeNftables && (await canUseNftables(shell))) {
     const backend = new NftablesBackend({ shell, families, probes });
     const exemption = new NftablesProbeExemption({ shell, families, probes, kubeletUid: config.kubeletUid });
-    return { shell, backend, capture: new PodCapture(backend, returnPath), exemption };
+    const { looker, returnPath } = look(false);
+    return { shell, looker, backend, capture: new PodCapture(backend, returnPath, looker), exemption };
   }
   const variant = await detectVariant(shell, config.forcedIptables === '' ? undefined : config.forcedIptables);
   const backend = new IptablesBackend({ shell, variant, families, probes });
   const exemption = new IptablesProbeExemption({ shell, variant, families, probes });
-  return { shell, backend, capture: new PodCapture(backend, returnPath), exemption };
+  const { looker, returnPath } = look(variant === 'legacy');
+  return { shell, looker, backend, capture: new PodCapture(backend, returnPath, looker), exemption };
 }
 
 /** Native mode needs an nft with JSON; and sets of iptables mode mean that the node runs that mode until it reboots. */

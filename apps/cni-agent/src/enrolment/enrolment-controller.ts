@@ -5,6 +5,8 @@
 import { AmbitError, Backoff, toAmbitError, type Clock } from '@ambit/runtime';
 import type { Pod, ResourceEvent, ResourceSource } from '@ambit/kube';
 import { isEligible, isTerminal, isZtunnel, type EligibilityRules } from '../pods/eligibility.ts';
+import { isRuntimeUid } from '../pods/told-pods.ts';
+import type { PodPlace } from '../rules/return-path.ts';
 import type { SnapshotPod } from '../zds/zds-registry.ts';
 import type { EnrolmentEvent, EnrolmentPorts } from './enrolment-ports.ts';
 import { Gate } from './gate.ts';
@@ -20,13 +22,25 @@ export interface EnrolmentControllerOptions {
   readonly verifyIntervalMs: number;
   readonly ports: EnrolmentPorts;
   readonly clock: Clock;
+  /** The pod with the addresses that its status does not name yet. */
+  readonly complete?: (pod: Pod) => Pod;
   readonly onEvent: (event: EnrolmentEvent) => void;
+}
+
+/** A pod that should be in the mesh. */
+export interface ExpectedPod {
+  readonly pod: Pod;
+  readonly isEnrolled: boolean;
+  /** Its namespace, if it has been found. */
+  readonly place: PodPlace | undefined;
 }
 
 interface Worker {
   readonly enrolment: PodEnrolment;
   readonly backoff: Backoff;
   isGone: boolean;
+  /** The runtime waits for this pod; nothing of it runs yet. */
+  isStarting: boolean;
   isRunning: boolean;
   isAgain: boolean;
   timer: Disposable | undefined;
@@ -78,18 +92,30 @@ export class EnrolmentController implements Disposable {
   }
 
   /**
-   * Resolves when the pod is where it belongs: true if that is in the mesh.
-   * @throws AmbitError what the attempt failed with, or `POD_UNKNOWN`.
+   * Resolves when a pod that the runtime is starting is where it belongs: true if that is in the mesh.
+   * @param uid as the runtime knows it; empty when unknown
+   * @throws AmbitError what the attempt failed with, or `POD_UNKNOWN`, or `POD_WITHOUT_ADDRESS`.
    */
-  async settle(namespace: string, name: string): Promise<boolean> {
-    const pod = this.#localPods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
-    if (!pod)
+  async settle(namespace: string, name: string, uid: string): Promise<boolean> {
+    const seen = this.#nodePods().find(
+      (pod) => pod.metadata.namespace === namespace && pod.metadata.name === name && isRuntimeUid(pod, uid),
+    );
+    if (!seen)
       throw new AmbitError('POD_UNKNOWN', `pod ${namespace}/${name} is not known on this node (yet)`, {
         retryable: true,
       });
-    if (!this.#wants(pod)) return false;
+    if (!this.#wants(seen)) return false;
+    const pod = this.#localPods().find(({ metadata }) => metadata.uid === seen.metadata.uid);
+    if (!pod)
+      throw new AmbitError(
+        'POD_WITHOUT_ADDRESS',
+        `pod ${namespace}/${name} has no address: the network plugins before ambit-cni told none`,
+        { retryable: true },
+      );
     const worker = this.#worker(pod);
-    if (worker.enrolment.stage === 'enrolled') return true;
+    worker.enrolment.update(pod);
+    // A sandbox that was replaced has a new namespace, even if its pod was enrolled before.
+    worker.isStarting = true;
     const settled = new Promise<void>((resolve, reject) => {
       worker.onSettled.add((error) => (error ? reject(error) : resolve()));
     });
@@ -98,14 +124,42 @@ export class EnrolmentController implements Disposable {
     return true;
   }
 
-  [Symbol.dispose](): void {
+  /** Every pod of this node that should be in the mesh now, and how far it is. */
+  expected(): readonly ExpectedPod[] {
+    return [...this.#workers.values()]
+      .filter(({ enrolment, isGone }) => !isGone && !isTerminal(enrolment.pod) && this.#wants(enrolment.pod))
+      .map(({ enrolment: { pod, stage, place } }) => ({ pod, isEnrolled: stage === 'enrolled', place }));
+  }
+
+  /** Looks at a pod now; with `distrustsProxy` the proxy is told of it again. */
+  recheck(uid: string, distrustsProxy: boolean): void {
+    const worker = this.#workers.get(uid);
+    if (!worker || worker.isRunning) return;
+    if (distrustsProxy) worker.enrolment.distrustProxy();
+    this.#kick(worker);
+  }
+
+  /** Takes every pod out of the mesh, after disposing of the subscription: for good, unless somebody starts over. */
+  async evictAll(onError: (pod: Pod, error: AmbitError) => void): Promise<void> {
     this.#isDisposed = true;
+    this.#stopTimers();
+    await Promise.all(
+      [...this.#workers.values()].map(({ enrolment }) =>
+        this.#gate.run(() => enrolment.evict()).catch((cause: unknown) => onError(enrolment.pod, toAmbitError(cause))),
+      ),
+    );
+  }
+
+  #stopTimers(): void {
     this.#subscription?.[Symbol.dispose]();
     this.#verifyTimer?.[Symbol.dispose]();
-    for (const worker of this.#workers.values()) {
-      worker.timer?.[Symbol.dispose]();
-      worker.enrolment.letGo();
-    }
+    for (const worker of this.#workers.values()) worker.timer?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true;
+    this.#stopTimers();
+    for (const { enrolment } of this.#workers.values()) enrolment.letGo();
   }
 
   #onEvents(events: readonly ResourceEvent[]): void {
@@ -130,18 +184,19 @@ export class EnrolmentController implements Disposable {
     }
   }
 
+  /** A pod without an address has not been started yet. */
   #localPods(): readonly Pod[] {
+    const { complete = (pod) => pod } = this.#options;
+    return this.#nodePods()
+      .map(complete)
+      .filter((pod) => pod.status.podIPs.length > 0);
+  }
+
+  #nodePods(): readonly Pod[] {
     const { source, nodeName, systemNamespace } = this.#options;
-    // A pod without a uid or an address has not been started yet.
     return source
       .list('Pod')
-      .filter(
-        (pod) =>
-          pod.spec.nodeName === nodeName &&
-          uidOf(pod) !== '' &&
-          pod.status.podIPs.length > 0 &&
-          !isZtunnel(pod, systemNamespace),
-      );
+      .filter((pod) => pod.spec.nodeName === nodeName && uidOf(pod) !== '' && !isZtunnel(pod, systemNamespace));
   }
 
   #worker(pod: Pod): Worker {
@@ -153,6 +208,7 @@ export class EnrolmentController implements Disposable {
         enrolment: new PodEnrolment(pod, ports, settings, clock, onEvent),
         backoff: new Backoff({ initialMs: 5, maxMs: 5_000 }),
         isGone: false,
+        isStarting: false,
         isRunning: false,
         isAgain: false,
         timer: undefined,
@@ -199,7 +255,9 @@ export class EnrolmentController implements Disposable {
         await enrolment.forget();
         if (worker.isGone) this.#workers.delete(uidOf(enrolment.pod));
       } else if (this.#wants(enrolment.pod)) {
-        await enrolment.enrol();
+        await enrolment.enrol(worker.isStarting);
+        this.#settled(worker, undefined);
+        await enrolment.announce();
       } else if ((await enrolment.release()) === 'waiting') {
         return RELEASE_POLL_MS;
       }
@@ -216,6 +274,7 @@ export class EnrolmentController implements Disposable {
   }
 
   #settled(worker: Worker, error: AmbitError | undefined): void {
+    worker.isStarting = false;
     for (const callback of worker.onSettled) callback(error);
     worker.onSettled.clear();
   }
@@ -223,7 +282,8 @@ export class EnrolmentController implements Disposable {
   #verifyLater(): void {
     this.#verifyTimer = this.#options.clock.after(this.#options.verifyIntervalMs, () => {
       for (const worker of this.#workers.values())
-        if (worker.enrolment.stage === 'enrolled' && !worker.isRunning) this.#kick(worker);
+        if (!worker.isRunning && (worker.enrolment.stage === 'enrolled' || this.#wants(worker.enrolment.pod)))
+          this.#kick(worker);
       this.#verifyLater();
     });
   }

@@ -1,8 +1,8 @@
 /** What enrolment needs from the outside; the real ones are assembled in `agent.ts`, tests bring fakes. */
 import type { Pod } from '@ambit/kube';
 import type { Redirection } from '../pods/eligibility.ts';
-import type { NamespacePlace } from '../rules/namespace-shell.ts';
 import type { HealOutcome } from '../rules/pod-capture.ts';
+import type { PodPlace } from '../rules/return-path.ts';
 import type { CaptureOptions, CapturePhase } from '../rules/rule-model.ts';
 import type { ZdsWorkload } from '../zds/zds-messages.ts';
 
@@ -17,14 +17,16 @@ export interface EnrolmentPorts {
   /** The namespace of a running pod; undefined when it cannot be found (yet). Ownership goes to the caller. */
   locateNetns(pod: Pod): Promise<NetnsHandle | undefined>;
   readonly capture: {
-    program(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<void>;
-    heal(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<HealOutcome>;
+    program(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<void>;
+    heal(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<HealOutcome>;
     /** True when any of our rules is there, whatever their phase. */
-    isPresent(place: NamespacePlace): Promise<boolean>;
-    remove(place: NamespacePlace): Promise<void>;
+    isPresent(place: PodPlace): Promise<boolean>;
+    remove(place: PodPlace): Promise<void>;
+    /** The pod is gone. */
+    forget(place: PodPlace): void;
   };
   /** Connections that ztunnel still carries for the pod. */
-  carriedConnections(place: NamespacePlace): Promise<number>;
+  carriedConnections(place: PodPlace): Promise<number>;
   readonly proxy: {
     add(workload: ZdsWorkload, netnsFd: number): Promise<void>;
     del(uid: string): Promise<void>;

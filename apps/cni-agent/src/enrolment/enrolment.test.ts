@@ -68,6 +68,7 @@ class Node {
       capture: {
         program: (_place, _options, phase) => this.#did(`program ${phase}`),
         heal: () => this.#did('heal').then(() => 'intact' as const),
+        forget: () => {},
         isPresent: () => Promise.resolve(this.rulesPresent),
         remove: () => this.#did('remove rules'),
       },

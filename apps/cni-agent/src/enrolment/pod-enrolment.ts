@@ -6,10 +6,10 @@
  * Out: stop capturing -> annotation off -> wait until the proxy carries nothing any more -> proxy stops -> rules gone.
  * The wire to ztunnel is the same as Istio's; only the moment of the rules differs.
  */
-import type { Clock } from '@ambit/runtime';
+import { AmbitError, type Clock } from '@ambit/runtime';
 import type { Pod } from '@ambit/kube';
 import { captureOptions, redirectionOf } from '../pods/eligibility.ts';
-import type { NamespacePlace } from '../rules/namespace-shell.ts';
+import type { PodPlace } from '../rules/return-path.ts';
 import type { ZdsWorkload } from '../zds/zds-messages.ts';
 import type { EnrolmentEvent, EnrolmentPorts, NetnsHandle } from './enrolment-ports.ts';
 
@@ -37,7 +37,7 @@ export class PodEnrolment {
   #stage: Stage = 'idle';
   #netns: NetnsHandle | undefined;
   #isServed = false;
-  /** The proxy was told to keep what it has, because the namespace had not been found. */
+  /** The proxy has to be told (again): it was only told to keep what it has, or it does not serve the pod. */
   #isOwedNetns = false;
   #skipsHeal = false;
   #releaseSinceMs = 0;
@@ -74,6 +74,16 @@ export class PodEnrolment {
     return this.#netns?.fd;
   }
 
+  /** The namespace in use, while the pod is in the mesh or on its way. */
+  get place(): PodPlace | undefined {
+    return this.#netns && placeOf(this.#netns);
+  }
+
+  /** The proxy turned out not to serve the pod: the next `enrol` tells it again. */
+  distrustProxy(): void {
+    if (this.#stage === 'enrolled') this.#isOwedNetns = true;
+  }
+
   /** A newer view of the same pod. */
   update(pod: Pod): void {
     this.#pod = pod;
@@ -96,13 +106,19 @@ export class PodEnrolment {
   }
 
   /**
-   * Brings the pod in, or puts back what was altered in an enrolled one.
-   * @throws what the first failing step throws; the pod's own traffic is not captured then. A refusal of the proxy has
-   * been annotated as `pending`.
+   * Brings the pod in, or puts back what was altered in an enrolled one. With `isStarting` nothing of the pod runs yet, so
+   * that all steps are taken at once. `announce` has to follow.
+   * @throws what the first failing step throws; the traffic of a running pod is not captured then. A refusal of the proxy
+   * has been annotated as `pending`, unless the pod is starting and fails to. Without a namespace a starting pod fails too.
    */
-  async enrol(): Promise<void> {
+  async enrol(isStarting = false): Promise<void> {
     const netns = await this.#currentNetns();
-    if (!netns) return;
+    if (!netns) {
+      if (!isStarting) return;
+      throw new AmbitError('NETNS_UNKNOWN', 'the network namespace that the runtime named cannot be opened', {
+        retryable: true,
+      });
+    }
     const place = placeOf(netns);
     const options = captureOptions(this.#pod, this.#settings.dnsCapture);
     const addresses = this.#pod.status.podIPs;
@@ -112,6 +128,16 @@ export class PodEnrolment {
       if (this.#skipsHeal) this.#skipsHeal = false;
       else if ((await this.#ports.capture.heal(place, options, 'capture')) === 'repaired')
         this.#report({ kind: 'repaired', pod: this.#pod });
+    } else if (isStarting && this.#stage === 'idle') {
+      this.#stage = 'prepared';
+      this.#isServed = true;
+      await allDone([
+        this.#ports.capture.program(place, options, 'capture'),
+        this.#ports.proxy.add(workloadOf(this.#pod), netns.fd),
+        this.#ports.probes.add(this.#uid, addresses),
+      ]);
+      this.#stage = 'enrolled';
+      this.#report({ kind: 'enrolled', pod: this.#pod });
     } else {
       if (this.#stage === 'idle') this.#stage = 'prepared';
       await this.#ports.capture.program(place, options, 'carry');
@@ -121,7 +147,12 @@ export class PodEnrolment {
       this.#stage = 'enrolled';
       this.#report({ kind: 'enrolled', pod: this.#pod });
     }
-    if (redirectionOf(this.#pod) !== 'enabled') await this.#ports.annotate(this.#pod, 'enabled');
+  }
+
+  /** Tells the control plane that the pod is in the mesh. */
+  async announce(): Promise<void> {
+    if (this.#stage === 'enrolled' && redirectionOf(this.#pod) !== 'enabled')
+      await this.#ports.annotate(this.#pod, 'enabled');
   }
 
   /** Takes the pod out; `waiting` asks to be called again soon, since the proxy still carries connections. */
@@ -153,12 +184,25 @@ export class PodEnrolment {
 
   /** The pod is gone or has completed: its namespace needs no care any more. */
   async forget(): Promise<void> {
+    if (this.#netns) this.#ports.capture.forget(placeOf(this.#netns));
     if (this.#stage === 'idle' && !this.#isServed) return this.#letGo();
     await this.#ports.probes.remove(this.#uid, this.#pod.status.podIPs);
     await this.#ports.proxy.del(this.#uid);
     this.#isServed = false;
     this.#letGo();
     this.#report({ kind: 'forgotten', pod: this.#pod });
+  }
+
+  /** Takes the pod out at once, cutting what the proxy carries: the mesh leaves the node. */
+  async evict(): Promise<void> {
+    const netns = await this.#currentNetns();
+    if (this.#stage === 'idle' || !netns) return;
+    await this.#ports.capture.remove(placeOf(netns));
+    await this.#ports.proxy.del(this.#uid);
+    this.#isServed = false;
+    if (redirectionOf(this.#pod) !== undefined) await this.#ports.annotate(this.#pod, undefined);
+    this.#letGo();
+    this.#report({ kind: 'released', pod: this.#pod });
   }
 
   /** Lets go of the descriptor without changing anything in the pod. */
@@ -198,7 +242,7 @@ export class PodEnrolment {
     return found;
   }
 
-  async #isBusy(place: NamespacePlace): Promise<boolean> {
+  async #isBusy(place: PodPlace): Promise<boolean> {
     const nowMs = this.#clock.nowMs();
     const carried = await this.#ports.carriedConnections(place);
     if (nowMs - this.#releaseSinceMs >= this.#settings.releaseGraceMs) {
@@ -219,8 +263,13 @@ export class PodEnrolment {
   }
 }
 
-export function placeOf(netns: NetnsHandle): NamespacePlace {
+export function placeOf(netns: NetnsHandle): PodPlace {
   return { kind: 'pod', id: netns.id, enterPath: netns.enterPath };
+}
+
+/** Rejects with the first failure, but only when nothing is under way any more. */
+async function allDone(steps: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(steps)) if (result.status === 'rejected') throw result.reason;
 }
 
 export function workloadOf(pod: Pod): ZdsWorkload {

@@ -19,6 +19,8 @@ const JUMP = `POSTROUTING -j ${CHAIN}`;
 export class IptablesProbeExemption implements ProbeExemption {
   readonly #options: IptablesProbeExemptionOptions;
 
+  #entriesSeen: Map<string, string> | undefined;
+
   constructor(options: IptablesProbeExemptionOptions) {
     this.#options = options;
   }
@@ -45,24 +47,28 @@ export class IptablesProbeExemption implements ProbeExemption {
   }
 
   async add(uid: string, addresses: readonly string[]): Promise<void> {
-    const entries = await this.#entries();
+    const entries = await this.#known();
     // Adding with -exist replaces the comment too: the address belongs to the newest pod.
     const missing = addresses.filter((address) => entries.get(address) !== uid && this.#isUsed(address));
     await this.#ipset(missing.map((address) => `add ${setOf(address)} ${address} comment "${uid}" -exist\n`).join(''));
+    for (const address of missing) this.#entriesSeen?.set(address, uid);
   }
 
   async remove(uid: string, addresses: readonly string[]): Promise<void> {
-    const entries = await this.#entries();
+    const entries = await this.#known();
     const own = addresses.filter((address) => entries.get(address) === uid);
     await this.#ipset(own.map((address) => `del ${setOf(address)} ${address} -exist\n`).join(''));
+    for (const address of own) this.#entriesSeen?.delete(address);
   }
 
   async prune(keep: ReadonlySet<string>): Promise<void> {
-    const stale = [...(await this.#entries())].filter(([, uid]) => !keep.has(uid));
+    const stale = [...(await this.#known(true))].filter(([, uid]) => !keep.has(uid));
     await this.#ipset(stale.map(([address]) => `del ${setOf(address)} ${address} -exist\n`).join(''));
+    for (const [address] of stale) this.#entriesSeen?.delete(address);
   }
 
   async isInstalled(): Promise<boolean> {
+    await this.#known(true);
     for (const family of this.#options.families) if (!(await this.#isInstalled(family))) return false;
     return true;
   }
@@ -98,8 +104,13 @@ export class IptablesProbeExemption implements ProbeExemption {
     if (commands !== '') await this.#options.shell.run(HERE, ['ipset', 'restore'], commands);
   }
 
-  /** Address -> uid of the pod it was added for. */
-  async #entries(): Promise<ReadonlyMap<string, string>> {
+  /** Address -> uid of the pod it was added for. Nobody else writes the sets, so what was read once is remembered. */
+  async #known(isAnew = false): Promise<Map<string, string>> {
+    if (isAnew || this.#entriesSeen === undefined) this.#entriesSeen = await this.#entries();
+    return this.#entriesSeen;
+  }
+
+  async #entries(): Promise<Map<string, string>> {
     const entries = new Map<string, string>();
     for (const family of this.#options.families) {
       const { stdout } = await this.#options.shell.attempt(HERE, ['ipset', 'save', PROBE_SETS[family]]);

@@ -18,6 +18,8 @@ const TABLE = 'inet istio-ambient-nat';
 export class NftablesProbeExemption implements ProbeExemption {
   readonly #options: NftablesProbeExemptionOptions;
 
+  #entriesSeen: Map<string, string> | undefined;
+
   constructor(options: NftablesProbeExemptionOptions) {
     this.#options = options;
   }
@@ -40,7 +42,7 @@ export class NftablesProbeExemption implements ProbeExemption {
   }
 
   async add(uid: string, addresses: readonly string[]): Promise<void> {
-    const entries = await this.#entries();
+    const entries = await this.#known();
     const used = addresses.filter(
       (address) => this.#options.families.includes(familyOf(address)) && entries.get(address) !== uid,
     );
@@ -50,20 +52,24 @@ export class NftablesProbeExemption implements ProbeExemption {
       `add element ${TABLE} ${PROBE_SETS[familyOf(address)]} { ${address} comment "${uid}" }`,
     ]);
     await this.#load(lines);
+    for (const address of used) this.#entriesSeen?.set(address, uid);
   }
 
   async remove(uid: string, addresses: readonly string[]): Promise<void> {
-    const entries = await this.#entries();
-    await this.#load(addresses.filter((address) => entries.get(address) === uid).map(deleteLine));
+    const entries = await this.#known();
+    const own = addresses.filter((address) => entries.get(address) === uid);
+    await this.#load(own.map(deleteLine));
+    for (const address of own) this.#entriesSeen?.delete(address);
   }
 
   async prune(keep: ReadonlySet<string>): Promise<void> {
-    await this.#load(
-      [...(await this.#entries())].filter(([, uid]) => !keep.has(uid)).map(([address]) => deleteLine(address)),
-    );
+    const stale = [...(await this.#known(true))].filter(([, uid]) => !keep.has(uid));
+    await this.#load(stale.map(([address]) => deleteLine(address)));
+    for (const [address] of stale) this.#entriesSeen?.delete(address);
   }
 
   async isInstalled(): Promise<boolean> {
+    await this.#known(true);
     const listing = await this.#options.shell.attempt(HERE, [
       'nft',
       '-s',
@@ -86,7 +92,13 @@ export class NftablesProbeExemption implements ProbeExemption {
     if (lines.length > 0) await this.#options.shell.run(HERE, ['nft', '-f', '-'], `${lines.join('\n')}\n`);
   }
 
-  async #entries(): Promise<ReadonlyMap<string, string>> {
+  /** Address -> uid of the pod it was added for. Nobody else writes the sets, so what was read once is remembered. */
+  async #known(isAnew = false): Promise<Map<string, string>> {
+    if (isAnew || this.#entriesSeen === undefined) this.#entriesSeen = await this.#entries();
+    return this.#entriesSeen;
+  }
+
+  async #entries(): Promise<Map<string, string>> {
     const entries = new Map<string, string>();
     for (const family of this.#options.families) {
       const { stdout } = await this.#options.shell.attempt(HERE, [

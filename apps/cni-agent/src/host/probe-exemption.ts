@@ -6,12 +6,13 @@
 export interface ProbeExemption {
   /** Makes rules and sets; entries of an earlier agent stay until `prune`. Idempotent. */
   install(): Promise<void>;
+  /** Costs nothing when the entry is known to be there. */
   add(uid: string, addresses: readonly string[]): Promise<void>;
   /** Removes an address only while it belongs to this pod: addresses are reused quickly. */
   remove(uid: string, addresses: readonly string[]): Promise<void>;
   /** Removes every address that does not belong to one of these pods. */
   prune(keep: ReadonlySet<string>): Promise<void>;
-  /** True when the rules are there; sets cannot vanish under a rule. */
+  /** True when the rules are there; sets cannot vanish under a rule. Reads the entries anew. */
   isInstalled(): Promise<boolean>;
   uninstall(): Promise<void>;
 }

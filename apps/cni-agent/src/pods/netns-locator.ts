@@ -1,36 +1,49 @@
 /**
- * Finds the network namespace of a pod: by what the runtime told (`/cmdadd`), or by the annotation that the lab's
- * kubelet part writes. A namespace is only believed when it holds the pod's address and is not the node's own.
+ * Finds the network namespace of a pod: by what the runtime told (`/cmdadd`), by its processes, or by the annotation that
+ * the lab's kubelet part writes. A namespace is only believed when it holds the pod's address and is not the node's own.
  */
+import { join } from 'node:path';
 import { AmbitError } from '@ambit/runtime';
 import type { Pod } from '@ambit/kube';
-import type { NamespaceShell } from '../rules/namespace-shell.ts';
+import type { NetnsLooker } from './netns-looker.ts';
 import { PodNetns } from './pod-netns.ts';
+import type { ProcessScan } from './process-scan.ts';
+import { runtimeUidOf, type ToldPods } from './told-pods.ts';
 
 /** Path of the pod's network namespace on this node. */
-export const NETNS_ANNOTATION = 'ambit.dev/netns';
+const NETNS_ANNOTATION = 'ambit.dev/netns';
+
+export interface NetnsLocatorOptions {
+  readonly looker: NetnsLooker;
+  readonly told: ToldPods;
+  /** Where the node's files are seen from here; empty when the agent runs on the node itself. */
+  readonly hostRoot: string;
+  /** Only where nobody but the node writes annotations. */
+  readonly trustsAnnotation: boolean;
+  /** Undefined: pods have no cgroups to be found by. */
+  readonly processes: ProcessScan | undefined;
+}
 
 export class NetnsLocator {
-  readonly #shell: NamespaceShell;
-  readonly #ownId: string;
-  /** Paths from the CNI plugin, by `namespace/name`. */
-  readonly #told = new Map<string, string>();
-  /** Namespaces found to hold these addresses; asking again costs a process. */
+  readonly #options: NetnsLocatorOptions;
+  /** The agent's namespace and the node's, which are no pod's. */
+  readonly #foreignIds: ReadonlySet<string>;
+  /** Namespaces found to hold these addresses, by pod uid. */
   readonly #verified = new Map<string, string>();
 
-  constructor(shell: NamespaceShell) {
-    this.#shell = shell;
-    using own = PodNetns.open('/proc/self/ns/net');
-    this.#ownId = own.id;
-  }
-
-  /** Remembers where the runtime put a pod, until the pod is forgotten. */
-  tell(namespace: string, name: string, path: string): void {
-    this.#told.set(`${namespace}/${name}`, path);
+  constructor(options: NetnsLocatorOptions) {
+    this.#options = options;
+    const paths = ['/proc/self/ns/net', ...(options.hostRoot === '' ? [] : [join(options.hostRoot, 'proc/1/ns/net')])];
+    this.#foreignIds = new Set(
+      paths.map((path) => {
+        using netns = PodNetns.open(path);
+        return netns.id;
+      }),
+    );
   }
 
   forget(pod: Pod): void {
-    this.#told.delete(keyOf(pod));
+    this.#options.told.forget(pod);
     this.#verified.delete(pod.metadata.uid ?? '');
   }
 
@@ -39,9 +52,7 @@ export class NetnsLocator {
    * @throws AmbitError `NETNS_NOT_THE_PODS` when the path leads to somebody else's namespace.
    */
   async locate(pod: Pod): Promise<PodNetns | undefined> {
-    const path = this.#told.get(keyOf(pod)) ?? pod.metadata.annotations[NETNS_ANNOTATION];
-    if (path === undefined) return undefined;
-    const netns = openIfPresent(path);
+    const netns = this.#open(pod);
     if (!netns) return undefined;
     try {
       await this.#verify(pod, netns);
@@ -52,29 +63,31 @@ export class NetnsLocator {
     return netns;
   }
 
+  #open(pod: Pod): PodNetns | undefined {
+    const { told, hostRoot, trustsAnnotation, processes } = this.#options;
+    const toldPath = told.of(pod)?.netnsPath;
+    const annotated = trustsAnnotation ? pod.metadata.annotations[NETNS_ANNOTATION] : undefined;
+    return (
+      openIfPresent(toldPath === undefined ? undefined : `${hostRoot}${toldPath}`) ??
+      openIfPresent(annotated) ??
+      openIfPresent(processes?.netnsPath(runtimeUidOf(pod)))
+    );
+  }
+
   async #verify(pod: Pod, netns: PodNetns): Promise<void> {
     const uid = pod.metadata.uid ?? '';
     const claim = `${netns.id} ${pod.status.podIPs.join(' ')}`;
     if (this.#verified.get(uid) === claim) return;
-    if (netns.id === this.#ownId) throw notThePods(pod, 'it is the namespace of the node');
-    const listing = await this.#shell.run({ kind: 'pod', id: netns.id, enterPath: netns.enterPath }, [
-      'ip',
-      '-o',
-      'address',
-      'show',
-    ]);
-    const held = new Set([...listing.matchAll(/\sinet6? ([0-9a-f.:]+)/g)].map((match) => match[1]));
-    const missing = pod.status.podIPs.find((address) => !held.has(address));
+    if (this.#foreignIds.has(netns.id)) throw notThePods(pod, 'it is the namespace of the node or of the agent');
+    const { addresses } = await this.#options.looker.look(netns.enterPath);
+    const missing = pod.status.podIPs.find((address) => !addresses.includes(address));
     if (missing !== undefined) throw notThePods(pod, `it does not hold ${missing}`);
     this.#verified.set(uid, claim);
   }
 }
 
-function keyOf(pod: Pod): string {
-  return `${pod.metadata.namespace}/${pod.metadata.name}`;
-}
-
-function openIfPresent(path: string): PodNetns | undefined {
+function openIfPresent(path: string | undefined): PodNetns | undefined {
+  if (path === undefined) return undefined;
   try {
     return PodNetns.open(path);
   } catch {
@@ -83,9 +96,10 @@ function openIfPresent(path: string): PodNetns | undefined {
 }
 
 function notThePods(pod: Pod, reason: string): AmbitError {
+  const { namespace, name } = pod.metadata;
   return new AmbitError(
     'NETNS_NOT_THE_PODS',
-    `the network namespace given for ${keyOf(pod)} is not the pod's: ${reason}`,
+    `the network namespace given for ${namespace}/${name} is not the pod's: ${reason}`,
     { retryable: true },
   );
 }

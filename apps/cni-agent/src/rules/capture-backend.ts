@@ -9,8 +9,8 @@ export interface CaptureBackend {
   /** For logs: `iptables-nft`, `iptables-legacy` or `nftables`. */
   readonly name: string;
   inspect(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<CaptureFinding>;
-  /** Each table is replaced in one step; what is there already is taken over. */
-  apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<void>;
+  /** Each table is replaced in one step; what is there already is taken over, unless the namespace is known to be empty. */
+  apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, isFresh: boolean): Promise<void>;
   remove(place: NamespacePlace): Promise<void>;
   /** Drops all TCP and UDP until `unguard`, so that nothing leaves uncaptured while rules are being repaired. */
   guard(place: NamespacePlace): Promise<void>;

@@ -45,12 +45,14 @@ export class IptablesBackend implements CaptureBackend {
     return findings.reduce((all, one) => (all === one ? all : 'different'));
   }
 
-  async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<void> {
-    for (const family of this.#options.families) {
-      const actual = await this.#read(place, family);
-      const text = renderApply(podRules(options, phase), family, this.#options.probes, actual);
-      await this.#restore(place, family, text);
-    }
+  async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, isFresh: boolean): Promise<void> {
+    await Promise.all(
+      this.#options.families.map(async (family) => {
+        const actual = isFresh ? undefined : await this.#read(place, family);
+        const text = renderApply(podRules(options, phase), family, this.#options.probes, actual);
+        await this.#restore(place, family, text);
+      }),
+    );
   }
 
   async remove(place: NamespacePlace): Promise<void> {

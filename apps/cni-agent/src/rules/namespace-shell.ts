@@ -1,7 +1,7 @@
 /** Runs system tools inside a network namespace. Nothing of the namespace's owner (files, name services) is used. */
 import { mustRun, runCommand, type CommandResult } from '@ambit/runtime';
 
-/** Where to run: a namespace by a path that `nsenter` takes, or a scratch one that ends with the command. */
+/** Where to run: a namespace by a path that `nsenter` takes, a scratch one that ends with the command, or the node's. */
 export type NamespacePlace =
   | { readonly kind: 'pod'; readonly id: string; readonly enterPath: string }
   | { readonly kind: 'scratch' }
@@ -12,10 +12,15 @@ const TOOL_TIMEOUT_MS = 40_000;
 
 export class NamespaceShell {
   readonly #lockDirectory: string;
+  readonly #nodePath: string | undefined;
 
-  /** @param lockDirectory holds one xtables lock per namespace, so that pods do not wait for each other. */
-  constructor(lockDirectory: string) {
+  /**
+   * @param lockDirectory holds one xtables lock per namespace, so that pods do not wait for each other.
+   * @param nodePath the node's own namespace; undefined when this process is in it.
+   */
+  constructor(lockDirectory: string, nodePath?: string) {
     this.#lockDirectory = lockDirectory;
+    this.#nodePath = nodePath;
   }
 
   /** @throws AmbitError `COMMAND_FAILED` when the tool fails. */
@@ -35,7 +40,7 @@ export class NamespaceShell {
       case 'scratch':
         return ['unshare', '--net', '--', ...argv];
       case 'own':
-        return argv;
+        return this.#nodePath === undefined ? argv : ['nsenter', `--net=${this.#nodePath}`, '--', ...argv];
     }
   }
 

@@ -36,7 +36,7 @@ export class NftablesBackend implements CaptureBackend {
     return ours === '' ? 'absent' : 'different';
   }
 
-  async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<void> {
+  async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, _isFresh: boolean): Promise<void> {
     await this.#load(place, this.#text(options, phase));
   }
 
@@ -52,8 +52,10 @@ export class NftablesBackend implements CaptureBackend {
     return this.#load(place, [`add table ${GUARD_TABLE}`, ...chains, ''].join('\n'));
   }
 
-  unguard(place: NamespacePlace): Promise<void> {
-    return this.#load(place, `add table ${GUARD_TABLE}\ndelete table ${GUARD_TABLE}\n`);
+  async unguard(place: NamespacePlace): Promise<void> {
+    // Taking away what is not there would count as a change of the rules.
+    const listing = await this.#options.shell.attempt(place, ['nft', 'list', 'table', ...GUARD_TABLE.split(' ')]);
+    if (listing.code === 0) await this.#load(place, `add table ${GUARD_TABLE}\ndelete table ${GUARD_TABLE}\n`);
   }
 
   #text(options: CaptureOptions, phase: CapturePhase): string {

@@ -14,7 +14,9 @@ import { IptablesBackend } from './iptables-backend.ts';
 import { NamespaceShell, type NamespacePlace } from './namespace-shell.ts';
 import { NftablesBackend } from './nftables-backend.ts';
 import { PodCapture } from './pod-capture.ts';
-import { ReturnPath } from './return-path.ts';
+import { NetnsLooker } from '../pods/netns-looker.ts';
+import { nodeProgram } from '../node-programs.ts';
+import { type PodPlace, ReturnPath } from './return-path.ts';
 import type { CaptureOptions } from './rule-model.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -22,7 +24,9 @@ const options: CaptureOptions = { ingressMode: false, dnsCapture: true, virtualI
 const families = ['v4', 'v6'] as const;
 const lockDirectory = mkdtempSync(join(tmpdir(), 'ambt-capture-'));
 const shell = new NamespaceShell(lockDirectory);
-const returnPath = new ReturnPath({ shell, families });
+const program = await nodeProgram('ambit-netns');
+const eyesFor = (isLegacy: boolean): NetnsLooker =>
+  new NetnsLooker({ program, procRoot: '/proc', legacyTables: isLegacy });
 const backends: readonly CaptureBackend[] = [
   new IptablesBackend({ shell, variant: 'nft', families, probes }),
   new IptablesBackend({ shell, variant: 'legacy', families, probes }),
@@ -47,9 +51,10 @@ for (const backend of backends) {
   describe(`capture by ${backend.name}`, { skip }, () => {
     const name = `ambt-lab-cap-${process.pid}-${backends.indexOf(backend)}`;
     const peer = `${name}p`;
-    const place: NamespacePlace = { kind: 'pod', id: name, enterPath: `/run/netns/${name}` };
-    const peerPlace: NamespacePlace = { kind: 'pod', id: peer, enterPath: `/run/netns/${peer}` };
-    const capture = new PodCapture(backend, returnPath);
+    const place: PodPlace = { kind: 'pod', id: name, enterPath: `/run/netns/${name}` };
+    const peerPlace: PodPlace = { kind: 'pod', id: peer, enterPath: `/run/netns/${peer}` };
+    const eyes = eyesFor(backend.name === 'iptables-legacy');
+    const capture = new PodCapture(backend, new ReturnPath({ shell, eyes, procRoot: '/proc' }), eyes);
     const children: ChildProcess[] = [];
 
     before(async () => {
@@ -65,6 +70,7 @@ for (const backend of backends) {
     });
 
     after(async () => {
+      eyes[Symbol.dispose]();
       for (const child of children) child.kill('SIGKILL');
       for (const one of [name, peer]) await mustRun(['ip', 'netns', 'delete', one]);
     });
@@ -132,21 +138,25 @@ for (const backend of backends) {
       assert.equal(await backend.inspect(place, options, 'capture'), 'absent');
     });
 
-    test('a guard left by a dead agent is cleared', async () => {
+    test('a guard left by a dead agent is cleared at the next look, and later looks start no process', async () => {
+      await capture.program(place, options, 'capture');
       await backend.guard(place);
-      assert.notEqual(
+      const guards = async (): Promise<boolean> =>
         (
           await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])
-        ).stdout.match(/ambit-repair-guard/g),
-        null,
-      );
-      await capture.clearGuard(place);
-      assert.equal(
-        (
-          await shell.attempt(place, ['sh', '-c', 'iptables-nft-save; iptables-legacy-save; nft list ruleset'])
-        ).stdout.match(/ambit-repair-guard/g),
-        null,
-      );
+        ).stdout.includes('ambit-repair-guard');
+      assert.ok(await guards());
+      assert.equal(await capture.heal(place, options, 'capture'), 'intact');
+      assert.ok(!(await guards()));
+      assert.ok(await capture.isIntact(place, options, 'capture'));
+      const inspect = backend.inspect.bind(backend);
+      backend.inspect = () => Promise.reject(new Error('a process was started'));
+      try {
+        assert.equal(await capture.heal(place, options, 'capture'), 'intact');
+      } finally {
+        backend.inspect = inspect;
+      }
+      await capture.remove(place);
     });
 
     test('connections outlive enrolment in either direction, new ones are captured, and both end as they began', async () => {

@@ -1,11 +1,12 @@
 /**
  * All of a pod's capture as one thing: rules, return path, connection tracking.
  *
- * `program` moves a pod to a phase; `heal` puts back what somebody altered; `remove` leaves nothing.
+ * `program` moves a pod to a phase; `heal` puts back what somebody altered; `remove` leaves nothing. Rules that were read
+ * back once are taken for intact as long as the kernel counts no change in the namespace, so that looking costs no process.
  */
+import { FRESH_GENERATION } from '../pods/netns-view.ts';
 import type { CaptureBackend } from './capture-backend.ts';
-import type { NamespacePlace } from './namespace-shell.ts';
-import type { ReturnPath } from './return-path.ts';
+import type { NamespaceEyes, PodPlace, ReturnPath } from './return-path.ts';
 import type { CaptureOptions, CapturePhase } from './rule-model.ts';
 
 export type HealOutcome = 'intact' | 'repaired';
@@ -13,56 +14,70 @@ export type HealOutcome = 'intact' | 'repaired';
 export class PodCapture {
   readonly #backend: CaptureBackend;
   readonly #returnPath: ReturnPath;
+  readonly #eyes: NamespaceEyes;
+  /** What was last read back and found right, by namespace. */
+  readonly #proven = new Map<string, string>();
 
-  constructor(backend: CaptureBackend, returnPath: ReturnPath) {
+  constructor(backend: CaptureBackend, returnPath: ReturnPath, eyes: NamespaceEyes) {
     this.#backend = backend;
     this.#returnPath = returnPath;
+    this.#eyes = eyes;
   }
 
   get backendName(): string {
     return this.#backend.name;
   }
 
-  /** Moves the pod to `phase`; resolves when the rules read back are the wanted ones. */
-  async program(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<void> {
+  /** Moves the pod to `phase`; resolves when the tools say that it is done. `heal` reads back. */
+  async program(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<void> {
+    const { generation } = await this.#eyes.look(place.enterPath);
     await this.#returnPath.install(place);
-    if ((await this.#backend.inspect(place, options, phase)) === 'equal') return;
-    await this.#backend.apply(place, options, phase);
-    await this.#returnPath.install(place);
+    const isFresh = generation === FRESH_GENERATION;
+    if (!isFresh && (await this.#backend.inspect(place, options, phase)) === 'equal') return;
+    await this.#backend.apply(place, options, phase, isFresh);
   }
 
   /** True when rules and routes are exactly those of `phase`. */
-  async isIntact(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<boolean> {
+  async isIntact(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<boolean> {
+    const { returnPath, generation } = await this.#eyes.look(place.enterPath);
+    if (!returnPath) return false;
+    // The generation from before the reading: what changes meanwhile is read again next time.
+    const claim = JSON.stringify([generation, options, phase]);
+    if (this.#proven.get(place.id) === claim) return true;
     if ((await this.#backend.inspect(place, options, phase)) !== 'equal') return false;
-    return this.#returnPath.isInstalled(place);
+    // An agent that died in the middle of a repair left its guard.
+    await this.#backend.unguard(place);
+    this.#proven.set(place.id, claim);
+    return true;
   }
 
   /**
    * Leaves intact rules alone; otherwise repairs them while traffic is held back, so that none passes uncaptured.
    * Dropped packets are sent again by TCP. Spec: data-plane contract 2.7.
    */
-  async heal(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase): Promise<HealOutcome> {
+  async heal(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<HealOutcome> {
     if (await this.isIntact(place, options, phase)) {
       return 'intact';
     }
     await this.#backend.guard(place);
     try {
       await this.#returnPath.install(place);
-      await this.#backend.apply(place, options, phase);
+      await this.#backend.apply(place, options, phase, false);
     } finally {
       await this.#backend.unguard(place);
     }
     return 'repaired';
   }
 
-  /** Takes away a guard that an agent left behind when it died in the middle of a repair. */
-  async clearGuard(place: NamespacePlace): Promise<void> {
-    await this.#backend.unguard(place);
-  }
-
-  async remove(place: NamespacePlace): Promise<void> {
+  async remove(place: PodPlace): Promise<void> {
+    this.forget(place);
     await this.#backend.remove(place);
     await this.#backend.unguard(place);
     await this.#returnPath.remove(place);
+  }
+
+  /** The namespace is not looked at any more. */
+  forget(place: PodPlace): void {
+    this.#proven.delete(place.id);
   }
 }

@@ -1,0 +1,142 @@
+/** Pods of this node from the API server; annotations, conditions and events go back to it. */
+import { delay, systemClock } from '@ambit/runtime';
+import {
+  ApiServerSource,
+  apiKinds,
+  clusterAccess,
+  type ClusterAccessOptions,
+  KubeClient,
+  KubeError,
+  type ApiKind,
+  type Pod,
+} from '@ambit/kube';
+import type { Logger } from '@ambit/telemetry';
+import { REDIRECTION_ANNOTATION, type Redirection } from '../pods/eligibility.ts';
+import type { Verdict } from '../proof/judge-proof.ts';
+import type { MeshSide } from './mesh-side.ts';
+import { judgeLeaving, type DaemonSetView } from './leaving.ts';
+import { withoutTaint } from './node-taint.ts';
+import { ProofWriter } from './proof-writer.ts';
+
+export interface ClusterSideOptions {
+  readonly nodeName: string;
+  /** Namespace and name of the agent's own DaemonSet. */
+  readonly namespace: string;
+  readonly daemonSet: string;
+  /** Key of the taint that is taken off the node when the agent is ready; empty: none. */
+  readonly taint: string;
+  /** How to reach the API server, when not by the service account of the pod. */
+  readonly access: ClusterAccessOptions;
+  readonly log: Logger;
+}
+
+const DAEMON_SET: ApiKind = { group: 'apps', version: 'v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
+const WRITES_PER_SECOND = 5;
+const LEAVING_DEADLINE_MS = 5_000;
+const TAINT_RETRY_MS = 1_000;
+
+export class ClusterSide implements MeshSide {
+  readonly source: ApiServerSource;
+  readonly trustsAnnotations = false;
+  readonly #options: ClusterSideOptions;
+  readonly #client: KubeClient;
+  readonly #writer: ProofWriter;
+  /** Whether we were ever allowed to read our own DaemonSet. */
+  #hasSeenDaemonSet = false;
+
+  private constructor(options: ClusterSideOptions, client: KubeClient) {
+    this.#options = options;
+    this.#client = client;
+    const { log, nodeName } = options;
+    this.source = new ApiServerSource({
+      client,
+      kinds: [{ kind: 'Pod', fieldSelector: `spec.nodeName=${nodeName}` }, 'Namespace'],
+      log,
+    });
+    this.#writer = new ProofWriter({
+      client,
+      node: nodeName,
+      clock: systemClock,
+      writesPerSecond: WRITES_PER_SECOND,
+      onError: ({ metadata }, error) =>
+        log.warn({ pod: `${metadata.namespace}/${metadata.name}`, error: error.message }, 'condition not written yet'),
+    });
+  }
+
+  /** @throws KubeError when neither a kubeconfig nor a service account is there. */
+  static async open(options: ClusterSideOptions): Promise<ClusterSide> {
+    const client = new KubeClient(await clusterAccess(options.access), { userAgent: 'ambit-cni-agent' });
+    return new ClusterSide(options, client);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await this.source.start({ signal });
+    this.#hasSeenDaemonSet = (await this.#daemonSet()).kind === 'present';
+  }
+
+  /** The API server tells by itself. */
+  refresh(): void {}
+
+  async annotate(pod: Pod, redirection: Redirection | undefined): Promise<void> {
+    const { namespace, name, uid } = pod.metadata;
+    const patch = { metadata: { uid, annotations: { [REDIRECTION_ANNOTATION]: redirection ?? null } } };
+    try {
+      await this.#client.patch({ kind: apiKinds.Pod, namespace, name }, patch, { subresource: 'status' });
+    } catch (cause) {
+      // Gone, or replaced by another pod of its name.
+      if (cause instanceof KubeError && (cause.code === 'NOT_FOUND' || cause.code === 'CONFLICT')) return;
+      throw cause;
+    }
+  }
+
+  report(pod: Pod, verdict: Verdict, sinceWallMs: number): void {
+    this.#writer.put(pod, verdict, sinceWallMs);
+  }
+
+  retract(pod: Pod): void {
+    this.#writer.put(pod, undefined, 0);
+  }
+
+  /** Retries until the taint is gone: no pod comes to the node before. */
+  async onReady(signal: AbortSignal): Promise<void> {
+    const { taint, nodeName, log } = this.#options;
+    if (taint === '') return;
+    for (;;) {
+      try {
+        const node = await this.#client.get({ kind: apiKinds.Node, name: nodeName }, { signal });
+        const patch = withoutTaint(node, taint);
+        if (patch !== undefined) {
+          await this.#client.patch({ kind: apiKinds.Node, name: nodeName }, patch, { signal });
+          log.info({ taint }, 'the node may take pods now');
+        }
+        return;
+      } catch (cause) {
+        signal.throwIfAborted();
+        log.warn({ taint, error: String(cause) }, 'the taint of the node is not removed yet');
+      }
+      await delay(TAINT_RETRY_MS, { signal });
+    }
+  }
+
+  async isLeaving(): Promise<boolean> {
+    return judgeLeaving(await this.#daemonSet(), this.#hasSeenDaemonSet);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#writer[Symbol.dispose]();
+    await this.source[Symbol.asyncDispose]();
+    this.#client.close();
+  }
+
+  async #daemonSet(): Promise<DaemonSetView> {
+    const { namespace, daemonSet } = this.#options;
+    try {
+      const signal = AbortSignal.timeout(LEAVING_DEADLINE_MS);
+      const object = await this.#client.get({ kind: DAEMON_SET, namespace, name: daemonSet }, { signal });
+      return object === undefined ? { kind: 'absent' } : { kind: 'present', object };
+    } catch (cause) {
+      const isDenied = cause instanceof KubeError && (cause.code === 'UNAUTHORIZED' || cause.code === 'FORBIDDEN');
+      return { kind: isDenied ? 'denied' : 'unknown' };
+    }
+  }
+}
