@@ -1,7 +1,7 @@
 import { KubeClient } from './kube-client.ts';
 import { type ApiRig, describeApiServer, describeExpiry } from './testing/api-suite.ts';
 import { FakeApiServer } from './testing/fake-api-server.ts';
-import { TcpRelay } from './testing/tcp-relay.ts';
+import { TcpRelay } from '@ambit/testing';
 
 async function openRig(): Promise<ApiRig> {
   const server = new FakeApiServer();

@@ -10,7 +10,7 @@ import { KubeError } from '../kube-error.ts';
 import { LeaderElection } from '../leader-election.ts';
 import { readRaw, Reflector, type ReflectorClient } from '../reflector.ts';
 import { eventually } from './eventually.ts';
-import type { TcpRelay } from './tcp-relay.ts';
+import type { TcpRelay } from '@ambit/testing';
 
 /** An API server with an empty namespace. */
 export interface ApiRig extends AsyncDisposable {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { rawKinds, apiKinds } from '../api-kind.ts';
 import { clusterAccess, type ClusterAccess } from '../cluster-access.ts';
 import { KubeClient } from '../kube-client.ts';
-import { TcpRelay } from './tcp-relay.ts';
+import { TcpRelay } from '@ambit/testing';
 import type { ApiRig } from './api-suite.ts';
 
 /** Why the cluster tests cannot run; false when they can. */

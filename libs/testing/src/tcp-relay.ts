@@ -1,4 +1,4 @@
-/** A TCP relay in front of a server that can be cut, closed and frozen. For tests only. */
+/** A TCP relay in front of a server that can be cut, closed and frozen. */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
