@@ -1,5 +1,4 @@
 /** Assembles the CA from its parts and runs it until it is told to stop. */
-import type { EventBus } from '@ambit/events';
 import { GrpcServer, healthHandler } from '@ambit/grpc';
 import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
@@ -10,7 +9,7 @@ import { TokenAuthenticator, type TokenJudge } from './callers/token-authenticat
 import type { CaConfig } from './config.ts';
 import { CertificateAuthority } from './issue/certificate-authority.ts';
 import { parseServingNames, splitServingNames } from './issue/serving-names.ts';
-import { AuditTrail } from './serve/audit-trail.ts';
+import { type AuditBus, AuditTrail } from './serve/audit-trail.ts';
 import { registerCaMetrics } from './serve/ca-metrics.ts';
 import { createCertificateHandler } from './serve/create-certificate.ts';
 import { buildHttpServer } from './serve/http-server.ts';
@@ -21,8 +20,7 @@ import { openKubernetesSource } from './sources/kubernetes-source.ts';
 
 /** What the CA needs from outside. */
 export interface CaDependencies {
-  /** Only `publish` is used. */
-  readonly bus: Pick<EventBus, 'publish'>;
+  readonly bus: AuditBus;
   readonly logger: LoggerRoot;
   readonly clock?: Clock;
 }
@@ -60,6 +58,7 @@ export async function startCa(config: CaConfig, dependencies: CaDependencies): P
   const registry = new MetricRegistry();
   cleanup.use(observeProcess(registry));
   source.observe(registry);
+  audit.observe(registry);
 
   const server = new GrpcServer({
     handlers: [

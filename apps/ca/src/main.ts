@@ -8,7 +8,7 @@ import { caConfig } from './config.ts';
 
 await runProcess(caConfig, async ({ config, stopping }) => {
   const logger = createLogger({ format: config.logFormat, levels: new LogLevels(config.logLevel) });
-  await using bus = openEventBus({ address: config.bus, source: 'ca', keepsAudit: true });
+  await using bus = openEventBus({ address: config.bus, source: `ca/${config.podName}`, keepsAudit: true });
   await using _ca = await startCa(config, { bus, logger });
   if (!stopping.aborted) await once(stopping, 'abort');
 });

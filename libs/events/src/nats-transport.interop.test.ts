@@ -108,6 +108,32 @@ test('NATS: the end does not wait for a server that has just died', { skip }, as
   assert.ok(performance.now() - startMs < 10_000);
 });
 
+test('NATS: the audit stream keeps what was published before there was a server', { skip }, async () => {
+  const port = await freePort();
+  await using transport = new NatsTransport({ servers: [`nats://127.0.0.1:${port}`], name: 'ca', keepsAudit: true });
+  await using bus = new EventBus({ transport, source: 'ca' });
+  for (let count = 1; count <= 100; count += 1) {
+    const serialNumber = String(count);
+    bus.publish('cert.issued', { identity: 'spiffe://a', caller: 'c', serialNumber, notAfterWallTimeMs: 1 });
+  }
+  assert.equal(bus.status.queued, 100);
+  await using server = await startServer(port);
+  const { jetstreamManager } = await import('@nats-io/jetstream');
+  const { connect: connectNats } = await import('@nats-io/transport-node');
+  const connection = await connectNats({ servers: [server.url] });
+  const manager = await jetstreamManager(connection);
+  let kept = -1;
+  await eventually('all are kept', () => {
+    void manager.streams.info('AMBIT_AUDIT').then(
+      ({ state }) => (kept = state.messages),
+      () => undefined,
+    );
+    return kept === 100;
+  });
+  assert.equal(bus.status.dropped, 0);
+  await connection.close();
+});
+
 test('NATS: the audit stream keeps issued certificates', { skip }, async () => {
   await using server = await startServer(await freePort());
   const { jetstreamManager } = await import('@nats-io/jetstream');

@@ -26,6 +26,8 @@ export interface NatsTransportOptions {
 /** Messages handed to the client and not confirmed by a flush. */
 const MAX_UNFLUSHED = 4_096;
 const RECONNECT_WAIT_MS = 1_000;
+/** How long queued events wait for the audit stream; then they are sent without. */
+const STREAM_MS = 5_000;
 /** How long the end waits for what was published to leave. */
 const DRAIN_MS = 2_000;
 
@@ -50,6 +52,8 @@ export class NatsTransport implements EventTransport {
   #state: TransportState = 'connecting';
   #lastError = '';
   #unflushed = 0;
+  /** Counts connections and their losses, so that what a lost one was waiting for has no effect. */
+  #openings = 0;
   #isFlushing = false;
 
   constructor(options: NatsTransportOptions) {
@@ -116,10 +120,19 @@ export class NatsTransport implements EventTransport {
   #begin(connection: NatsConnection): void {
     this.#connection = connection;
     for (const wanted of this.#wanted) this.#activate(connection, wanted);
-    this.#setConnected(connection);
-    if (this.#options.keepsAudit !== true) return;
-    keepAudit(connection).catch((cause: unknown) => {
+    this.#opened(connection);
+  }
+
+  /** After each (re)connection: what waits is sent only once the stream that has to keep it is there. */
+  #opened(connection: NatsConnection): void {
+    const opening = (this.#openings += 1);
+    const isCurrent = (): boolean => this.#openings === opening && this.#connection === connection;
+    if (this.#options.keepsAudit !== true) return this.#setConnected(connection);
+    const ready = keepAudit(connection).catch((cause: unknown) => {
       this.#lastError = `no audit stream: ${cause instanceof Error ? cause.message : String(cause)}`;
+    });
+    void Promise.race([ready, pause(STREAM_MS)]).then(() => {
+      if (isCurrent()) this.#setConnected(connection);
     });
   }
 
@@ -127,12 +140,13 @@ export class NatsTransport implements EventTransport {
   async #follow(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
       if (status.type === 'disconnect' || status.type === 'staleConnection') this.#setConnecting();
-      else if (status.type === 'reconnect') this.#setConnected(connection);
+      else if (status.type === 'reconnect') this.#opened(connection);
       else if (status.type === 'error') this.#lastError = status.error.message;
     }
   }
 
   #setConnecting(): void {
+    this.#openings += 1;
     if (this.#state === 'connected') this.#state = 'connecting';
   }
 

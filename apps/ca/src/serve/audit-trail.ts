@@ -1,8 +1,9 @@
 import type { EventBus, EventPayload } from '@ambit/events';
+import type { MetricRegistry } from '@ambit/telemetry';
 import type { MaterialChange } from '../issue/certificate-authority.ts';
 
 /** The part of the bus the CA uses. */
-export type AuditBus = Pick<EventBus, 'publish'>;
+export type AuditBus = Pick<EventBus, 'publish' | 'status'>;
 
 /** One line of the trail. */
 export interface AuditEntry {
@@ -29,6 +30,32 @@ export class AuditTrail {
   /** The last entries, oldest first. */
   tail(): readonly AuditEntry[] {
     return [...this.#tail.slice(this.#next), ...this.#tail.slice(0, this.#next)];
+  }
+
+  /** Makes it visible when the bus loses events; the mesh goes on without it. */
+  observe(registry: MetricRegistry): void {
+    const bus = this.#bus;
+    const read = (value: () => number) => () => [{ labelValues: [], value: value() }];
+    registry.computed(
+      'counter',
+      { name: 'ambit_ca_audit_events', help: 'Events given to the bus' },
+      read(() => bus.status.published),
+    );
+    registry.computed(
+      'counter',
+      { name: 'ambit_ca_audit_events_dropped', help: 'Events the bus gave up because it was away for too long' },
+      read(() => bus.status.dropped + bus.status.failed),
+    );
+    registry.computed(
+      'gauge',
+      { name: 'ambit_ca_audit_events_queued', help: 'Events that wait for the bus' },
+      read(() => bus.status.queued),
+    );
+    registry.computed(
+      'gauge',
+      { name: 'ambit_ca_bus_connected', help: '1 while the bus takes events' },
+      read(() => (bus.status.state === 'connected' ? 1 : 0)),
+    );
   }
 
   issued(payload: EventPayload<'cert.issued'>): void {

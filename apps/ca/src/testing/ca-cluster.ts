@@ -22,6 +22,7 @@ import { createLogger } from '@ambit/telemetry';
 import { type CaDependencies, type RunningCa, startCa } from '../ca.ts';
 import { type CaConfig, caConfig } from '../config.ts';
 import { clusterRules, ownRules } from './ca-permissions.ts';
+import { RecordingBus } from './recording-bus.ts';
 
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' };
 const clusterRole = { ...rbac, kind: 'ClusterRole', plural: 'clusterroles', namespaced: false };
@@ -131,7 +132,7 @@ export class CaCluster implements AsyncDisposable {
       ...settings,
     };
     const logger = createLogger({ destination: { write: (line) => void this.logLines.push(line) } });
-    return startCa(config, { bus: { publish: () => undefined }, logger, ...dependencies });
+    return startCa(config, { bus: new RecordingBus(), logger, ...dependencies });
   }
 
   /** A client of a CA; the channel belongs to the caller. */

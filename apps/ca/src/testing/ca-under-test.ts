@@ -8,19 +8,16 @@ import { type Clock, loadConfig } from '@ambit/runtime';
 import { createLogger } from '@ambit/telemetry';
 import { type RunningCa, startCa } from '../ca.ts';
 import { type CaConfig, caConfig } from '../config.ts';
+import type { AuditBus } from '../serve/audit-trail.ts';
+import { type PublishedEvent, RecordingBus } from './recording-bus.ts';
 import { TokenIssuer } from './token-issuer.ts';
-
-/** An event as published on the bus. */
-export interface PublishedEvent {
-  readonly event: string;
-  readonly payload: unknown;
-}
 
 /** Settings a test changes. */
 export interface CaUnderTestOptions {
   readonly assignments?: Readonly<Record<string, readonly string[]>>;
   readonly config?: Partial<CaConfig>;
   readonly clock?: Clock;
+  readonly bus?: AuditBus;
   /** Files of a ROOT_CA_DIR; without it the CA is self-signed in memory. */
   readonly keyFiles?: Readonly<Record<string, string>>;
 }
@@ -29,7 +26,7 @@ export interface CaUnderTestOptions {
 export class CaUnderTest implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'ambit-ca-'));
   readonly issuer: TokenIssuer = new TokenIssuer();
-  readonly events: PublishedEvent[] = [];
+  readonly bus: RecordingBus = new RecordingBus();
   readonly logLines: string[] = [];
   #running: RunningCa | undefined;
 
@@ -50,10 +47,9 @@ export class CaUnderTest implements AsyncDisposable {
       ...options.config,
     };
     const logger = createLogger({ destination: { write: (line) => void ca.logLines.push(line) } });
-    const bus = { publish: (event: string, payload: unknown): void => void ca.events.push({ event, payload }) };
     try {
       ca.#running = await startCa(config, {
-        bus,
+        bus: options.bus ?? ca.bus,
         logger,
         ...(options.clock === undefined ? {} : { clock: options.clock }),
       });
@@ -62,6 +58,10 @@ export class CaUnderTest implements AsyncDisposable {
       throw error;
     }
     return ca;
+  }
+
+  get events(): readonly PublishedEvent[] {
+    return this.bus.events;
   }
 
   get running(): RunningCa {
