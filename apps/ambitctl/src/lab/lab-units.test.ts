@@ -57,6 +57,7 @@ function service(name: string, clusterIPs: readonly string[]): Service {
       internalTrafficPolicy: 'Cluster',
       trafficDistribution: undefined,
     },
+    status: { conditions: [] },
   };
 }
 
