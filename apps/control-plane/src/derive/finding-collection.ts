@@ -1,4 +1,4 @@
-import { type Collection, compareText, derive, type FetchContext, type Graph, join } from '@ambit/collections';
+import { type Collection, compareText, derive, type Graph, join } from '@ambit/collections';
 import {
   type AuthorizationPolicy,
   formatLocation,
@@ -9,19 +9,20 @@ import {
   type SourceReport,
 } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
+import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { hasWorkload } from './pod-workload.ts';
 import type { PeerLevels } from './peer-levels.ts';
-import { peerFindings, policyFindings } from './policy-findings.ts';
+import { type KnownNames, peerFindings, policyFindings } from './policy-findings.ts';
 
 /** Warnings about resources that are valid one by one but surely not meant like this together. */
 export function findingCollection(
   graph: Graph,
   sources: MeshSources,
   peers: PeerLevels,
+  namesOf: (context: MeshReads) => KnownNames,
   settings: MeshSettings,
 ): Collection<SourceReport> {
-  const namesOf = knownNames(sources);
   const policies = derive<AuthorizationPolicy, SourceReport>(graph, {
     name: 'policy-findings',
     from: sources.AuthorizationPolicy,
@@ -37,7 +38,8 @@ export function findingCollection(
   return join<SourceReport>(graph, 'object-findings', [policies, peerReports, addressFindings(graph, sources)]);
 }
 
-function knownNames(sources: MeshSources): (context: FetchContext) => Parameters<typeof policyFindings>[1] {
+/** Names there are, to be asked through the reads of a derivation. */
+export function knownNames(sources: MeshSources): (context: MeshReads) => KnownNames {
   const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
   const podsByAccount = sources.Pod.index('by-service-account', (pod) => [
     `${pod.metadata.namespace}/${pod.spec.serviceAccountName}`,

@@ -1,8 +1,10 @@
 import { type Collection, Graph, join, singleton } from '@ambit/collections';
 import type { SourceReport } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
-import { findingCollection } from './finding-collection.ts';
+import { ConditionJudge } from './condition-judge.ts';
+import { findingCollection, knownNames } from './finding-collection.ts';
 import type { MeshPolicy } from './mesh-policy.ts';
+import { MeshReview } from './mesh-review.ts';
 import type { MeshService } from './mesh-service.ts';
 import { type MeshSources, meshSources } from './mesh-sources.ts';
 import type { MeshWorkload } from './mesh-workload.ts';
@@ -28,6 +30,8 @@ export interface MeshCollections {
   readonly statuses: Collection<StatusWrite>;
   /** Warnings that need more than one resource to be seen. */
   readonly findings: Collection<SourceReport>;
+  /** For objects that are not in the mesh yet. */
+  readonly review: MeshReview;
 }
 
 export function meshCollections(settings: MeshSettings): MeshCollections {
@@ -39,8 +43,10 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
   const services = serviceCollections(graph, { sources, network, waypoints, settings });
   const policies = policyCollections(graph, sources, peers, waypoints, settings);
   const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
-  const findings = findingCollection(graph, sources, peers, settings);
-  const statuses = statusCollections(graph, sources, waypoints, settings);
+  const namesOf = knownNames(sources);
+  const findings = findingCollection(graph, sources, peers, namesOf, settings);
+  const judge = new ConditionJudge(sources, waypoints, settings);
+  const statuses = statusCollections(graph, sources, judge);
   return {
     graph,
     sources,
@@ -49,6 +55,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     policies: policies.policies,
     statuses: statuses.writes,
     findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings]),
+    review: new MeshReview({ judge, peers, namesOf, settings }),
   };
 }
 

@@ -1,6 +1,7 @@
-import type { FetchContext, Index } from '@ambit/collections';
+import type { Index } from '@ambit/collections';
 import { type Labels, matchesLabels, type PeerAuthentication } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
+import type { MeshReads } from './mesh-reads.ts';
 import { selectorValue, selectorValuesFor } from './label-selection.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { type InheritedMode, oldest, peerPolicyNames, selectsWorkloads } from './peer-authentication.ts';
@@ -22,13 +23,13 @@ export class PeerLevels {
     });
   }
 
-  inherited(context: FetchContext, namespace: string): InheritedMode {
+  inherited(context: MeshReads, namespace: string): InheritedMode {
     const modeOf = (place: string) => oldest(context.lookup(this.#wide, place))?.spec.mode ?? 'UNSET';
     const mesh = modeOf(this.#settings.rootNamespace);
     return { mesh, namespace: namespace === this.#settings.rootNamespace ? mesh : modeOf(namespace) };
   }
 
-  policyNames(context: FetchContext, namespace: string, labels: Labels): readonly string[] {
+  policyNames(context: MeshReads, namespace: string, labels: Labels): readonly string[] {
     const matching = selectorValuesFor(namespace, labels)
       .flatMap((value) => context.lookup(this.#selecting, value))
       .filter((peer) => matchesLabels(peer.spec.selector?.matchLabels ?? {}, labels));

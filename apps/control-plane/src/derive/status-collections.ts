@@ -1,24 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Collection, derive, type FetchContext, type Graph, join, singleton } from '@ambit/collections';
-import {
-  type AuthorizationPolicy,
-  formatReport,
-  type Location,
-  type ObjectMeta,
-  type Service,
-  type ServiceEntry,
-  type SourceReport,
-  type StatusCondition,
-  type WorkloadEntry,
-} from '@ambit/kube';
-import type { MeshSettings } from '../mesh-settings.ts';
+import { type Collection, derive, type Graph, join, singleton } from '@ambit/collections';
+import { formatReport, type Location, type ObjectMeta, type SourceReport, type StatusCondition } from '@ambit/kube';
 import { addressWrites } from './address-writes.ts';
-import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
-import { workloadEntryLabels } from './entry-workload.ts';
-import { isMeshService } from './kubernetes-service.ts';
+import type { ConditionJudge, JudgedResource } from './condition-judge.ts';
 import type { MeshSources } from './mesh-sources.ts';
-import { policyConditions, type TargetLookup, unbound } from './policy-conditions.ts';
-import { serviceEntryVisibility } from './service-visibility.ts';
 import {
   conditionWrites,
   type DesiredCondition,
@@ -26,8 +11,6 @@ import {
   type StatusWrite,
   statusWriteKey,
 } from './status-write.ts';
-import { bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
-import type { WaypointDirectory } from './waypoint-directory.ts';
 
 /** What the conditions of an object should say. */
 interface Verdict {
@@ -45,59 +28,22 @@ export interface StatusCollections {
   readonly findings: Collection<SourceReport>;
 }
 
-export function statusCollections(
-  graph: Graph,
-  sources: MeshSources,
-  waypoints: WaypointDirectory,
-  settings: MeshSettings,
-): StatusCollections {
-  const bindings: Bindings = {
-    ofService: (service, context) => bindService(service.metadata, waypoints.lookup(context)),
-    ofEntry: (entry, context) =>
-      bindService(entry.metadata, waypoints.lookup(context), visibilityOf(entry, context) === 'NAMESPACE'),
-  };
-  const visibilityOf = (entry: ServiceEntry, context: FetchContext) => {
-    const namespace = context.get(sources.Namespace, entry.metadata.namespace);
-    return serviceEntryVisibility(settings, namespace?.metadata.labels ?? {});
-  };
-  const services = derive<Service, Verdict>(graph, {
-    name: 'service-verdicts',
-    from: sources.Service,
-    keyOf: verdictKey,
-    isEqual: isSameVerdict,
-    transform: (service, context) => {
-      const desired = isMeshService(service) ? serviceConditions(bindings.ofService(service, context)) : [];
-      return verdict(service, desired);
-    },
-  });
-  const entries = derive<ServiceEntry, Verdict>(graph, {
-    name: 'service-entry-verdicts',
-    from: sources.ServiceEntry,
-    keyOf: verdictKey,
-    isEqual: isSameVerdict,
-    transform: (entry, context) => {
-      const visibility = visibilityOf(entry, context);
-      const desired =
-        visibility === 'NONE' ? [] : entryConditions(entry, bindings.ofEntry(entry, context), visibility, settings);
-      return verdict(entry, desired);
-    },
-  });
-  const workloads = derive<WorkloadEntry, Verdict>(graph, {
-    name: 'workload-entry-verdicts',
-    from: sources.WorkloadEntry,
-    keyOf: verdictKey,
-    isEqual: isSameVerdict,
-    transform: (entry, context) => {
-      const { namespace, annotations } = entry.metadata;
-      const object = { namespace, annotations, labels: workloadEntryLabels(entry) };
-      const lookup = waypoints.lookup(context);
-      const isInstance = instanceOf(object, lookup) !== undefined;
-      const desired = isInstance ? [] : workloadConditions(bindWorkload(object, lookup));
-      return verdict(entry, desired);
-    },
-  });
-  const policies = policyVerdicts(graph, sources, waypoints, bindings, settings);
-  const verdicts = join<Verdict>(graph, 'verdicts', [services, entries, workloads, policies], isSameVerdict);
+export function statusCollections(graph: Graph, sources: MeshSources, judge: ConditionJudge): StatusCollections {
+  const judged = [sources.AuthorizationPolicy, sources.Service, sources.ServiceEntry, sources.WorkloadEntry];
+  const verdicts = join<Verdict>(
+    graph,
+    'verdicts',
+    judged.map((from: Collection<JudgedResource>) =>
+      derive<JudgedResource, Verdict>(graph, {
+        name: `${from.name}-verdicts`,
+        from,
+        keyOf: ({ kind, metadata }) => `${kind}/${metadata.namespace}/${metadata.name}`,
+        transform: (resource, context) => verdict(resource, judge.conditionsOf(resource, context)),
+        isEqual: isSameVerdict,
+      }),
+    ),
+    isSameVerdict,
+  );
   const conditions = derive<Verdict, StatusWrite>(graph, {
     name: 'condition-writes',
     from: verdicts,
@@ -105,32 +51,30 @@ export function statusCollections(
     transform: ({ kind, metadata, present, conditions: desired }) => conditionWrites(kind, metadata, present, desired),
   });
   const findings = derive<Verdict, SourceReport>(graph, {
-    name: 'waypoint-findings',
+    name: 'condition-findings',
     from: verdicts,
     keyOf: formatReport,
-    transform: waypointFindings,
+    transform: (item) => conditionFindings(item, item.conditions),
   });
   return { writes: join<StatusWrite>(graph, 'statuses', [conditions, addresses(graph, sources)]), findings };
 }
 
 /** Objects without a condition, wanted or present, have no verdict. */
-function verdict(
-  { kind, metadata, origin, status }: Service | ServiceEntry | WorkloadEntry | AuthorizationPolicy,
-  conditions: readonly DesiredCondition[],
-): readonly Verdict[] {
+function verdict(resource: JudgedResource, conditions: readonly DesiredCondition[]): readonly Verdict[] {
+  const { kind, metadata, origin, status } = resource;
   if (conditions.length === 0 && status.conditions.length === 0) return [];
   return [{ kind, metadata, origin, present: status.conditions, conditions }];
-}
-
-function verdictKey({ kind, metadata }: Verdict): string {
-  return `${kind}/${metadata.namespace}/${metadata.name}`;
 }
 
 function isSameVerdict(a: Verdict, b: Verdict): boolean {
   return a.metadata === b.metadata && a.present === b.present && isDeepStrictEqual(a.conditions, b.conditions);
 }
 
-function waypointFindings({ kind, metadata, origin, conditions }: Verdict): readonly SourceReport[] {
+/** Conditions that say that a waypoint does not do what was asked for. What ztunnel does is told by `policyFindings`. */
+export function conditionFindings(
+  { kind, metadata, origin }: Pick<Verdict, 'kind' | 'metadata' | 'origin'>,
+  conditions: readonly DesiredCondition[],
+): readonly SourceReport[] {
   return conditions.flatMap(({ type, status, reason, message }) => {
     const isAmiss =
       (type === 'istio.io/WaypointBound' && status === 'False') ||
@@ -139,43 +83,6 @@ function waypointFindings({ kind, metadata, origin, conditions }: Verdict): read
     if (!isAmiss) return [];
     const text = `${kind} ${metadata.namespace}/${metadata.name}: ${message}`;
     return [{ severity: 'warning', code: 'suspicious', location: origin, message: text } satisfies SourceReport];
-  });
-}
-
-interface Bindings {
-  readonly ofService: (service: Service, context: FetchContext) => ServiceBinding;
-  readonly ofEntry: (entry: ServiceEntry, context: FetchContext) => ServiceBinding;
-}
-
-function policyVerdicts(
-  graph: Graph,
-  sources: MeshSources,
-  waypoints: WaypointDirectory,
-  bindings: Bindings,
-  settings: MeshSettings,
-): Collection<Verdict> {
-  const keyOf = ({ binding }: ServiceBinding): string => (binding.kind === 'bound' ? binding.waypoint.key : unbound);
-  const lookupOf = (context: FetchContext): TargetLookup => ({
-    controllerOf: (name) => context.get(sources.GatewayClass, name)?.spec.controllerName,
-    isWaypoint: (gateway) => context.get(waypoints.waypoints, gateway) !== undefined,
-    waypointOf: (kind, key) => {
-      if (kind === 'Service') {
-        const service = context.get(sources.Service, key);
-        return service === undefined ? undefined : keyOf(bindings.ofService(service, context));
-      }
-      const entry = context.get(sources.ServiceEntry, key);
-      return entry === undefined ? undefined : keyOf(bindings.ofEntry(entry, context));
-    },
-  });
-  return derive<AuthorizationPolicy, Verdict>(graph, {
-    name: 'policy-verdicts',
-    from: sources.AuthorizationPolicy,
-    keyOf: verdictKey,
-    isEqual: isSameVerdict,
-    transform: (policy, context) => {
-      const desired = policyConditions(policy, lookupOf(context), settings);
-      return verdict(policy, desired);
-    },
   });
 }
 

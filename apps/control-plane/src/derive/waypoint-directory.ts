@@ -1,6 +1,7 @@
-import { type Collection, compareText, derive, type FetchContext, type Graph } from '@ambit/collections';
+import { type Collection, compareText, derive, type Graph } from '@ambit/collections';
 import type { Gateway, Labels, Namespace } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
+import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { gatewayNameLabel, gatewayWaypoint, type Waypoint } from './waypoint.ts';
 import type { WaypointLookup } from './waypoint-binding.ts';
@@ -56,8 +57,8 @@ export class WaypointDirectory {
     });
   }
 
-  /** Look-ups that are recorded for one derivation. */
-  lookup(context: FetchContext): WaypointLookup {
+  /** Look-ups through the reads of one derivation, or through `presentReads`. */
+  lookup(context: MeshReads): WaypointLookup {
     return {
       waypoint: (key) => context.get(this.waypoints, key),
       defaultsOf: (namespace) => context.get(this.#defaults, namespace),
