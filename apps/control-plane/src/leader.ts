@@ -10,7 +10,7 @@ import { writeStatuses } from './status/status-writer.ts';
 
 export interface LeaderParts {
   readonly config: Pick<ControlPlaneConfig, 'systemNamespace' | 'replica'>;
-  readonly kubernetes: Pick<KubernetesSource, 'client' | 'source'>;
+  readonly kubernetes: Pick<KubernetesSource, 'client'>;
   readonly statuses: Collection<StatusWrite>;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -22,7 +22,7 @@ const LEASE = 'ambit-control-plane';
 /** Takes part in the election until it is disposed; gives the lease back then. */
 export function runForLeader(parts: LeaderParts): AsyncDisposable {
   const { config, kubernetes, statuses, logger, clock } = parts;
-  const { client, source } = kubernetes;
+  const { client } = kubernetes;
   const election = new LeaderElection({
     client,
     namespace: config.systemNamespace,
@@ -37,7 +37,7 @@ export function runForLeader(parts: LeaderParts): AsyncDisposable {
   scope.run('leader', (signal) =>
     election.run(signal, async (term) => {
       logger.info({ replica: config.replica }, 'leading');
-      await writeStatuses({ client, source, statuses, log: logger, clock }, term);
+      await writeStatuses({ client, statuses, log: logger, clock }, term);
       logger.info({ replica: config.replica }, 'not leading any more');
     }),
   );

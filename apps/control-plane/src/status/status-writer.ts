@@ -3,24 +3,15 @@
  * differs; nothing is written for what reads as wanted. Run it on the leader.
  */
 import type { Collection } from '@ambit/collections';
-import {
-  apiKinds,
-  type ApiLog,
-  type ApiServerSource,
-  KubeError,
-  type KubeClient,
-  type StatusCondition,
-} from '@ambit/kube';
+import { apiKinds, type ApiLog, KubeError, type KubeClient } from '@ambit/kube';
 import { type Clock, toAmbitError } from '@ambit/runtime';
-import type { DesiredCondition, StatusWrite } from '../derive/status-write.ts';
-import { ownConditionTypes } from '../derive/status-write.ts';
+import { ownConditionTypes, type StatusWrite } from '../derive/status-write.ts';
 import { ConditionLists } from './condition-lists.ts';
 import { GivenAddresses } from './given-addresses.ts';
 import { KeyQueue } from './key-queue.ts';
 
 export interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'apply' | 'get'>;
-  readonly source: Pick<ApiServerSource, 'get'>;
   /** What still differs, by `statusWriteKey`. */
   readonly statuses: Collection<StatusWrite>;
   readonly log: ApiLog;
@@ -29,6 +20,8 @@ export interface StatusWriterOptions {
 
 /** Writes under way at once; the API server is shared. */
 const WORKERS = 4;
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** State of one term of leadership. */
 interface Term {
@@ -58,9 +51,9 @@ async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
   // Not yet seen that another entry has it: the derivation gives another one when it does.
   if (write.addresses !== undefined && !term.given.take(`${namespace}/${name}`, write.addresses)) return 'retry';
   try {
-    const status = await statusOf(write, term);
+    const object = await objectOf(write, term);
     const how = { fieldManager, force: true, subresource: 'status', signal: term.signal } as const;
-    await client.apply({ kind: apiKinds[kind], namespace, name }, { status }, how);
+    await client.apply({ kind: apiKinds[kind], namespace, name }, object, how);
     log.debug({ object: key }, 'status written');
     return 'done';
   } catch (cause) {
@@ -71,26 +64,30 @@ async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
   }
 }
 
-async function statusOf(
-  write: StatusWrite,
-  { options, lists, signal }: Term,
-): Promise<Readonly<Record<string, unknown>>> {
+/** The fields to apply. */
+async function objectOf(write: StatusWrite, { options, lists, signal }: Term): Promise<Fields> {
   const { kind, namespace, name, addresses, conditions } = write;
-  if (conditions === undefined) return { addresses };
+  if (conditions === undefined) return { status: { addresses } };
   const now = new Date(options.clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
   const own = conditions.map((condition) => ({
     ...condition,
     lastTransitionTime: condition.lastTransitionTime ?? now,
   }));
-  if (await lists.mergeByType(kind, signal)) return { conditions: own };
-  const present = options.source.get(kind, `${namespace}/${name}`)?.status.conditions ?? [];
-  return { conditions: withForeign(present, own) };
+  if (await lists.mergeByType(kind, signal)) return { status: { conditions: own } };
+  // The list is replaced as a whole: the conditions of others are sent along, for exactly the version they are from.
+  const live = await options.client.get({ kind: apiKinds[kind], namespace, name }, { signal });
+  const present = fieldOf(fieldOf(live, 'status'), 'conditions');
+  const foreign = Array.isArray(present) ? present.filter((entry) => !isOwn(fieldOf(entry, 'type'))) : [];
+  const resourceVersion = fieldOf(fieldOf(live, 'metadata'), 'resourceVersion');
+  return { metadata: { resourceVersion }, status: { conditions: [...foreign, ...own] } };
 }
 
-/** Where a list is replaced as a whole, the conditions of others are sent along. */
-function withForeign(
-  present: readonly StatusCondition[],
-  own: readonly DesiredCondition[],
-): readonly (StatusCondition | DesiredCondition)[] {
-  return [...present.filter(({ type }) => !ownConditionTypes.has(type)), ...own];
+function isOwn(type: unknown): boolean {
+  return typeof type === 'string' && ownConditionTypes.has(type);
+}
+
+function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? new Map<string, unknown>(Object.entries(value)).get(key)
+    : undefined;
 }

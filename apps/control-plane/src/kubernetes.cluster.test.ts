@@ -1,0 +1,252 @@
+/** Control planes as processes on a real API server, with exactly the rights of `rbac.yaml`. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { apiKinds, rawKinds } from '@ambit/kube';
+import { makeTestCa, TcpRelay } from '@ambit/testing';
+import { ControlPlaneProcess } from './testing/control-plane-process.ts';
+import { at, TestCluster, until } from './testing/test-cluster.ts';
+import { XdsProbe } from './testing/xds-probe.ts';
+
+const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
+const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+
+const ca = makeTestCa();
+let cluster: TestCluster;
+let relay: TcpRelay;
+let environment: Readonly<Record<string, string>>;
+let token = '';
+let replica: ControlPlaneProcess;
+const node = (): string => `node-${cluster.id}`;
+
+before(async () => {
+  if (skip !== false) return;
+  cluster = await TestCluster.open();
+  const { server } = cluster.client.access;
+  relay = new TcpRelay(server.hostname, Number(server.port));
+  await relay.open();
+  for (const plural of ['authorizationpolicies', 'peerauthentications']) {
+    await cluster.installDefinition(plural, 'security.istio.io');
+  }
+  for (const plural of ['serviceentries', 'workloadentries']) {
+    await cluster.installDefinition(plural, 'networking.istio.io');
+  }
+  const leaf = ca.issue(undefined, { ipAddresses: ['127.0.0.1'], purposes: ['serverAuth'] });
+  writeFileSync(join(cluster.folder, 'key.pem'), leaf.privateKeyPem);
+  writeFileSync(join(cluster.folder, 'cert.pem'), leaf.certificateChainPem);
+  await cluster.runPod(cluster.system, 'ztunnel-1', '10.1.0.1', { account: 'ztunnel' });
+  token = await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1', 'istio-ca');
+  environment = {
+    AMBIT_SOURCE: 'kubernetes',
+    KUBECONFIG: await cluster.controlPlaneAccount(`https://127.0.0.1:${relay.port}`),
+    POD_NAMESPACE: cluster.system,
+    AMBIT_ROOT_NAMESPACE: cluster.system,
+    AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
+    AMBIT_HTTP_ADDRESS: '127.0.0.1',
+    AMBIT_HTTP_PORT: '0',
+    MONITORING_PORT: '0',
+    AMBIT_TLS_CERT_FILE: join(cluster.folder, 'cert.pem'),
+    AMBIT_TLS_KEY_FILE: join(cluster.folder, 'key.pem'),
+    AMBIT_DRAIN: '200ms',
+    LOG_LEVEL: 'debug',
+  };
+  replica = start('replica-0');
+  await until(
+    () => replica.ports(),
+    () => replica.lines,
+  );
+});
+
+after(async () => {
+  if (skip !== false) return;
+  await replica?.stop();
+  await relay?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+function start(name: string): ControlPlaneProcess {
+  return new ControlPlaneProcess({ ...environment, POD_NAME: name });
+}
+
+async function connect(
+  to: ControlPlaneProcess = replica,
+  bearer: string = token,
+  nodeName = node(),
+): Promise<XdsProbe> {
+  const { port } = await until(
+    () => to.ports(),
+    () => to.lines,
+  );
+  const identity = { instanceIp: '10.1.0.1', podName: 'ztunnel-1', podNamespace: cluster.system, nodeName };
+  return new XdsProbe({ port, rootsPem: ca.rootsPem, token: bearer, node: { ...identity, extraMetadata: {} } });
+}
+
+const deny = (app: string): Readonly<Record<string, unknown>> => ({
+  spec: { selector: { matchLabels: { app } }, action: 'DENY', rules: [{ from: [{ source: { namespaces: ['x'] } }] }] },
+});
+
+const seen = (probe: XdsProbe) => () => probe.responses.flatMap(({ resources }) => resources.map(({ name }) => name));
+
+test('a pod is served when it runs, after the policy that is for it', { skip }, async () => {
+  using probe = (await connect()).subscribe();
+  await until(() => probe.isReady);
+  await cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'deny-web', deny('web'));
+  await cluster.runPod(cluster.shop, 'web', '10.1.0.2');
+  await until(() => probe.indexOf('/Pod/' + cluster.shop + '/web') >= 0, seen(probe));
+  const address = await until(() => probe.address('/web'), seen(probe));
+  assert.equal(address.type.case, 'workload');
+  assert.deepEqual(address.type.value?.name, 'web');
+  await until(() => {
+    const { type } = probe.address('/web') ?? {};
+    return type?.case === 'workload' && type.value.authorizationPolicies.includes(`${cluster.shop}/deny-web`);
+  }, seen(probe));
+  assert.ok(probe.indexOf(`${cluster.shop}/deny-web`) >= 0);
+  assert.ok(probe.indexOf(`${cluster.shop}/deny-web`) < probe.responses.length - 1);
+  await cluster.delete(apiKinds.Pod, cluster.shop, 'web');
+  await until(() => probe.removalOf('/web') >= 0, seen(probe));
+});
+
+test('nobody reads anything without being the node proxy of its node', { skip }, async () => {
+  await cluster.runPod(cluster.shop, 'thief', '10.1.0.3', { account: 'thief' });
+  const refusals: readonly (readonly [string, string, string, number])[] = [
+    ['no token', '', node(), 16],
+    ['another audience', await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1'), node(), 16],
+    ['bound to no pod', await cluster.token(cluster.system, 'ztunnel', undefined, 'istio-ca'), node(), 7],
+    ['another node', token, 'node-of-somebody', 7],
+    ['another account', await cluster.token(cluster.shop, 'thief', 'thief', 'istio-ca'), node(), 7],
+  ];
+  for (const [name, bearer, nodeName, code] of refusals) {
+    using probe = (await connect(replica, bearer, nodeName)).subscribe();
+    await until(
+      () => probe.error !== undefined,
+      () => name,
+    );
+    assert.equal(probe.error?.code, code, `${name}: ${probe.error?.details}`);
+    assert.deepEqual(probe.responses, []);
+  }
+});
+
+test('a client that comes to another replica gets only what has changed meanwhile', { skip }, async () => {
+  await cluster.runPod(cluster.shop, 'stays', '10.1.0.4');
+  await cluster.runPod(cluster.shop, 'goes', '10.1.0.5');
+  await using first = start('replica-1');
+  await using second = start('replica-2');
+  using before_ = (await connect(first)).subscribe();
+  await until(() => before_.address('/stays') !== undefined && before_.address('/goes') !== undefined, seen(before_));
+  const held = before_.versions();
+  assert.equal(await first.stop(), 0);
+  await until(() => before_.error !== undefined);
+  await cluster.delete(apiKinds.Pod, cluster.shop, 'goes');
+  await cluster.runPod(cluster.shop, 'comes', '10.1.0.6');
+  using after_ = (await connect(second)).subscribe(held);
+  await until(() => after_.address('/comes') !== undefined && after_.removalOf('/goes') >= 0, seen(after_));
+  assert.deepEqual(
+    seen(after_)().filter((name) => name.includes(`/${cluster.shop}/`) && !name.endsWith('/comes')),
+    [],
+  );
+});
+
+test('while the API server is away clients keep everything, and then get what changed', { skip }, async () => {
+  await cluster.runPod(cluster.shop, 'here', '10.1.0.7');
+  using probe = (await connect()).subscribe();
+  await until(() => probe.address('/here') !== undefined, seen(probe));
+  await relay.close();
+  await cluster.runPod(cluster.shop, 'meanwhile', '10.1.0.8');
+  await until(() => replica.lines.some((line) => line.includes('kind not up to date') && line.includes('"Pod"')));
+  const { httpPort } = await until(() => replica.ports());
+  assert.equal((await fetch(`http://127.0.0.1:${httpPort}/ready`)).status, 200);
+  assert.deepEqual([probe.removalOf('/here'), probe.address('/meanwhile')], [-1, undefined]);
+  // What it knows it also serves to a client whose token was reviewed a moment ago.
+  await relay.open();
+  await until(() => probe.address('/meanwhile') !== undefined, seen(probe));
+  assert.equal(probe.removalOf('/here'), -1);
+});
+
+test('a kind whose CRD is installed later is followed then', { skip }, async () => {
+  const definition = { kind: rawKinds.CustomResourceDefinition, name: 'workloadentries.networking.istio.io' };
+  await cluster.client.delete(definition);
+  await until(async () => {
+    const served = await cluster.client.getPath('/apis/networking.istio.io/v1');
+    return !JSON.stringify(served ?? '').includes('"workloadentries"');
+  });
+  await using late = start('replica-3');
+  using probe = (await connect(late)).subscribe();
+  await until(
+    () => probe.isReady,
+    () => late.lines,
+  );
+  await cluster.installDefinition('workloadentries', 'networking.istio.io');
+  await cluster.apply(apiKinds.WorkloadEntry, cluster.shop, 'vm', { spec: { address: '10.1.0.9' } });
+  await until(
+    () => probe.address('/vm') !== undefined,
+    () => late.lines.slice(-5),
+  );
+});
+
+test('the leader writes conditions and addresses, and leaves those of others alone', { skip }, async () => {
+  const others = { type: 'example.com/Checked', status: 'True', reason: 'Fine', message: '' };
+  await cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'told', {
+    ...deny('told'),
+    status: { conditions: [others] },
+  });
+  await cluster.apply(apiKinds.ServiceEntry, cluster.shop, 'outside', {
+    spec: { hosts: ['a.example'], resolution: 'DNS', ports: [{ number: 80, name: 'http', protocol: 'HTTP' }] },
+  });
+  const policy = cluster.ref(apiKinds.AuthorizationPolicy, cluster.shop, 'told');
+  const conditions = await until(
+    async () => {
+      const found = at(await cluster.client.get(policy), 'status', 'conditions');
+      return Array.isArray(found) && found.length === 2 && found;
+    },
+    () => replica.lines.slice(-5),
+  );
+  assert.deepEqual(
+    conditions.map((condition) => [at(condition, 'type'), at(condition, 'status')]),
+    [
+      ['example.com/Checked', 'True'],
+      ['ZtunnelAccepted', 'True'],
+    ],
+  );
+  const entry = cluster.ref(apiKinds.ServiceEntry, cluster.shop, 'outside');
+  const addresses = await until(
+    async () => {
+      const found = at(await cluster.client.get(entry), 'status', 'addresses');
+      return Array.isArray(found) && found;
+    },
+    () => replica.lines.slice(-5),
+  );
+  assert.equal(addresses.length, 2);
+  using probe = (await connect()).subscribe();
+  await until(() => {
+    const { type } = probe.address('/a.example') ?? {};
+    return type?.case === 'service' && type.value.addresses.length === 2;
+  }, seen(probe));
+  const lease = await cluster.client.get(cluster.ref(rawKinds.Lease, cluster.system, 'ambit-control-plane'));
+  assert.equal(at(lease, 'spec', 'holderIdentity'), 'replica-0');
+});
+
+test('when the leader stops the next replica leads and repairs what was overwritten', { skip }, async () => {
+  await cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'again', deny('again'));
+  const ref = cluster.ref(apiKinds.AuthorizationPolicy, cluster.shop, 'again');
+  const types = async (): Promise<unknown[]> => {
+    const found = at(await cluster.client.get(ref), 'status', 'conditions');
+    return Array.isArray(found) ? found.map((condition) => at(condition, 'type')) : [];
+  };
+  await until(async () => (await types()).includes('ZtunnelAccepted'));
+  await using next = start('replica-4');
+  await until(
+    () => next.ports(),
+    () => next.lines,
+  );
+  assert.equal(await replica.stop(), 0);
+  await until(
+    () => next.lines.some((line) => line.includes('"leading"')),
+    () => next.lines.slice(-5),
+  );
+  await cluster.client.patch(ref, { status: { conditions: [] } }, { subresource: 'status' });
+  await until(
+    async () => (await types()).includes('ZtunnelAccepted'),
+    () => next.lines.slice(-5),
+  );
+});
