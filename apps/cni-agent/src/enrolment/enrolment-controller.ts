@@ -65,7 +65,8 @@ export class EnrolmentController implements Disposable {
 
   /** Rebuilds the state from the node; after this `snapshot` is complete. */
   async start(): Promise<void> {
-    for (const pod of this.#localPods()) if (!isTerminal(pod)) await this.#worker(pod).enrolment.restore();
+    for (const pod of this.#localPods())
+      if (!isTerminal(pod) && !pod.spec.hostNetwork) await this.#worker(pod).enrolment.restore();
   }
 
   /** Begins to act on pods and their changes. */

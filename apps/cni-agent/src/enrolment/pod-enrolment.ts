@@ -6,7 +6,7 @@
  * Out: stop capturing -> annotation off -> wait until the proxy carries nothing any more -> proxy stops -> rules gone.
  * The wire to ztunnel is the same as Istio's; only the moment of the rules differs.
  */
-import { AmbitError, type Clock } from '@ambit/runtime';
+import { AmbitError, toAmbitError, type Clock } from '@ambit/runtime';
 import type { Pod } from '@ambit/kube';
 import { captureOptions, redirectionOf } from '../pods/eligibility.ts';
 import type { PodPlace } from '../rules/return-path.ts';
@@ -89,9 +89,15 @@ export class PodEnrolment {
     this.#pod = pod;
   }
 
-  /** Takes over what an earlier agent left in the pod, without touching it. */
+  /** Takes over what an earlier agent left in the pod, without touching it. A namespace not found is looked for later. */
   async restore(): Promise<void> {
-    this.#netns = await this.#ports.locateNetns(this.#pod);
+    try {
+      this.#netns = await this.#ports.locateNetns(this.#pod);
+    } catch (cause) {
+      // Of a pod outside of the mesh nobody needs to know.
+      if (redirectionOf(this.#pod) === 'enabled')
+        this.#report({ kind: 'failed', pod: this.#pod, error: toAmbitError(cause), retryMs: 0 });
+    }
     if (redirectionOf(this.#pod) === 'enabled') {
       this.#stage = 'enrolled';
       this.#isServed = true;
@@ -157,8 +163,9 @@ export class PodEnrolment {
 
   /** Takes the pod out; `waiting` asks to be called again soon, since the proxy still carries connections. */
   async release(): Promise<ReleaseProgress> {
-    const netns = await this.#currentNetns();
-    if (this.#stage === 'idle' || !netns) {
+    // Most pods of most nodes are none of the mesh's: nothing is looked for there.
+    const netns = this.#stage === 'idle' ? undefined : await this.#currentNetns();
+    if (!netns) {
       if (redirectionOf(this.#pod) !== undefined) await this.#ports.annotate(this.#pod, undefined);
       await this.forget();
       return 'done';
@@ -195,8 +202,8 @@ export class PodEnrolment {
 
   /** Takes the pod out at once, cutting what the proxy carries: the mesh leaves the node. */
   async evict(): Promise<void> {
-    const netns = await this.#currentNetns();
-    if (this.#stage === 'idle' || !netns) return;
+    const netns = this.#stage === 'idle' ? undefined : await this.#currentNetns();
+    if (!netns) return;
     await this.#ports.capture.remove(placeOf(netns));
     await this.#ports.proxy.del(this.#uid);
     this.#isServed = false;
