@@ -52,7 +52,6 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
     this.#fd = fd;
     this.#sink = sink;
     this.bytesToPeer = options.bytesAlreadySent ?? 0;
-    loop.remove(fd);
     loop.add(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
     if (options.prelude !== undefined) this.#begin(options.prelude);
     stream.user = this;
@@ -230,8 +229,7 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
     if (this.#linger !== undefined) this.#loop.clearTimer(this.#linger);
     this.#isReadDone = true;
     this.#isSocketDeaf = true;
-    this.#loop.remove(this.#fd);
-    io.close(this.#fd);
+    this.#loop.close(this.#fd);
     this.#prelude?.clear();
     this.#stream.dropPending();
     // Both directions are over here; a peer that still sends must stop.

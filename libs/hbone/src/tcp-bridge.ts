@@ -72,8 +72,6 @@ export class TcpBridge implements Bridge, TurnEndTask {
       this.#toPeer.bytes -= options.prelude.length;
     }
     const mask = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    loop.remove(fd);
-    loop.remove(peerFd);
     loop.add(fd, mask, new Side(this, this.#toPeer, this.#fromPeer));
     loop.add(peerFd, mask, new Side(this, this.#fromPeer, this.#toPeer));
   }
@@ -171,8 +169,7 @@ export class TcpBridge implements Bridge, TurnEndTask {
     for (const direction of [this.#toPeer, this.#fromPeer]) {
       direction.pending?.clear();
       direction.pending = undefined;
-      this.#loop.remove(direction.from);
-      io.close(direction.from);
+      this.#loop.close(direction.from);
     }
     const { bytesToPeer, bytesFromPeer } = this;
     this.#sink.onClose({

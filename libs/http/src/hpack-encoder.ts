@@ -1,4 +1,4 @@
-import { staticNames, staticTableSize, staticValues } from './hpack-static-table.ts';
+import { staticNameIndex, staticNames, staticTableSize, staticValues } from './hpack-static-table.ts';
 import { entryBytes, HpackTable } from './hpack-table.ts';
 import { encodeHuffman, huffmanByteLength } from './huffman-encoder.ts';
 
@@ -47,7 +47,7 @@ export class HpackEncoder {
 
   /** Writes one field; `name` is lower case, both hold one byte a character. Returns the offset after it. */
   field(target: Uint8Array, offset: number, name: string, value: string, indexing: HeaderIndexing): number {
-    const nameIndex = staticNames.indexOf(name);
+    const nameIndex = staticNameIndex(name);
     if (indexing !== 'never') {
       for (let i = nameIndex; i >= 0 && staticNames[i] === name; i++) {
         if (value !== '' && staticValues[i] === value) return writeInteger(target, offset, i + 1, 7, 0x80);

@@ -85,3 +85,12 @@ export const staticValues: readonly string[] = [
 
 /** Entries of the static table. */
 export const staticTableSize: number = 61;
+
+let firstIndexes: ReadonlyMap<string, number> | undefined;
+
+/** Position of the first entry with this name; -1 if there is none. */
+export function staticNameIndex(name: string): number {
+  // Later pairs win in a Map, so the first of a name has to come last.
+  firstIndexes ??= new Map(staticNames.map((known, index) => [known, index] as const).toReversed());
+  return firstIndexes.get(name) ?? -1;
+}

@@ -26,6 +26,41 @@ describe('the event loop', () => {
     for (const fd of [a, b]) io.close(fd);
   });
 
+  test('hands a watched descriptor over, and the new handler hears of what is ready already', () => {
+    using loop = new EventLoop();
+    const [a, b] = tcpPair();
+    const seen: string[] = [];
+    loop.add(b, EPOLLOUT, { onEvents: () => seen.push('old') });
+    io.write(a, Buffer.from('x'), 0, 1);
+    turnUntil(loop, () => seen.length > 0, 'writable');
+    loop.add(b, EPOLLIN | (1 << 31), { onEvents: () => seen.push('new') });
+    turnUntil(loop, () => seen.at(-1) === 'new', 'readable');
+    assert.equal(seen.filter((who) => who === 'new').length, 1);
+    loop.add(b, 0, { onEvents: () => seen.push('nothing') });
+    loop.runOnce(0);
+    assert.equal(seen.at(-1), 'new');
+    loop.close(b);
+    io.close(a);
+  });
+
+  test('closes a watched descriptor, whose number may be watched again at once', () => {
+    using loop = new EventLoop();
+    const [a, b] = tcpPair();
+    const seen: string[] = [];
+    loop.add(b, EPOLLIN, { onEvents: () => seen.push('first') });
+    loop.close(b);
+    const unused: number[] = [];
+    let reused = io.eventfd();
+    for (; reused !== b; reused = io.eventfd()) unused.push(reused);
+    for (const fd of unused) io.close(fd);
+    loop.add(reused, EPOLLIN, { onEvents: () => seen.push('second') });
+    io.eventfdSignal(reused);
+    turnUntil(loop, () => seen.length > 0, 'signalled');
+    assert.deepEqual(seen, ['second']);
+    loop.close(reused);
+    io.close(a);
+  });
+
   test('does not spin on a descriptor that is watched for nothing, though its peer has gone', () => {
     using loop = new EventLoop();
     const [a, b] = tcpPair();

@@ -69,13 +69,21 @@ export class EventLoop {
 
   /**
    * Watches a descriptor, level-triggered. With an empty mask it is not watched at all (epoll would still report HUP and
-   * ERR, and spin) until `modify` gives it one. Throws NetError if the kernel refuses.
+   * ERR, and spin) until `modify` gives it one. Throws NetError if the kernel refuses. A descriptor that another handler
+   * watches goes over to this one, which hears of everything that is ready now.
    */
   add(fd: Fd, events: number, handler: IoHandler): void {
+    const watched = this.#registrations[fd]?.events ?? 0;
     const registration = new Registration(handler, this.#nextTag, 0);
     this.#nextTag = (this.#nextTag + 1) | 0;
     this.#registrations[fd] = registration;
-    this.#apply(fd, registration, events);
+    if (watched === 0 || events === 0) {
+      registration.events = watched;
+      this.#apply(fd, registration, events);
+    } else {
+      checked('epollControl', io.epollControl(this.#epollFd, modifyOperation, fd, events, registration.tag));
+      registration.events = events;
+    }
   }
 
   /** Changes the mask; no system call if it is the same. Throws NetError if the descriptor is not watched. */
@@ -91,6 +99,15 @@ export class EventLoop {
     if (registration === undefined) return;
     this.#registrations[fd] = undefined;
     if (registration.events !== 0) io.epollControl(this.#epollFd, deleteOperation, fd, 0, 0);
+  }
+
+  /**
+   * Stops watching and closes the descriptor, in one system call: the kernel forgets a watch with the last reference, so
+   * there must be no duplicate of it. Harmless if it is not watched.
+   */
+  close(fd: Fd): void {
+    this.#registrations[fd] = undefined;
+    io.close(fd);
   }
 
   /** Calls the handler once, not before `delayMs` milliseconds from the start of this turn. */

@@ -2,6 +2,7 @@
  * The io layer: sockets in network namespaces, bytes, descriptors over unix sockets, TLS sessions. No protocol, no
  * promises. Calls answer `>= 0` or `-errno` and do not throw, except the ones whose doc says so.
  */
+import { AddressTexts } from './address-texts.ts';
 import { ENOTCONN } from './errno.ts';
 import { formatIp } from './ip-address.ts';
 import { loadNativeIo, type NativeIo } from './native-io.ts';
@@ -124,6 +125,8 @@ export interface Io extends DirectCalls {
   localAddress(fd: Fd): SocketAddress;
   /** As `localAddress`; a connection that is gone already answers `0.0.0.0:0`. */
   peerAddress(fd: Fd): SocketAddress;
+  /** The handshake of a connecting socket is over, and well. */
+  isConnected(fd: Fd): boolean;
   /** Where a redirected connection was going; the local address if it was not redirected. */
   originalDestination(fd: Fd): SocketAddress;
   setNoDelay(fd: Fd, on: boolean): number;
@@ -156,11 +159,13 @@ const userTimeoutOption = 4;
 
 function socketCalls(native: NativeIo) {
   const name = new Uint8Array(18);
+  const texts = new AddressTexts();
   const addressOf = (call: string, fd: Fd, which: 0 | 1 | 2): SocketAddress => {
     const family = native.socketName(fd, which, name);
     if (family === -ENOTCONN) return { address: '0.0.0.0', port: 0 };
     checked(call, family);
-    return { address: formatIp(name, 0, family === 4 ? 4 : 16), port: ((name[16] ?? 0) << 8) | (name[17] ?? 0) };
+    const address = family === 4 ? texts.textOf(name) : formatIp(name, 0, 16);
+    return { address, port: ((name[16] ?? 0) << 8) | (name[17] ?? 0) };
   };
   return {
     openNetns: (path: string) => checked('openNetns', native.openNetns(path)),
@@ -189,6 +194,7 @@ function socketCalls(native: NativeIo) {
     },
     localAddress: (fd: Fd) => addressOf('localAddress', fd, 0),
     peerAddress: (fd: Fd) => addressOf('peerAddress', fd, 1),
+    isConnected: (fd: Fd) => native.socketName(fd, 1, name) > 0,
     originalDestination: (fd: Fd) => addressOf('originalDestination', fd, 2),
     setNoDelay: (fd: Fd, on: boolean) => native.socketOption(fd, noDelayOption, on ? 1 : 0),
     mark: (fd: Fd) => native.socketOption(fd, markOption, -1),

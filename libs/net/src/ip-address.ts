@@ -55,9 +55,19 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress {
 
 /** Parses an address, without port, prefix length, brackets or zone; a v4-mapped one becomes IPv4. Undefined if it is none. */
 export function parseIp(text: string): IpAddress | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
   const bytes = text.includes(':') ? parseV6(text) : parseV4(text);
-  return bytes && new IpAddress(isV4Mapped(bytes) ? bytes.slice(12) : bytes);
+  const address = bytes && new IpAddress(isV4Mapped(bytes) ? bytes.slice(12) : bytes);
+  if (address === undefined) return undefined;
+  if (parsed.size >= maxParsed) parsed.clear();
+  parsed.set(text, address);
+  return address;
 }
+
+/** Addresses parsed lately: proxies ask for the same few several times a connection. */
+const parsed = new Map<string, IpAddress>();
+const maxParsed = 1024;
 
 /** Four decimal numbers without leading zeros, which some parsers take for octal. */
 function parseV4(text: string): Uint8Array | undefined {

@@ -18,6 +18,12 @@ export class PolicyStore {
   /** Names of the policies of a whole namespace; the empty namespace stands for global ones. */
   readonly #byNamespace = new Map<string, Set<string>>();
 
+  /** Answers by target, as long as the version is theirs: a target is a record that never changes. */
+  readonly #applicable = new WeakMap<
+    PolicyTarget,
+    { readonly version: number; readonly policies: ApplicablePolicies }
+  >();
+
   /** Grows with each change; compare it to know whether a decision may have changed. */
   get version(): number {
     return this.#version;
@@ -57,6 +63,14 @@ export class PolicyStore {
 
   /** Policies of the workload's namespace, then global ones, then those it lists by name. */
   applicable(target: PolicyTarget): ApplicablePolicies {
+    const known = this.#applicable.get(target);
+    if (known?.version === this.#version) return known.policies;
+    const policies = this.#collectFor(target);
+    this.#applicable.set(target, { version: this.#version, policies });
+    return policies;
+  }
+
+  #collectFor(target: PolicyTarget): ApplicablePolicies {
     const policies = new Map<string, Policy>();
     let missing: string[] | undefined;
     this.#collect(target.namespace, policies);

@@ -12,8 +12,20 @@ export interface Baggage {
   readonly zone: string | undefined;
 }
 
+/** Headers by workload: they are the same for all its connections, and as one string they are found in the HPACK table at once. */
+const formatted = new WeakMap<Workload, string>();
+
 /** The header of a workload; values that are empty are left out. */
 export function formatBaggage(workload: Workload): string {
+  let text = formatted.get(workload);
+  if (text === undefined) {
+    text = buildBaggage(workload);
+    formatted.set(workload, text);
+  }
+  return text;
+}
+
+function buildBaggage(workload: Workload): string {
   const { clusterId, namespace, workloadName, workloadType, canonicalName } = workload;
   let text = '';
   const add = (key: string, value: string): void => {

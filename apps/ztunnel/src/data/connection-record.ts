@@ -53,7 +53,7 @@ export class ConnectionRecord {
     this.#sent = metrics.sent.bind(labels);
     this.#outlets = outlets;
     this.facts = facts;
-    if (log.level === 'debug' || log.level === 'trace') log.opened(this.#peers());
+    if (log.level === 'debug' || log.level === 'trace') log.opened(this.#entry(0, 0, 0, undefined));
   }
 
   /** Sets the bytes so far; client to server is received, whatever side this proxy is. */
@@ -82,19 +82,15 @@ export class ConnectionRecord {
     }
     const durationMs = nowMs() - this.facts.startMs;
     const isSource = this.facts.reporter === 'source';
-    log.complete({
-      ...this.#peers(),
-      // The log is from the view of this proxy's own application; the metrics are not.
-      bytesSent: isSource ? this.#receivedBytes : this.#sentBytes,
-      bytesReceived: isSource ? this.#sentBytes : this.#receivedBytes,
-      durationMs,
-      error: failure?.text,
-    });
+    // The log is from the view of this proxy's own application; the metrics are not.
+    const bytesSent = isSource ? this.#receivedBytes : this.#sentBytes;
+    const bytesReceived = isSource ? this.#sentBytes : this.#receivedBytes;
+    log.complete(this.#entry(bytesSent, bytesReceived, durationMs, failure?.text));
     if (denial !== undefined) this.#reportDenial(denial);
     this.#sampleFlow(durationMs, failure);
   }
 
-  #peers(): Omit<AccessLogEntry, 'bytesSent' | 'bytesReceived' | 'durationMs' | 'error'> {
+  #entry(bytesSent: number, bytesReceived: number, durationMs: number, error: string | undefined): AccessLogEntry {
     const { facts } = this;
     const { source, sourceBaggage: baggage, destination } = facts;
     return {
@@ -111,6 +107,10 @@ export class ConnectionRecord {
       destinationIdentity: facts.isMutualTls ? destination?.identity : undefined,
       destinationCluster: destination?.clusterId,
       direction: facts.reporter === 'source' ? 'outbound' : 'inbound',
+      bytesSent,
+      bytesReceived,
+      durationMs,
+      error,
     };
   }
 

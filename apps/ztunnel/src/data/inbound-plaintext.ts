@@ -15,7 +15,7 @@ import {
 } from './failure.ts';
 import { type AdmissionListener, InboundAdmission } from './inbound-admission.ts';
 import { localWorkload, LocalWorkloadWait } from './local-workload.ts';
-import { type LiveConnection, type PodScope, podSocketOptions } from './pod-scope.ts';
+import { type LiveConnection, type PodScope, podSocketPlace } from './pod-scope.ts';
 import { sourceToKeep } from './source-address.ts';
 import { type DialListener, dialApplication } from './tcp-dial.ts';
 
@@ -112,7 +112,7 @@ export class InboundPlaintext
     const { address } = this.#target;
     const sourceAddress = sourceToKeep(this.#scope, this.#source.address, address);
     const options = {
-      ...podSocketOptions(this.#scope),
+      ...podSocketPlace(this.#scope),
       address,
       ...(sourceAddress === undefined ? {} : { sourceAddress }),
     };

@@ -26,7 +26,7 @@ import {
 import { type AdmissionListener, InboundAdmission } from './inbound-admission.ts';
 import { localWorkload, LocalWorkloadWait } from './local-workload.ts';
 import { loopbackLike } from './loopback.ts';
-import { type LiveConnection, type PodScope, podSocketOptions } from './pod-scope.ts';
+import { type LiveConnection, type PodScope, podSocketPlace } from './pod-scope.ts';
 import { sourceToKeep } from './source-address.ts';
 import { type DialListener, dialApplication } from './tcp-dial.ts';
 
@@ -142,7 +142,7 @@ export class InboundRequest
     const client = this.#stream.connection.remoteAddress.address;
     const sourceAddress = isLocal ? address : sourceToKeep(this.#scope, client, address);
     const options = {
-      ...podSocketOptions(this.#scope),
+      ...podSocketPlace(this.#scope),
       address,
       ...(sourceAddress === undefined ? {} : { sourceAddress }),
     };

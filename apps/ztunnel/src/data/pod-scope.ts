@@ -37,12 +37,20 @@ export interface PodSocketOptions {
   readonly userTimeoutMs?: number;
 }
 
-/** Without the mark the pod's own redirection would catch the connection. */
-export function podSocketOptions({ netnsFd, data }: PodScope): PodSocketOptions {
-  const { packetMark, keepalive, userTimeoutMs } = data.settings;
+/** Where a socket of the pod lives. Without the mark the pod's own redirection would catch the connection. */
+export function podSocketPlace({ netnsFd, data }: PodScope): Pick<PodSocketOptions, 'netnsFd' | 'mark'> {
+  const { packetMark } = data.settings;
   return {
     ...(netnsFd === undefined ? {} : { netnsFd }),
     ...(packetMark === undefined ? {} : { mark: packetMark }),
+  };
+}
+
+/** Options of a connect that leaves the pod. */
+export function podSocketOptions(scope: PodScope): PodSocketOptions {
+  const { keepalive, userTimeoutMs } = scope.data.settings;
+  return {
+    ...podSocketPlace(scope),
     ...(keepalive === undefined ? {} : { keepalive }),
     ...(userTimeoutMs === undefined ? {} : { userTimeoutMs }),
   };

@@ -6,6 +6,7 @@ import {
   type IoHandler,
   type TcpConnectOptions,
   type TimerId,
+  type TurnEndTask,
 } from '@ambit/net';
 import type { Admitted } from '@ambit/policy';
 
@@ -17,7 +18,7 @@ const timedOut = -110;
 
 /** Takes the outcome of a dial; one call, unless the dial is cancelled. */
 export interface DialListener {
-  /** The descriptor is the listener's from here on. */
+  /** The descriptor is the listener's from here on; the loop may still watch it for the dial, until another handler is added. */
   onConnected(fd: Fd): void;
   /** Negative errno. */
   onDialFailed(errno: number): void;
@@ -29,15 +30,15 @@ export interface DialOptions extends TcpConnectOptions {
 }
 
 /** A TCP connect in progress. */
-export class TcpDial implements IoHandler {
+export class TcpDial implements IoHandler, TurnEndTask {
   readonly #loop: EventLoop;
   readonly #listener: DialListener;
   readonly #fd: Fd;
   readonly #timer: TimerId | undefined;
   #isOver = false;
 
-  /** Begins at once; the outcome comes in a later turn. */
-  constructor(loop: EventLoop, options: DialOptions, listener: DialListener) {
+  /** Begins at once; the outcome comes after this call, for a target in this pod mostly at the end of the turn. */
+  constructor(loop: EventLoop, options: DialOptions, listener: DialListener, isInPod = false) {
     this.#loop = loop;
     this.#listener = listener;
     this.#fd = io.tcpConnect(options);
@@ -47,6 +48,11 @@ export class TcpDial implements IoHandler {
       return;
     }
     if (options.userTimeoutMs !== undefined) io.setUserTimeout(this.#fd, options.userTimeoutMs);
+    // Within one kernel the handshake is over when `connect` returns.
+    if (isInPod && io.isConnected(this.#fd)) {
+      loop.atTurnEnd(this);
+      return;
+    }
     loop.add(this.#fd, EPOLLOUT, this);
     this.#timer = loop.setTimer(connectTimeoutMs, { onTimer: () => this.#fail(timedOut) });
   }
@@ -58,9 +64,11 @@ export class TcpDial implements IoHandler {
       this.#fail(error);
       return;
     }
-    this.#end();
-    this.#loop.remove(this.#fd);
-    this.#listener.onConnected(this.#fd);
+    this.#succeed();
+  }
+
+  onTurnEnd(): void {
+    if (!this.#isOver) this.#succeed();
   }
 
   /** Gives up without a call. */
@@ -68,6 +76,12 @@ export class TcpDial implements IoHandler {
     if (this.#isOver) return;
     this.#end();
     this.#close();
+  }
+
+  /** The listener's bridge takes the watch over. */
+  #succeed(): void {
+    this.#end();
+    this.#listener.onConnected(this.#fd);
   }
 
   #fail(errno: number): void {
@@ -83,21 +97,19 @@ export class TcpDial implements IoHandler {
   }
 
   #close(): void {
-    if (this.#fd < 0) return;
-    this.#loop.remove(this.#fd);
-    io.close(this.#fd);
+    if (this.#fd >= 0) this.#loop.close(this.#fd);
   }
 }
 
 /**
  * Opens the way to the application of this pod. There is no other: the permit of `authorize` names
- * the port, and only `authorize` can make one.
+ * the port, and only `authorize` can make one. Without keepalive: both ends live in one kernel, which tells of an end.
  */
 export function dialApplication(
   loop: EventLoop,
   permit: Admitted,
-  options: Omit<DialOptions, 'port'>,
+  options: Omit<DialOptions, 'port' | 'keepalive' | 'userTimeoutMs'>,
   listener: DialListener,
 ): TcpDial {
-  return new TcpDial(loop, { ...options, port: permit.context.destinationPort }, listener);
+  return new TcpDial(loop, { ...options, port: permit.context.destinationPort }, listener, true);
 }
