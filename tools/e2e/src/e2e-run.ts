@@ -17,6 +17,8 @@ export interface E2eOptions {
   readonly only: readonly string[] | undefined;
   /** Leaves the cluster as it is at the end, for somebody who wants to look. */
   readonly keeps: boolean;
+  /** Goes on with the lab that an earlier run left, with the images that it has. */
+  readonly attaches: boolean;
   readonly write: (line: string) => void;
 }
 
@@ -47,7 +49,7 @@ export class E2eRun {
   async run(): Promise<boolean> {
     const { write } = this.#options;
     try {
-      const images = await Mesh.buildImages((line) => this.#narrate(line));
+      const images = this.#options.attaches ? [] : await Mesh.buildImages((line) => this.#narrate(line));
       for (const stage of STAGES) await this.#runStage(stage, images);
     } catch (cause) {
       this.#report({
@@ -73,7 +75,7 @@ export class E2eRun {
     }
     const cluster = await this.#cluster(stage);
     try {
-      this.#narrate('loading images');
+      if (images.length > 0) this.#narrate('loading images');
       await cluster.loadImages(images);
       const [first, second] = await cluster.nodes();
       if (first === undefined || second === undefined) throw new E2eError('NOT_READY', 'two nodes are needed');
@@ -91,6 +93,7 @@ export class E2eRun {
   #cluster(stage: Stage): Promise<Cluster> {
     const { kubeconfig, settings } = this.#options;
     if (kubeconfig !== undefined) return ExistingCluster.attach(kubeconfig, settings);
+    if (this.#options.attaches) return Promise.resolve(LabCluster.attach(settings));
     return LabCluster.up(settings, {
       nodes: 2,
       isDual: stage.isDual,

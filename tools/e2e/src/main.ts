@@ -9,6 +9,7 @@ interface Flags {
   readonly only?: string;
   readonly kubeconfig?: string;
   readonly keep?: boolean;
+  readonly attach?: boolean;
 }
 
 const program = new Command('e2e')
@@ -16,7 +17,8 @@ const program = new Command('e2e')
   .option('--only <ids>', 'only these groups of claims, such as 1,2,4; group 1 installs the mesh')
   .option('--kubeconfig <file>', 'a cluster of two nodes or more, instead of labs on this machine')
   .option('--keep', 'leave the cluster up at the end')
-  .action(async ({ only, kubeconfig, keep }: Flags) => {
+  .option('--attach', 'go on with the lab that an earlier --keep left, and leave it up')
+  .action(async ({ only, kubeconfig, keep, attach }: Flags) => {
     const settings = readLabSettings({
       AMBIT_KUBE_LAB_NAME: 'e2e',
       AMBIT_KUBE_LAB_PORT: String(await freePort()),
@@ -32,7 +34,8 @@ const program = new Command('e2e')
       settings,
       kubeconfig,
       only: only?.split(','),
-      keeps: keep === true,
+      keeps: keep === true || attach === true,
+      attaches: attach === true,
       write: (line) => void process.stdout.write(`${line}\n`),
     });
     // A group that was given up may still wait for something.

@@ -12,7 +12,7 @@ const CHARTS = join(ROOT, 'charts');
 const IMAGES = join(ROOT, '.cache/images');
 const APPS: readonly string[] = ['ztunnel', 'cni-agent', 'control-plane', 'ca'];
 const NATS_IMAGE = 'localhost/ambit/nats:e2e';
-const HELM_TIMEOUT_SECONDS = 240;
+const HELM_TIMEOUT_SECONDS = 180;
 
 /** Parts that are upgraded one by one, as they are called in the chart. */
 export const meshParts = ['ztunnel', 'cni-agent', 'control-plane', 'ca', 'nats'] as const;
@@ -79,12 +79,16 @@ export class Mesh {
     return this.#objects.pods(this.namespace, `app.kubernetes.io/component=${part}`);
   }
 
-  /** Everything an operator would look at when it does not come up. */
+  /** What an operator would look at when it does not come up: pods, warnings, last words of who is not ready. */
   async describe(): Promise<string> {
-    const pods = await this.#cluster.kubectl(['-n', this.namespace, 'get', 'pods', '-o', 'wide']);
-    const events = ['get', 'events', '--field-selector=type=Warning', '--sort-by=.lastTimestamp'];
-    const warnings = await this.#cluster.kubectl(['-n', this.namespace, ...events]);
-    return `${pods}${warnings.trim().split('\n').slice(-10).join('\n')}`;
+    const show = (...args: readonly string[]): Promise<string> =>
+      this.#cluster.kubectl(['-n', this.namespace, ...args]).catch(String);
+    const events = await show('get', 'events', '--field-selector=type=Warning', '--sort-by=.lastTimestamp');
+    const bad = (await this.#objects.pods(this.namespace)).filter(({ isReady }) => !isReady);
+    const words = await Promise.all(
+      bad.map(async ({ name }) => `-- ${name}\n${(await show('logs', name, '--tail=5')).slice(0, 2_000)}`),
+    );
+    return [await show('get', 'pods', '-o', 'wide'), ...events.trim().split('\n').slice(-10), ...words].join('\n');
   }
 
   async #helm(args: readonly string[]): Promise<void> {
