@@ -29,7 +29,9 @@ export async function runClusterRing(root: string): Promise<TestSummary> {
       kubeletArguments: [],
       progress: printProgress,
     });
-    const env = { ...cluster.environment, AMBIT_TEST_KUBECONFIG: cluster.kubeconfig };
+    // A webhook under test has to be where the API server can reach it.
+    const network = { AMBIT_TEST_API_NETNS: `${settings.name}-cp` };
+    const env = { ...cluster.environment, ...network, AMBIT_TEST_KUBECONFIG: cluster.kubeconfig };
     return await runSerial(root, 'cluster', files, { env });
   } catch (cause) {
     return failRing(EMPTY_SUMMARY, `the cluster ring has no cluster: ${toAmbitError(cause).message}`);

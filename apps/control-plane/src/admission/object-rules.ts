@@ -15,7 +15,7 @@ export function ruleErrors(resource: Resource): readonly string[] {
   }
 }
 
-function policyErrors({ spec, origin: _origin }: AuthorizationPolicy): readonly string[] {
+function policyErrors({ spec }: AuthorizationPolicy): readonly string[] {
   return spec.rules.flatMap((rule, index) => {
     const place = `spec.rules[${index}]`;
     return [
