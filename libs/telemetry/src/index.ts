@@ -18,3 +18,17 @@ export type { ComputedSample } from './metric-view.ts';
 export { metricsHandler, type Scrapable } from './metrics-handler.ts';
 export { observeProcess } from './process-metrics.ts';
 export type { Counter, Gauge, Histogram } from './series.ts';
+export { LineBuffer, type Quoting } from './line-buffer.ts';
+export { type LogOperator, type LogValueName, logValueNames } from './request-log/log-operator.ts';
+export {
+  defaultJsonLogFormat,
+  defaultLogFormat,
+  type ParsedLogFormat,
+  parseLogFormat,
+} from './request-log/parse-log-format.ts';
+export {
+  jsonLogFormat,
+  type LoggedRequest,
+  type RequestLogFormat,
+  textLogFormat,
+} from './request-log/request-log-line.ts';
