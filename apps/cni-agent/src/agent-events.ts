@@ -1,11 +1,41 @@
 /** What the agent tells of pods on their way: log lines, and events on the bus. */
 import type { EventBus } from '@ambit/events';
 import type { Pod } from '@ambit/kube';
+import type { Clock } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
 import type { EnrolmentEvent } from './enrolment/enrolment-ports.ts';
 import type { Verdict } from './proof/judge-proof.ts';
 
-export function logEvent(log: Logger, event: EnrolmentEvent): void {
+/** A failure that repeats is told again only after this time. */
+const REPEAT_MS = 10_000;
+
+/** Log lines of pods on their way; attempts that go on failing alike are not told one by one. */
+export class EnrolmentLog {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  /** By pod uid; gone with the next step forward. */
+  readonly #failures = new Map<string, { readonly message: string; readonly atMs: number }>();
+
+  constructor(log: Logger, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  write(event: EnrolmentEvent): void {
+    const uid = event.pod.metadata.uid ?? '';
+    if (event.kind === 'failed') {
+      const last = this.#failures.get(uid);
+      const nowMs = this.#clock.nowMs();
+      if (last?.message === event.error.message && nowMs - last.atMs < REPEAT_MS) return;
+      this.#failures.set(uid, { message: event.error.message, atMs: nowMs });
+    } else {
+      this.#failures.delete(uid);
+    }
+    logEvent(this.#log, event);
+  }
+}
+
+function logEvent(log: Logger, event: EnrolmentEvent): void {
   const pod = nameOf(event.pod);
   switch (event.kind) {
     case 'enrolled':

@@ -58,7 +58,7 @@ export function createAgentMetrics(gauges: AgentGauges): AgentMetrics {
   registry.computed(
     'counter',
     {
-      name: 'ambit_unenforced_pod_seconds_total',
+      name: 'ambit_unenforced_pod_seconds',
       help: 'Time of all pods in which they should have been in the mesh and were not proven to be',
       labelNames: ['reason'],
     },

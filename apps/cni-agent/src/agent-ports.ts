@@ -44,6 +44,7 @@ export function proofPorts(
   config: AgentConfig,
   setup: CaptureSetup,
   controller: EnrolmentController,
+  registry: ZdsRegistry,
   proxyEpoch: () => number,
   clock: Clock,
   reporting: ProofReporting,
@@ -60,7 +61,10 @@ export function proofPorts(
       return await probeCapture(netns.fd, isV6 ? 'v6' : 'v4', clock);
     },
     proxyEpoch,
-    heal: (uid, distrustsProxy) => controller.recheck(uid, distrustsProxy),
+    heal: (uid, distrustsProxy) => {
+      // A ztunnel that connects is told of every pod anyway.
+      if (!distrustsProxy || registry.connected > 0) controller.recheck(uid, distrustsProxy);
+    },
     ...reporting,
   };
 }

@@ -9,7 +9,7 @@ import type { EventBus } from '@ambit/events';
 import { AmbitError, delay, Readiness, systemClock, TaskScope, toAmbitError } from '@ambit/runtime';
 import { createLogger, LogLevels, metricsHandler, type Logger } from '@ambit/telemetry';
 import type { AgentConfig } from './agent-config.ts';
-import { logEvent, logVerdict, publishEvent } from './agent-events.ts';
+import { EnrolmentLog, logVerdict, publishEvent } from './agent-events.ts';
 import { createAgentMetrics, type AgentMetrics } from './agent-metrics.ts';
 import { enrolmentPorts, proofPorts } from './agent-ports.ts';
 import { setUpCapture, type CaptureSetup } from './capture-setup.ts';
@@ -71,6 +71,7 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     },
     systemClock,
   );
+  const events = new EnrolmentLog(log, systemClock);
   const controller: EnrolmentController = new EnrolmentController({
     source: side.source,
     nodeName: config.nodeName,
@@ -92,17 +93,18 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     onEvent: (event) => {
       metrics.countEvent(event.kind);
       if (event.kind === 'forgotten') locator.forget(event.pod);
-      logEvent(log, event);
+      if (event.kind === 'repaired') keeper.noteRepair(event.pod.metadata.uid ?? '');
+      events.write(event);
       publishEvent(bus, config.nodeName, event);
     },
   });
   scope.defer(() => controller[Symbol.dispose]());
-  const keeper = new ProofKeeper({
+  const keeper: ProofKeeper = new ProofKeeper({
     clock: systemClock,
     intervalMs: config.proofIntervalMs,
     proofsPerSecond: config.proofsPerSecond,
     heartbeatMs: config.proofHeartbeatMs,
-    ports: proofPorts(config, setup, controller, () => proxyEpoch, systemClock, {
+    ports: proofPorts(config, setup, controller, registry, () => proxyEpoch, systemClock, {
       report: (pod, verdict, sinceWallMs) => {
         logVerdict(log, pod, verdict);
         side.report(pod, verdict, sinceWallMs);

@@ -55,6 +55,8 @@ class Node {
   carried = 0;
   refusal: Error | undefined;
   rulesPresent = false;
+  /** The runtime has told the address of the pod. */
+  told = false;
   netnsId = 'netns1';
   hasNetns = true;
   openHandles = 0;
@@ -98,6 +100,7 @@ class Node {
       verifyIntervalMs: 10_000,
       eligibility: { selectors: DEFAULT_SELECTORS, excludeNamespaces: ['kube-system'] },
       settings: { dnsCapture: true, repairOnStart: true, releaseQuietMs: 1_000, releaseGraceMs: 60_000 },
+      complete: (one) => (this.told ? { ...one, status: { ...one.status, podIPs: ['10.0.0.9'] } } : one),
       onEvent: (event) => {
         if (event.kind !== 'failed') this.log.push(`event ${event.kind}`);
       },
@@ -306,4 +309,59 @@ test('enrolled pods are verified again and again', async () => {
     node.clock.advance(10_000);
     assert.deepEqual(await node.settle(), ['probes add u1 10.0.0.5', 'heal']);
   }
+});
+
+const STARTING = { phase: 'Pending', podIPs: [], isReady: false } as const;
+
+test('a starting pod is enrolled in one step with the address the runtime gave it, and annotated after the answer', async () => {
+  const node = new Node();
+  node.show({ pod: pod(undefined, STARTING), labels: namespace('ambient') });
+  await node.begin();
+  await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { code: 'POD_WITHOUT_ADDRESS' });
+  node.told = true;
+  const settled = node.controller.settle('shop', 'web', 'u1').then(() => node.log.push('answered'));
+  const log = await node.settle();
+  await settled;
+  assert.deepEqual(log.slice(0, 4), [
+    'program capture',
+    'proxy add shop/web/web 7',
+    'probes add u1 10.0.0.9',
+    'event enrolled',
+  ]);
+  assert.deepEqual(log.slice(4, 6).toSorted(), ['annotate enabled', 'answered']);
+});
+
+test('a starting pod whose proxy refuses leaves nothing behind and does not start', async () => {
+  const node = new Node();
+  node.refusal = new Error('no ztunnel connection');
+  node.told = true;
+  node.show({ pod: pod(undefined, STARTING), labels: namespace('ambient') });
+  await node.controller.start();
+  const settled = node.controller.settle('shop', 'web', 'u1');
+  await assert.rejects(settled, { message: 'no ztunnel connection' });
+  assert.ok(node.log.includes('proxy del u1'));
+  assert.ok(!node.log.some((line) => line.startsWith('annotate')));
+  assert.equal(node.openHandles, 0);
+  assert.deepEqual(node.controller.snapshot(), []);
+});
+
+test('a starting pod without a namespace does not start, and another pod of its name is not taken for it', async () => {
+  const node = new Node();
+  node.hasNetns = false;
+  node.told = true;
+  node.show({ pod: pod(undefined, STARTING), labels: namespace('ambient') });
+  await node.controller.start();
+  await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { code: 'NETNS_UNKNOWN' });
+  await assert.rejects(node.controller.settle('shop', 'web', 'u2'), { code: 'POD_UNKNOWN' });
+  node.show({ labels: namespace() });
+  assert.equal(await node.controller.settle('shop', 'web', 'u1'), false, 'not of the mesh');
+});
+
+test('a node that the mesh leaves has no rules and no annotation in any pod', async () => {
+  const node = new Node();
+  node.show({ labels: namespace('ambient') });
+  await node.begin();
+  await node.controller.evictAll(() => assert.fail());
+  assert.deepEqual(await node.settle(), ['remove rules', 'proxy del u1', 'annotate nothing', 'event released']);
+  assert.equal(node.openHandles, 0);
 });

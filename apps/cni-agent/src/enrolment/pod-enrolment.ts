@@ -137,11 +137,16 @@ export class PodEnrolment {
     } else if (isStarting && this.#stage === 'idle') {
       this.#stage = 'prepared';
       this.#isServed = true;
-      await allDone([
-        this.#ports.capture.program(place, options, 'capture'),
-        this.#ports.proxy.add(workloadOf(this.#pod), netns.fd),
-        this.#ports.probes.add(this.#uid, addresses),
-      ]);
+      try {
+        await allDone([
+          this.#ports.capture.program(place, options, 'capture'),
+          this.#ports.proxy.add(workloadOf(this.#pod), netns.fd),
+          this.#ports.probes.add(this.#uid, addresses),
+        ]);
+      } catch (cause) {
+        await this.#abandon();
+        throw cause;
+      }
       this.#stage = 'enrolled';
       this.#report({ kind: 'enrolled', pod: this.#pod });
     } else {
@@ -220,6 +225,13 @@ export class PodEnrolment {
 
   get #uid(): string {
     return this.#pod.metadata.uid ?? '';
+  }
+
+  /** The runtime throws the sandbox of a pod that could not start away, and comes back with another one. */
+  async #abandon(): Promise<void> {
+    this.#isServed = false;
+    await this.#ports.proxy.del(this.#uid).catch(() => {});
+    this.#letGo();
   }
 
   async #tellProxy(netns: NetnsHandle): Promise<void> {

@@ -170,13 +170,24 @@ test('altered rules are told, healed, and counted from the last proof on', async
   assert.ok((rig.seconds()['RulesAltered'] ?? 0) >= 5, JSON.stringify(rig.seconds()));
 });
 
+test('rules that somebody else put back are told and counted all the same', async () => {
+  const rig = new Rig();
+  rig.show('web');
+  rig.keeper.start();
+  await rig.pass(3_000);
+  rig.keeper.noteRepair('web');
+  assert.deepEqual(await rig.pass(1_000), ['web RulesAltered exposed', 'web enforced']);
+  assert.ok((rig.seconds()['RulesAltered'] ?? 0) >= 2, JSON.stringify(rig.seconds()));
+  rig.keeper.noteRepair('nobody');
+});
+
 test('a proxy that does not serve a pod is told of it again, but not all the time', async () => {
   const rig = new Rig();
   rig.show('web');
   rig.view = { ...VIEW, listeners: [] };
   rig.keeper.start();
   const log = await rig.pass(10_000);
-  assert.equal(log[1], 'web NotServed');
+  assert.equal(log[0], 'web NotServed');
   const told = log.filter((line) => line.endsWith('tell the proxy')).length;
   assert.ok(told >= 2 && told <= 4, `${told} times`);
 });

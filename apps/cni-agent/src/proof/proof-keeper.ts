@@ -16,7 +16,7 @@ export interface ProofPorts {
   probe(place: PodPlace, pod: Pod): Promise<ProbeOutcome>;
   /** Changes whenever another ztunnel connects. */
   proxyEpoch(): number;
-  /** Has the pod put right; with `distrustsProxy` ztunnel is told of it again. */
+  /** Has rules put right; with `distrustsProxy` ztunnel is told of the pod again. */
   heal(uid: string, distrustsProxy: boolean): void;
   /** A pod's state changed, or has not been told for a while. */
   report(pod: Pod, verdict: Verdict, sinceWallMs: number): void;
@@ -51,6 +51,8 @@ interface Track {
 
 /** Another make of ztunnel takes the probe for traffic and logs it. */
 const FOREIGN_PROBE_MS = 60_000;
+const RULES_AT_FAULT: ReadonlySet<UnenforcedReason> = new Set(['RulesAltered', 'NotCaptured']);
+const PROXY_AT_FAULT: ReadonlySet<UnenforcedReason> = new Set(['NotServed', 'ProxySilent', 'WrongPod']);
 const TICK_MS = 100;
 /** A pod whose labels have just changed is on its way in; the time counts if it does not arrive. */
 const GRACE_MS = 500;
@@ -90,6 +92,12 @@ export class ProofKeeper implements Disposable {
   /** Pods that are not where they should be right now. */
   get unenforcedCount(): number {
     return [...this.#tracks.values()].filter(({ verdict }) => verdict?.kind === 'unenforced').length;
+  }
+
+  /** Somebody else found rules altered and put them back; that must not pass unnoticed. */
+  noteRepair(uid: string): void {
+    const track = this.#tracks.get(uid);
+    if (track) this.#settle(track, unenforced('RulesAltered'), this.#options.clock.nowMs());
   }
 
   /** Proofs that are due are begun, as far as the budget goes; the most overdue first. */
@@ -171,25 +179,34 @@ export class ProofKeeper implements Disposable {
   }
 
   #conclude(uid: string, track: Track, verdict: Verdict): void {
-    const { ports, clock, intervalMs, heartbeatMs } = this.#options;
-    const nowMs = clock.nowMs();
+    const nowMs = this.#options.clock.nowMs();
     if (verdict.kind === 'unenforced' && !verdict.isExposed && track.pod.status.phase === 'Pending') {
       // The control plane learns of a pod while it starts; until then its traffic is held.
       track.accountedMs = nowMs;
       track.dueMs = nowMs + URGENT_MS;
       return;
     }
-    if (verdict.kind === 'unenforced') {
-      // Since the last proof nothing is known; the time counts in full.
-      this.#account(track, verdict.reason, nowMs);
-      track.silentSinceMs ??= nowMs;
-      const distrusts = nowMs - track.silentSinceMs >= DISTRUST_AFTER_MS;
-      if (distrusts) track.silentSinceMs = nowMs;
-      ports.heal(uid, distrusts);
-    } else {
-      track.accountedMs = nowMs;
-      track.silentSinceMs = undefined;
-    }
+    if (verdict.kind === 'unenforced') this.#heal(uid, track, verdict.reason, nowMs);
+    else track.silentSinceMs = undefined;
+    this.#settle(track, verdict, nowMs);
+  }
+
+  /** What the agent cannot put right is left to those who can; enrolment retries by itself. */
+  #heal(uid: string, track: Track, reason: UnenforcedReason, nowMs: number): void {
+    const { ports } = this.#options;
+    if (RULES_AT_FAULT.has(reason)) ports.heal(uid, false);
+    if (!PROXY_AT_FAULT.has(reason)) return;
+    track.silentSinceMs ??= nowMs;
+    if (nowMs - track.silentSinceMs < DISTRUST_AFTER_MS) return;
+    track.silentSinceMs = nowMs;
+    ports.heal(uid, true);
+  }
+
+  #settle(track: Track, verdict: Verdict, nowMs: number): void {
+    const { ports, clock, intervalMs, heartbeatMs } = this.#options;
+    // Since the last proof nothing is known; the time counts in full.
+    if (verdict.kind === 'unenforced') this.#account(track, verdict.reason, nowMs);
+    else track.accountedMs = nowMs;
     const isNew = !isSameVerdict(track.verdict, verdict);
     if (isNew) track.sinceWallMs = clock.wallTimeMs();
     const isHeartbeat = heartbeatMs > 0 && nowMs - track.reportedMs >= heartbeatMs;
