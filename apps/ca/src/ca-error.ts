@@ -8,7 +8,8 @@ export type CaErrorCode =
   | 'KEY_MATERIAL_INCOMPLETE'
   | 'KEY_MATERIAL_INVALID'
   | 'ROOT_CHANGE_REFUSED'
-  | 'SIGNER_EXPIRED';
+  | 'SIGNER_EXPIRED'
+  | 'UPSTREAM_FAILED';
 
 /** Every error this app throws. The message is for the CA's log; callers get a constant text. */
 export class CaError extends AmbitError {

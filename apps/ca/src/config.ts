@@ -1,6 +1,8 @@
 /** Settings of the CA. Names known from Istio are kept; own ones begin with AMBIT_. */
 import { type ConfigEntry, durationMs, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
 
+import { type IssuerReference, parseIssuerReference } from './upstream/issuer-reference.ts';
+
 /** Where a port listens. */
 export interface ListenAddress {
   readonly address: string;
@@ -25,6 +27,9 @@ export interface CaConfig {
   readonly kubernetesPort: string | undefined;
   readonly podNamespace: string | undefined;
   readonly podName: string;
+  readonly upstream: IssuerReference | undefined;
+  readonly upstreamTtlMs: number;
+  readonly upstreamTimeoutMs: number;
   readonly namespaceSelector: string | undefined;
   readonly rotationStepMs: number;
   readonly keyPollMs: number;
@@ -79,6 +84,16 @@ export const caConfig: { readonly [K in keyof CaConfig]: ConfigEntry<CaConfig[K]
   kubernetesPort: optionalText('KUBERNETES_SERVICE_PORT', 'its port'),
   podNamespace: optionalText('POD_NAMESPACE', 'namespace of the Secrets; unset: that of the credentials'),
   podName: text(['POD_NAME', 'HOSTNAME'], `ambit-ca-${process.pid}`, 'name of this replica in the leader election'),
+  upstream: {
+    env: 'AMBIT_CA_UPSTREAM',
+    describe: 'CA that signs the certificate of this one: cert-manager:[Kind[.group]/]issuer; unset: a root of its own',
+    parse: parseIssuerReference,
+    fallback: undefined,
+    required: false,
+    secret: false,
+  },
+  upstreamTtlMs: durationMs('AMBIT_CA_UPSTREAM_TTL', 90 * 86_400_000, 'life to ask for the certificate signed there'),
+  upstreamTimeoutMs: durationMs('AMBIT_CA_UPSTREAM_TIMEOUT', 60_000, 'how long its answer is waited for'),
   namespaceSelector: optionalText(
     'AMBIT_CA_NAMESPACE_SELECTOR',
     'label selector of the namespaces that are told the roots; unset: all',

@@ -202,7 +202,8 @@ function keyIdentifier(publicKeyInfo: Uint8Array): Uint8Array {
   return createHash('sha1').update(info.content(Tag.bitString).subarray(1)).digest();
 }
 
-function encodeName(attributes: readonly (readonly [oid: string, value: string])[]): Uint8Array {
+/** A Name of one attribute per set, in this order. */
+export function encodeName(attributes: readonly (readonly [oid: string, value: string])[]): Uint8Array {
   return derSequence(
     ...attributes.map(([oid, value]) => derSet(derSequence(derOid(oid), derString(Tag.utf8String, value)))),
   );

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { mustRun, runCommand } from '@ambit/runtime';
-import { createKeyAndCsr, makeSpiffeId, readCsr, requireSupportedKey } from './index.ts';
+import { createAuthorityKeyAndCsr, createKeyAndCsr, makeSpiffeId, readCsr, requireSupportedKey } from './index.ts';
 
 const id = makeSpiffeId({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'cart' });
 
@@ -30,6 +30,15 @@ async function opensslRequest(...keyArguments: string[]): Promise<string> {
     rmSync(folder, { recursive: true });
   }
 }
+
+test('a request for a subordinate CA has its subject and no extensions, and openssl verifies its signature', async () => {
+  const request = createAuthorityKeyAndCsr({ organization: 'cluster.local', commonName: 'ambit-ca' });
+  const result = await runCommand(['openssl', 'req', '-verify', '-noout', '-text'], { stdin: request.csrPem });
+  assert.equal(result.code, 0, result.stderr);
+  assert.match(result.stdout, /Subject: O ?= ?cluster\.local, CN ?= ?ambit-ca/);
+  assert.doesNotMatch(result.stdout, /Requested Extensions/);
+  assert.equal(readCsr(request.csrPem).commonName, 'ambit-ca');
+});
 
 test('a request has an empty subject, the id as its only name, and openssl verifies its signature', async () => {
   const request = createKeyAndCsr(id);

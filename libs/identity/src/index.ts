@@ -8,7 +8,7 @@ export {
 } from './certificate-writer.ts';
 export { type VerifiedCsr, readCsr } from './csr-reader.ts';
 export { IdentityError, type IdentityErrorCode } from './identity-error.ts';
-export { KeyAndCsr, createKeyAndCsr } from './key-and-csr.ts';
+export { KeyAndCsr, createAuthorityKeyAndCsr, createKeyAndCsr } from './key-and-csr.ts';
 export { decodePem, encodePem } from './pem.ts';
 export { requireSupportedKey } from './signing-key.ts';
 export {

@@ -1,6 +1,6 @@
 /** Makes a fresh key pair and the request to certify it. Spec: data-plane contract 8.2; RFC 2986. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { encodeAltNames } from './certificate-writer.ts';
+import { encodeAltNames, encodeName } from './certificate-writer.ts';
 import { Tag } from './der-reader.ts';
 import { derBitString, derElement, derOctetString, derOid, derSequence, derSet } from './der-writer.ts';
 import { encodePem } from './pem.ts';
@@ -29,11 +29,30 @@ export class KeyAndCsr {
 
 /** Generates a P-256 key and a request with empty subject and the id as its one URI name. */
 export function createKeyAndCsr(identity: SpiffeId): KeyAndCsr {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const publicKeyInfo = publicKey.export({ type: 'spki', format: 'der' });
   const altNames = derSequence(derOid(Oid.subjectAltName), derOctetString(encodeAltNames({ uris: [identity] })));
   const attribute = derSequence(derOid(Oid.extensionRequest), derSet(derSequence(altNames)));
-  const info = derSequence(VERSION_1, derSequence(), publicKeyInfo, derElement(Tag.context0, attribute));
+  return signRequest(derSequence(), attribute);
+}
+
+/**
+ * Generates a P-256 key and a request for the certificate of a subordinate CA. It asks for no extensions: what a
+ * subordinate may do is for the CA above to say.
+ */
+export function createAuthorityKeyAndCsr(subject: {
+  readonly organization: string;
+  readonly commonName: string;
+}): KeyAndCsr {
+  const name = encodeName([
+    [Oid.organization, subject.organization],
+    [Oid.commonName, subject.commonName],
+  ]);
+  return signRequest(name);
+}
+
+function signRequest(subject: Uint8Array, ...attributes: readonly Uint8Array[]): KeyAndCsr {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const publicKeyInfo = publicKey.export({ type: 'spki', format: 'der' });
+  const info = derSequence(VERSION_1, subject, publicKeyInfo, derElement(Tag.context0, ...attributes));
   const csr = derSequence(
     info,
     derSequence(derOid(Oid.ecdsaWithSha256)),

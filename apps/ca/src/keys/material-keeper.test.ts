@@ -7,7 +7,8 @@ import { MemorySecrets } from '../testing/memory-secrets.ts';
 import { MaterialKeeper, type PublishedTrust } from './material-keeper.ts';
 import { rotationSecretName } from './rotation-record.ts';
 import { trustFactsOf } from './signing-material.ts';
-import { istioSecretNames, rotateAnnotation } from './target-secret.ts';
+import { type SetMaker, selfSignedMaker } from './set-maker.ts';
+import { rotateAnnotation } from './target-secret.ts';
 
 type TestCa = ReturnType<typeof makeTestCa>;
 const stepMs = 3_600_000;
@@ -25,11 +26,12 @@ class Rig {
   readonly secrets: MemorySecrets = new MemorySecrets();
   readonly clock: ManualClock = new ManualClock(Date.now());
   published: PublishedTrust | undefined;
+  maker: SetMaker | undefined;
 
   async replica(): Promise<{ keeper: MaterialKeeper; authority: CertificateAuthority }> {
     const { secrets: store, clock } = this;
     const published = (): Promise<PublishedTrust | undefined> => Promise.resolve(this.published);
-    const options = { store, names: istioSecretNames, trustDomain: 'cluster.local', stepMs, clock, published };
+    const options = { store, maker: this.maker ?? selfSignedMaker('cluster.local', clock), stepMs, clock, published };
     const keeper = await MaterialKeeper.open(options);
     const authority = new CertificateAuthority(keeper.material, clock);
     keeper.serve(authority);

@@ -12,13 +12,20 @@ import {
   rotationSecretName,
   writeRotation,
 } from './rotation-record.ts';
-import { type PresentTrust, type RotationStep, type TrustFacts, chooseSigner, planRotation } from './rotation-plan.ts';
+import {
+  type PresentTrust,
+  type RotationStep,
+  type TrustFacts,
+  chooseSigner,
+  isDirect,
+  planRotation,
+} from './rotation-plan.ts';
 import type { SecretStore, StoredSecret } from './secret-store.ts';
-import { makeSelfSigned } from './self-signed.ts';
+import type { SetMaker } from './set-maker.ts';
 import { type MaterialPem, type SigningMaterial, checkMaterial, joinRoots, trustFactsOf } from './signing-material.ts';
 import {
-  type TargetSecretNames,
   type TargetSet,
+  broughtSecretName,
   madeContent,
   makeTarget,
   readTarget,
@@ -36,8 +43,7 @@ export interface PublishedTrust {
 /** What the keeper works with. */
 export interface MaterialKeeperOptions {
   readonly store: SecretStore;
-  readonly names: TargetSecretNames;
-  readonly trustDomain: string;
+  readonly maker: SetMaker;
   /** Length of each of the two phases of a rotation; at least the life of a workload's certificate. */
   readonly stepMs: number;
   readonly clock: Clock;
@@ -62,14 +68,15 @@ interface Sight {
 const RECORD_WAIT_MS = 10_000;
 const RECORD_POLL_MS = 500;
 const NEVER: AbortSignal = new AbortController().signal;
-/** Istio: a self-signed root is renewed when less than this part of its life is left. */
-const RENEW_AT_PART = 0.2;
+/** Time between attempts to renew a made set that failed: each leaves work for others. */
+const RENEW_RETRY_MS = 300_000;
 
 export class MaterialKeeper {
   readonly #options: MaterialKeeperOptions;
   #present: Present;
   #rotationVersion: string | undefined;
   #authority: CertificateAuthority | undefined;
+  #renewAfterMs = 0;
 
   private constructor(options: MaterialKeeperOptions, present: Present) {
     this.#options = options;
@@ -182,42 +189,50 @@ export class MaterialKeeper {
   }
 
   /**
-   * Replaces a root the CA made itself, when its life ends or the operator asks. The present set is recorded first: it has
-   * to go on signing while the new root is published.
+   * Replaces a set the CA keeps for itself, when its life ends or the operator asks. The present set is recorded before a
+   * new root appears: it has to go on signing while that is published.
    */
   async #renewMade({ target, rotation }: Sight): Promise<boolean> {
-    if (target.origin !== 'made' || rotation !== undefined) return false;
-    const { store, names, trustDomain, clock } = this.#options;
+    if (target.origin === 'brought' || rotation !== undefined) return false;
+    const { store, maker, clock } = this.#options;
     const wallTimeMs = clock.wallTimeMs();
     const { notBeforeMs, notAfterMs } = target.material.signingCertificate;
-    const isOld = notAfterMs - wallTimeMs < (notAfterMs - notBeforeMs) * RENEW_AT_PART;
-    if (!isOld && target.secret.annotations[rotateAnnotation] === undefined) return false;
-    const fresh = makeSelfSigned(trustDomain, wallTimeMs);
+    const isSuperseded = target.origin === 'superseded';
+    const isOld = notAfterMs - wallTimeMs < (notAfterMs - notBeforeMs) * maker.renewAtPart;
+    if (!isSuperseded && !isOld && target.secret.annotations[rotateAnnotation] === undefined) return false;
+    if (clock.nowMs() < this.#renewAfterMs) return false;
+    const fresh = await maker.make().catch((error: unknown) => {
+      this.#renewAfterMs = clock.nowMs() + RENEW_RETRY_MS;
+      throw error;
+    });
     const material = checkMaterial(fresh, wallTimeMs);
-    const { pem } = this.#present;
-    const record = { phase: 'publish' as const, sinceMs: wallTimeMs, previous: pem, bundlePem: pem.roots };
-    if (!(await store.create(writeRotation({ ...record, target: material })))) return false;
-    await store.replace(madeContent(names.made, fresh), target.secret.version);
+    if (!isDirect(this.#present.trust, trustFactsOf(material))) {
+      const { pem } = this.#present;
+      const record = { phase: 'publish' as const, sinceMs: wallTimeMs, previous: pem, bundlePem: pem.roots };
+      if (!(await store.create(writeRotation({ ...record, target: material })))) return false;
+    }
+    const content = madeContent(maker, fresh);
+    await (isSuperseded ? store.create(content) : store.replace(content, target.secret.version));
     return true;
   }
 }
 
 async function readSight(options: MaterialKeeperOptions, wallTimeMs: number): Promise<Sight> {
-  const { store, names } = options;
+  const { store, maker } = options;
   // The record first: a target that is read later is never older than the record.
   const secret = await store.read(rotationSecretName);
-  const target = await readTarget(store, names, wallTimeMs);
-  if (target === undefined) throw noTarget(names);
+  const target = await readTarget(store, maker, wallTimeMs);
+  if (target === undefined) throw noTarget(maker);
   return { target, ...readRecord(secret, wallTimeMs) };
 }
 
 async function firstSight(options: MaterialKeeperOptions, published: PublishedTrust | undefined): Promise<Sight> {
-  const { store, names, trustDomain, clock } = options;
+  const { store, maker, clock } = options;
   const wallTimeMs = clock.wallTimeMs();
   const secret = await store.read(rotationSecretName);
-  const found = await readTarget(store, names, wallTimeMs);
-  if (found === undefined && (published !== undefined || secret !== undefined)) throw noTarget(names);
-  const target = found ?? (await makeTarget(store, names, trustDomain, wallTimeMs));
+  const found = await readTarget(store, maker, wallTimeMs);
+  if (found === undefined && (published !== undefined || secret !== undefined)) throw noTarget(maker);
+  const target = found ?? (await makeTarget(store, maker, wallTimeMs));
   return { target, ...readRecord(secret, wallTimeMs) };
 }
 
@@ -265,10 +280,10 @@ function isSame(one: MaterialPem, other: MaterialPem): boolean {
   );
 }
 
-function noTarget({ brought, made }: TargetSecretNames): CaError {
+function noTarget({ secretName }: SetMaker): CaError {
   return new CaError(
     'KEY_MATERIAL_INCOMPLETE',
-    `there is neither Secret ${brought} nor Secret ${made}, but the mesh trusts roots already: restore the Secret, or, ` +
+    `there is neither Secret ${broughtSecretName} nor Secret ${secretName}, but the mesh trusts roots already: restore the Secret, or, ` +
       'to begin with a new root that no running workload trusts, delete ConfigMap istio-ca-root-cert and Secret ' +
       `${rotationSecretName} in the CA's namespace`,
   );

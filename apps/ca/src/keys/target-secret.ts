@@ -1,24 +1,17 @@
 /**
  * The set of keys the operator wants, from the Secrets of the CA's namespace: `cacerts` if there is one, else
- * `istio-ca-secret`, which is made when neither exists. What exists is never overwritten because it cannot be read.
+ * the one the CA keeps for
+ * itself (`istio-ca-secret`), which is made when neither exists. What exists is never overwritten because it cannot be read.
  * Spec: control-plane contract 6.4.
  */
 import { CaError } from '../ca-error.ts';
 import { pluginNames, readKeySet, writeKeySet } from './key-set.ts';
-import { makeSelfSigned } from './self-signed.ts';
 import type { SecretContent, SecretStore, StoredSecret } from './secret-store.ts';
+import type { SetMaker } from './set-maker.ts';
 import { type MaterialPem, type SigningMaterial, checkMaterial } from './signing-material.ts';
 
-/** Names of the Secrets. */
-export interface TargetSecretNames {
-  /** Brought by the operator. */
-  readonly brought: string;
-  /** Made by the CA. */
-  readonly made: string;
-}
-
-/** Istio's names. */
-export const istioSecretNames: TargetSecretNames = { brought: 'cacerts', made: 'istio-ca-secret' };
+/** Istio's name of the Secret that the operator brings. */
+export const broughtSecretName = 'cacerts';
 
 /** Put on the made Secret by an operator who wants a new root; any value. */
 export const rotateAnnotation = 'ambit.io/rotate-root';
@@ -27,12 +20,10 @@ export const rotateAnnotation = 'ambit.io/rotate-root';
 export interface TargetSet {
   readonly pem: MaterialPem;
   readonly material: SigningMaterial;
-  readonly origin: 'brought' | 'made';
+  /** `superseded`: made another way than is set now. */
+  readonly origin: 'brought' | 'made' | 'superseded';
   readonly secret: StoredSecret;
 }
-
-/** Istio: type of `istio-ca-secret`. */
-const MADE_TYPE = 'istio.io/ca-root';
 
 /**
  * Reads the set in force for the operator; undefined if neither Secret exists. Throws CaError KEY_MATERIAL_INCOMPLETE or
@@ -40,38 +31,36 @@ const MADE_TYPE = 'istio.io/ca-root';
  */
 export async function readTarget(
   store: SecretStore,
-  names: TargetSecretNames,
+  maker: SetMaker,
   wallTimeMs: number,
 ): Promise<TargetSet | undefined> {
-  const brought = await store.read(names.brought);
+  const brought = await store.read(broughtSecretName);
   if (brought !== undefined) return readBrought(brought, wallTimeMs);
-  const made = await store.read(names.made);
-  return made === undefined ? undefined : readMade(made, wallTimeMs);
+  const made = await store.read(maker.secretName);
+  if (made !== undefined) return readMade(made, 'made', wallTimeMs);
+  const superseded = await store.read(maker.supersedes);
+  return superseded === undefined ? undefined : readMade(superseded, 'superseded', wallTimeMs);
 }
 
 /**
- * Makes a self-signed CA and keeps it. Of several replicas that start at once one creates the Secret and the others read
- * the winner's. Never call it while a set exists.
+ * Makes a set and keeps it. Of several replicas that start at once one creates the Secret and the others read the winner's.
+ * Never call it while a set exists.
  */
-export async function makeTarget(
-  store: SecretStore,
-  names: TargetSecretNames,
-  trustDomain: string,
-  wallTimeMs: number,
-): Promise<TargetSet> {
-  await store.create(madeContent(names.made, makeSelfSigned(trustDomain, wallTimeMs)));
-  const made = await store.read(names.made);
+export async function makeTarget(store: SecretStore, maker: SetMaker, wallTimeMs: number): Promise<TargetSet> {
+  await store.create(madeContent(maker, await maker.make()));
+  const made = await store.read(maker.secretName);
   if (made === undefined) {
-    throw new CaError('KEY_MATERIAL_INCOMPLETE', `Secret ${names.made} was created and is gone again`, {
+    throw new CaError('KEY_MATERIAL_INCOMPLETE', `Secret ${maker.secretName} was created and is gone again`, {
       retryable: true,
     });
   }
-  return readMade(made, wallTimeMs);
+  return readMade(made, 'made', wallTimeMs);
 }
 
 /** The content of the made Secret, with all keys that istiod writes. */
-export function madeContent(name: string, pem: MaterialPem): SecretContent {
-  return { name, type: MADE_TYPE, annotations: {}, data: { ...writeKeySet(pem), 'key.pem': '' } };
+export function madeContent(maker: SetMaker, pem: MaterialPem): SecretContent {
+  const data = { ...writeKeySet(pem), 'key.pem': '' };
+  return { name: maker.secretName, type: maker.secretType, annotations: {}, data };
 }
 
 function readBrought(secret: StoredSecret, wallTimeMs: number): TargetSet {
@@ -85,7 +74,7 @@ function readBrought(secret: StoredSecret, wallTimeMs: number): TargetSet {
   );
 }
 
-function readMade(secret: StoredSecret, wallTimeMs: number): TargetSet {
+function readMade(secret: StoredSecret, origin: TargetSet['origin'], wallTimeMs: number): TargetSet {
   const { data } = secret;
   const place = `Secret ${secret.name}`;
   const pem = readKeySet(place, (name) => {
@@ -95,7 +84,7 @@ function readMade(secret: StoredSecret, wallTimeMs: number): TargetSet {
     if (name === pluginNames.roots) return data[pluginNames.signingCertificate];
     return name === pluginNames.chain ? '' : undefined;
   });
-  return checked(place, 'made', secret, pem, wallTimeMs);
+  return checked(place, origin, secret, pem, wallTimeMs);
 }
 
 function checked(

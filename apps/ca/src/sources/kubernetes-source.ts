@@ -10,9 +10,11 @@ import { PodAssignments } from '../cluster/pod-assignments.ts';
 import type { CaConfig } from '../config.ts';
 import type { CertificateAuthority } from '../issue/certificate-authority.ts';
 import { MaterialKeeper, type PublishedTrust } from '../keys/material-keeper.ts';
-import { istioSecretNames } from '../keys/target-secret.ts';
+import { type SetMaker, selfSignedMaker } from '../keys/set-maker.ts';
 import { bundleOf, readPublishedTrust, rootConfigMapName } from '../trust/root-config-map.ts';
 import { TrustLeader } from '../trust/trust-leader.ts';
+import { CertManagerSigner } from '../upstream/cert-manager-signer.ts';
+import { upstreamMaker } from '../upstream/upstream-maker.ts';
 import type { CaSource } from './ca-source.ts';
 
 /** What the source needs from the process. */
@@ -65,12 +67,18 @@ function openKeeper(
   };
   return MaterialKeeper.open({
     store: new KubeSecretStore(client, namespace),
-    names: istioSecretNames,
-    trustDomain: config.trustDomain,
+    maker: makerOf(config, clock, client, namespace),
     stepMs: config.rotationStepMs,
     clock,
     published,
   });
+}
+
+function makerOf(config: CaConfig, clock: Clock, client: KubeClient, namespace: string): SetMaker {
+  const { upstream: issuer, upstreamTimeoutMs: timeoutMs, upstreamTtlMs: lifetimeMs, trustDomain } = config;
+  if (issuer === undefined) return selfSignedMaker(trustDomain, clock);
+  const signer = new CertManagerSigner({ client, clock, namespace, issuer, timeoutMs });
+  return upstreamMaker({ signer, trustDomain, lifetimeMs });
 }
 
 class KubernetesSource implements CaSource {

@@ -18,8 +18,14 @@ export const clusterRules: readonly object[] = [
 export const ownRules: readonly object[] = [
   { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
   { apiGroups: [''], resources: ['secrets'], resourceNames: ['cacerts'], verbs: ['get'] },
-  { apiGroups: [''], resources: ['secrets'], resourceNames: ['istio-ca-secret'], verbs: ['get', 'update'] },
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    resourceNames: ['istio-ca-secret', 'ambit-ca-intermediate'],
+    verbs: ['get', 'update'],
+  },
   { apiGroups: [''], resources: ['secrets'], resourceNames: ['ambit-ca-rotation'], verbs: ['get', 'update', 'delete'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['ambit-ca'], verbs: ['get', 'update'] },
+  { apiGroups: ['cert-manager.io'], resources: ['certificaterequests'], verbs: ['create', 'get', 'delete'] },
 ];
