@@ -144,7 +144,7 @@ async function prepare(cluster: CaCluster): Promise<string> {
 }
 
 /** Long enough for every workload below to renew in a half of it. */
-const rotationStepMs = 3_000;
+const rotationStepMs = 5_000;
 
 for (const trigger of ['changes cacerts', 'annotates the self-made Secret'] as const) {
   test(`no handshake fails while the operator ${trigger}`, options, async (t) => {
@@ -196,7 +196,7 @@ for (const trigger of ['changes cacerts', 'annotates the self-made Secret'] as c
     if (trigger === 'changes cacerts') assert.equal(after, next.rootsPem);
     const rotation = { kind: rawKinds.Secret, namespace: cluster.namespace, name: 'ambit-ca-rotation' };
     assert.equal(await cluster.client.get(rotation), undefined);
-    assert.ok(workloads.renewals >= 20 && workloads.handshakes >= 100);
+    assert.ok(workloads.renewals >= 9 && workloads.handshakes >= 80);
     t.diagnostic(`${workloads.renewals} renewals and ${workloads.handshakes} handshakes, none failed`);
   });
 }
