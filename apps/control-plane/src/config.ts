@@ -1,5 +1,6 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
 import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+import { defaultMeshSettings } from './mesh-settings.ts';
 
 /** Where a port listens. */
 export interface ListenAddress {
@@ -18,6 +19,8 @@ export interface ControlPlaneConfig {
   readonly httpAddress: string;
   readonly httpPort: number;
   readonly metricsPort: number;
+  readonly webhookPort: number;
+  readonly webhookConfiguration: string | undefined;
   readonly manifestDirs: readonly string[];
   readonly statusDirs: readonly string[];
   readonly stateDirectory: string | undefined;
@@ -27,6 +30,10 @@ export interface ControlPlaneConfig {
   readonly trustDomain: string;
   readonly systemNamespace: string;
   readonly rootNamespace: string;
+  readonly revisions: readonly string[];
+  readonly sendsDryRunPolicies: boolean;
+  readonly allowsOnlyWaypoints: boolean;
+  readonly waypointControllers: readonly string[];
   readonly nodeAccounts: readonly string[];
   readonly serviceAccount: string;
   readonly replica: string;
@@ -59,6 +66,11 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   httpAddress: text('AMBIT_HTTP_ADDRESS', '0.0.0.0', 'address of the HTTP ports'),
   httpPort: integer('AMBIT_HTTP_PORT', 8_080, port, 'HTTP port: /ready, /debug/...'),
   metricsPort: integer('MONITORING_PORT', 15_014, port, 'HTTP port: /metrics'),
+  webhookPort: integer('AMBIT_WEBHOOK_PORT', 15_017, port, 'HTTPS port of admission: /validate, /inject'),
+  webhookConfiguration: optionalText(
+    'AMBIT_WEBHOOK_CONFIGURATION',
+    'ValidatingWebhookConfiguration whose trust the leader keeps; unset: ambit-validator-<own namespace>',
+  ),
   manifestDirs: list('AMBIT_MANIFEST_DIRS', [], 'folders of Kubernetes YAML that people write'),
   statusDirs: list(
     ['AMBIT_STATUS_DIRS', 'AMBIT_STATUS_DIR'],
@@ -75,6 +87,26 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   trustDomain: text('TRUST_DOMAIN', 'cluster.local', 'trust domain of the mesh'),
   systemNamespace: text('POD_NAMESPACE', 'istio-system', 'own namespace, that of the mesh components'),
   rootNamespace: text('AMBIT_ROOT_NAMESPACE', 'istio-system', 'namespace whose policies are for the whole mesh'),
+  revisions: list(
+    ['AMBIT_REVISIONS', 'REVISION'],
+    defaultMeshSettings.revisions,
+    'revision and tags, values of istio.io/rev, whose configuration is read beside the unlabelled one',
+  ),
+  sendsDryRunPolicies: flag(
+    'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY',
+    defaultMeshSettings.sendsDryRunPolicies,
+    'send policies with istio.io/dry-run, marked as such',
+  ),
+  allowsOnlyWaypoints: flag(
+    'PILOT_AUTO_ALLOW_WAYPOINT_POLICY',
+    defaultMeshSettings.allowsOnlyWaypoints,
+    'workloads behind a waypoint admit only the waypoint',
+  ),
+  waypointControllers: list(
+    'AMBIT_WAYPOINT_CONTROLLERS',
+    defaultMeshSettings.waypointControllers,
+    'controller names of GatewayClasses that are classes of waypoints',
+  ),
   nodeAccounts: list(
     'CA_TRUSTED_NODE_ACCOUNTS',
     [],

@@ -6,13 +6,14 @@ import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
 import { DeltaServer, REQUEST_BYTES } from '@ambit/xds';
 import type { FastifyInstance } from 'fastify';
+import { buildAdmissionServer } from './admission/admission-server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { runForLeader } from './leader.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
 import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';
-import { openServingCertificate } from './serve/serving-certificate.ts';
+import { openServingCertificate, type ServingCertificate } from './serve/serving-certificate.ts';
 import type { StreamRules } from './serve/stream-rules.ts';
 import type { TokenJudge } from './serve/token-judge.ts';
 import { authenticateXdsCaller } from './serve/xds-callers.ts';
@@ -44,6 +45,7 @@ interface Serving {
   readonly source: MeshSource;
   readonly tokens: TokenJudge | undefined;
   readonly connections: XdsConnections;
+  readonly certificate: ServingCertificate;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stopping: AbortSignal;
@@ -81,9 +83,27 @@ export async function startControlPlane(
   if (source.kind === 'kubernetes') await source.start({ signal: stopping });
   pipeline.follow();
   syncing();
-  const port = await serveXds(cleanup, { config, pipeline, source, tokens, connections, clock, logger, stopping });
+  const certificate = cleanup.use(
+    await openServingCertificate(certificateSource(config), {
+      clock,
+      signal: stopping,
+      onError: ({ code, message }) => logger.error({ code, reason: message }, 'no new serving certificate'),
+    }),
+  );
+  const port = await serveXds(cleanup, {
+    config,
+    pipeline,
+    source,
+    tokens,
+    connections,
+    certificate,
+    clock,
+    logger,
+    stopping,
+  });
   if (source.kind === 'kubernetes') {
-    cleanup.use(runForLeader({ config, kubernetes: source, statuses: mesh.statuses, logger, clock }));
+    await serveAdmission(cleanup, config, pipeline, certificate, metrics);
+    cleanup.use(runForLeader({ config, kubernetes: source, certificate, statuses: mesh.statuses, logger, clock }));
   }
   cleanup.defer(() => void readiness.pend('draining'));
   starting();
@@ -94,9 +114,27 @@ export async function startControlPlane(
   return { port, httpPort, metricsPort, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
-/** Opens the xDS port; resolves with its number when there is a certificate. */
+/** Opens the port of the webhooks, with the certificate of the xDS port. */
+async function serveAdmission(
+  cleanup: AsyncDisposableStack,
+  config: ControlPlaneConfig,
+  pipeline: MeshPipeline,
+  certificate: ServingCertificate,
+  metrics: ControlPlaneMetrics,
+): Promise<void> {
+  const { server, update } = buildAdmissionServer({
+    mesh: pipeline.mesh.review,
+    observer: { judged: ({ errors }) => metrics.validated(errors.length === 0) },
+    tls: certificate.material,
+  });
+  cleanup.use(certificate.onChange(update));
+  cleanup.defer(() => server.close());
+  await server.listen({ host: config.httpAddress, port: config.webhookPort });
+}
+
+/** Opens the xDS port; resolves with its number. */
 async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promise<number> {
-  const { config, pipeline, source, tokens, connections, clock, logger, stopping } = serving;
+  const { config, pipeline, source, tokens, connections, certificate, clock, logger, stopping } = serving;
   const { trustDomain, clusterId } = config;
   const onRefused = (peer: string, reason: string): void => logger.warn({ peer, reason }, 'xDS caller refused');
   const delta = cleanup.use(
@@ -114,12 +152,6 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
       }),
     }),
   );
-  const certificate = await openServingCertificate(certificateSource(config), {
-    clock,
-    signal: stopping,
-    onError: ({ code, message }) => logger.error({ code, reason: message }, 'no new serving certificate'),
-  });
-  cleanup.use(certificate);
   const server = new GrpcServer({
     handlers: [delta.handler(), healthHandler((service) => (service === '' ? 'SERVING' : undefined))],
     maxReceiveBytes: REQUEST_BYTES,

@@ -46,6 +46,7 @@ before(async () => {
     AMBIT_HTTP_ADDRESS: '127.0.0.1',
     AMBIT_HTTP_PORT: '0',
     MONITORING_PORT: '0',
+    AMBIT_WEBHOOK_PORT: '0',
     AMBIT_TLS_CERT_FILE: join(cluster.folder, 'cert.pem'),
     AMBIT_TLS_KEY_FILE: join(cluster.folder, 'key.pem'),
     AMBIT_DRAIN: '200ms',

@@ -1,15 +1,19 @@
-/** What only one replica does: write status. All replicas serve. */
+/** What only one replica does: write status, keep the trust of the webhook. All replicas serve. */
 import type { Collection } from '@ambit/collections';
 import { LeaderElection } from '@ambit/kube';
-import { type Clock, TaskScope } from '@ambit/runtime';
+import { type AmbitError, type Clock, TaskScope } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
+import { keepWebhookTrust } from './admission/webhook-trust.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import type { KubernetesSource } from './source/mesh-source.ts';
 import type { StatusWrite } from './derive/status-write.ts';
+import type { ServingCertificate } from './serve/serving-certificate.ts';
 import { writeStatuses } from './status/status-writer.ts';
 
 export interface LeaderParts {
-  readonly config: Pick<ControlPlaneConfig, 'systemNamespace' | 'replica'>;
+  readonly config: Pick<ControlPlaneConfig, 'systemNamespace' | 'replica' | 'webhookConfiguration'>;
+  /** What the webhook serves with; its roots go into the webhook's configuration. */
+  readonly certificate: Pick<ServingCertificate, 'material'>;
   readonly kubernetes: Pick<KubernetesSource, 'client'>;
   readonly statuses: Collection<StatusWrite>;
   readonly logger: Logger;
@@ -21,7 +25,7 @@ const LEASE = 'ambit-control-plane';
 
 /** Takes part in the election until it is disposed; gives the lease back then. */
 export function runForLeader(parts: LeaderParts): AsyncDisposable {
-  const { config, kubernetes, statuses, logger, clock } = parts;
+  const { config, kubernetes, certificate, statuses, logger, clock } = parts;
   const { client } = kubernetes;
   const election = new LeaderElection({
     client,
@@ -31,13 +35,20 @@ export function runForLeader(parts: LeaderParts): AsyncDisposable {
     clock,
     onError: ({ code, message }) => logger.warn({ code, reason: message }, 'leader election attempt failed'),
   });
+  const trust = {
+    client,
+    name: config.webhookConfiguration ?? `ambit-validator-${config.systemNamespace}`,
+    roots: () => certificate.material.clientRootsPem,
+    onError: ({ code, message }: AmbitError): void =>
+      logger.warn({ code, reason: message }, 'trust of the webhook not written'),
+  };
   const scope = new TaskScope({
     onError: (_, { message }) => logger.error({ reason: message }, 'leader election ended'),
   });
   scope.run('leader', (signal) =>
     election.run(signal, async (term) => {
       logger.info({ replica: config.replica }, 'leading');
-      await writeStatuses({ client, statuses, log: logger, clock }, term);
+      await Promise.all([writeStatuses({ client, statuses, log: logger, clock }, term), keepWebhookTrust(trust, term)]);
       logger.info({ replica: config.replica }, 'not leading any more');
     }),
   );

@@ -57,6 +57,10 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     clusterDomain: config.clusterDomain,
     trustDomain: config.trustDomain,
     rootNamespace: config.rootNamespace,
+    revisions: config.revisions,
+    sendsDryRunPolicies: config.sendsDryRunPolicies,
+    allowsOnlyWaypoints: config.allowsOnlyWaypoints,
+    waypointControllers: config.waypointControllers,
   });
   const resolver = new MeshNameResolver(mesh);
   const publisher = new MeshPublisher(mesh, store, (publication) => {

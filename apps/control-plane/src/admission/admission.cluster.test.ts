@@ -107,7 +107,7 @@ const broken = { action: 'ALLOW', rules: [{ when: [{ key: 'source.namspace', val
 const trustIn = (cluster: TestCluster, name: string) => ({
   client: cluster.client,
   name,
-  roots: () => Promise.resolve(ca.rootsPem),
+  roots: () => ca.rootsPem,
 });
 
 test('the API server refuses a broken policy with the place and advice, and stores a sound one', { skip }, async () => {

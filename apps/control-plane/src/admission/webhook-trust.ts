@@ -17,8 +17,8 @@ export interface WebhookTrustOptions {
   readonly client: Pick<KubeClient, 'get' | 'apply'>;
   /** Of the ValidatingWebhookConfiguration. One that is not there is none of our business: the chart may leave it out. */
   readonly name: string;
-  /** The roots the serving certificate hangs on, PEM, read anew each time. */
-  readonly roots: () => Promise<string>;
+  /** The roots the serving certificate hangs on, PEM; undefined while nobody can tell: then the bundle stays. */
+  readonly roots: () => string | undefined;
   readonly onError: (error: AmbitError) => void;
 }
 
@@ -44,8 +44,9 @@ export async function writeWebhookTrust(
 ): Promise<boolean> {
   const ref = { kind: validating, name };
   const present = webhooksOf(await client.get(ref, { signal }));
-  if (present.length === 0) return false;
-  const caBundle = Buffer.from(await roots()).toString('base64');
+  const pem = roots();
+  if (present.length === 0 || pem === undefined) return false;
+  const caBundle = Buffer.from(pem).toString('base64');
   const wanted = present.map((webhook) => ({ ...webhook, clientConfig: { ...webhook.clientConfig, caBundle } }));
   if (isDeepStrictEqual(wanted, present)) return false;
   // Entries are merged by name, so only the bundle is ours; the rest stays with whoever installed it.

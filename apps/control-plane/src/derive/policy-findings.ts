@@ -136,7 +136,7 @@ function namespaceProblem(value: string, known: KnownNames): string | undefined 
 function accountProblem(value: string, namespace: string, account: string, known: KnownNames): string | undefined {
   if (!known.hasNamespace(namespace)) return `"${value}" names a namespace that does not exist; check its spelling`;
   if (known.hasServiceAccount(namespace, account)) return undefined;
-  return `"${value}" names a service account that does not exist and no pod uses; check its spelling`;
+  return `"${value}" names a service account that no pod uses; check its spelling`;
 }
 
 /** Port modes of a PeerAuthentication that are not what they look like. */

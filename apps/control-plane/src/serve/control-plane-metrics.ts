@@ -23,6 +23,7 @@ export class ControlPlaneMetrics {
   readonly #rejects = new Map<string, number>();
   readonly #events = new Map<string, number>();
   #inboundUpdates = 0;
+  readonly #validations = { passed: 0, failed: 0 };
   #expiredNonces = 0;
   #writeTimeouts = 0;
   #internalErrors = 0;
@@ -41,6 +42,8 @@ export class ControlPlaneMetrics {
     this.#counts('pilot_total_xds_rejects', 'Responses rejected by clients, by type', 'type', this.#rejects);
     this.#counts('pilot_k8s_cfg_events', 'Resource events from the source, by kind', 'type', this.#events);
     this.#value('pilot_inbound_updates', 'Batches of changes received from the source', () => this.#inboundUpdates);
+    this.#value('galley_validation_passed', 'Objects that admission let pass', () => this.#validations.passed);
+    this.#value('galley_validation_failed', 'Objects that admission refused', () => this.#validations.failed);
     this.#value('pilot_xds_expired_nonce', 'Requests that answer an older response', () => this.#expiredNonces);
     this.#value('pilot_xds_write_timeout', 'Streams cut for not reading', () => this.#writeTimeouts);
     this.#value(
@@ -111,6 +114,11 @@ export class ControlPlaneMetrics {
     this.#value('ambit_policies', 'Policies known to the control plane', read.policies);
     this.#value('ambit_config_errors', 'Resources that are not in force as written', read.errors);
     this.#value('ambit_config_warnings', 'Warnings about resources', read.warnings);
+  }
+
+  /** One object judged at admission. */
+  validated(isPassed: boolean): void {
+    this.#validations[isPassed ? 'passed' : 'failed'] += 1;
   }
 
   received(kinds: readonly string[]): void {

@@ -36,9 +36,47 @@ export interface ServingCertificateOptions {
   readonly signal: AbortSignal;
 }
 
-/** Credentials of a listener that follow their source. Disposing stops following. */
+/** Credentials of listeners that follow their source. Disposing stops following. */
 export interface ServingCertificate extends Disposable {
   readonly credentials: TlsServerCredentials;
+  /** What is in force now. */
+  readonly material: ServerTlsMaterial;
+  /** Calls back with new material after it came into force. Disposing stops it. */
+  onChange(handler: (material: ServerTlsMaterial) => void): Disposable;
+}
+
+/** Material that one source replaces and several listeners use. */
+class HeldMaterial {
+  readonly credentials: TlsServerCredentials;
+  #material: ServerTlsMaterial;
+  readonly #handlers = new Set<(material: ServerTlsMaterial) => void>();
+
+  constructor(material: ServerTlsMaterial, clientMode: 'none' | 'optional') {
+    this.credentials = new TlsServerCredentials(material, clientMode);
+    this.#material = material;
+  }
+
+  /** Throws, changing nothing, when the parts do not fit together. */
+  update(material: ServerTlsMaterial): void {
+    this.credentials.update(material);
+    this.#material = material;
+    for (const handler of this.#handlers) handler(material);
+  }
+
+  certificate(stack: DisposableStack): ServingCertificate {
+    const held = (): ServerTlsMaterial => this.#material;
+    return {
+      credentials: this.credentials,
+      get material() {
+        return held();
+      },
+      onChange: (handler) => {
+        this.#handlers.add(handler);
+        return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };
+      },
+      [Symbol.dispose]: () => stack.dispose(),
+    };
+  }
 }
 
 /**
@@ -56,7 +94,7 @@ function fromFiles(
   source: Extract<CertificateSource, { kind: 'files' }>,
   { onError }: ServingCertificateOptions,
 ): ServingCertificate {
-  const credentials = new TlsServerCredentials(readMaterial(source), clientMode(source.clientRootsFile));
+  const held = new HeldMaterial(readMaterial(source), clientMode(source.clientRootsFile));
   const files = [source.certificateFile, source.privateKeyFile, source.clientRootsFile].filter(
     (file) => file !== undefined,
   );
@@ -64,14 +102,14 @@ function fromFiles(
   for (const directory of new Set(files.map((file) => dirname(file)))) {
     const onChange = (): void => {
       try {
-        credentials.update(readMaterial(source));
+        held.update(readMaterial(source));
       } catch (error) {
         onError(toAmbitError(error));
       }
     };
     stack.use(watchDirectory(directory, { debounceMs: 200, onChange }));
   }
-  return { credentials, [Symbol.dispose]: () => stack.dispose() };
+  return held.certificate(stack);
 }
 
 function readMaterial(source: Extract<CertificateSource, { kind: 'files' }>): ServerTlsMaterial {
@@ -104,19 +142,19 @@ async function fromCa(
     stack.dispose();
     throw error;
   });
-  const credentials = new TlsServerCredentials(materialOf(first), 'optional');
+  const held = new HeldMaterial(materialOf(first), 'optional');
   stack.use(
     manager.subscribe((event) => {
       if (event.kind === 'unavailable' || event.kind === 'renewal-failed') onError(event.error);
       if (event.kind !== 'available') return;
       try {
-        credentials.update(materialOf(event.certificate));
+        held.update(materialOf(event.certificate));
       } catch (error) {
         onError(toAmbitError(error));
       }
     }),
   );
-  return { credentials, [Symbol.dispose]: () => stack.dispose() };
+  return held.certificate(stack);
 }
 
 /** The manager retries by itself; a CA that starts after the control plane is normal. */
