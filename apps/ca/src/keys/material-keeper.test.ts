@@ -7,7 +7,7 @@ import { MemorySecrets } from '../testing/memory-secrets.ts';
 import { MaterialKeeper, type PublishedTrust } from './material-keeper.ts';
 import { rotationSecretName } from './rotation-record.ts';
 import { trustFactsOf } from './signing-material.ts';
-import { type SetMaker, selfSignedMaker } from './set-maker.ts';
+import { type SetMaker, intermediateSecretName, selfMadeSecretName, selfSignedMaker } from './set-maker.ts';
 import { rotateAnnotation } from './target-secret.ts';
 
 type TestCa = ReturnType<typeof makeTestCa>;
@@ -253,4 +253,57 @@ test('a replica that starts after the rotation ended, before that is published, 
   await keeper.look();
   await round(rig, [fresh]);
   assert.equal(fresh.keeper.rotation?.phase, 'publish');
+});
+
+test('a cacerts that appears while no CA runs is rotated to from the self-made root', async () => {
+  const rig = new Rig();
+  const first = await rig.replica();
+  rig.publish(first.authority);
+  const before = first.authority.material.signingRoot;
+  rig.secrets.put('cacerts', keySet(makeTestCa()));
+  const fresh = await rig.replica();
+  assert.equal(fresh.authority.material.signingRoot, before);
+  await round(rig, [fresh]);
+  assert.equal(fresh.keeper.rotation?.phase, 'publish');
+  assert.equal(fresh.authority.material.signingRoot, before);
+});
+
+test('another maker is introduced by a rotation, and so is going back', async () => {
+  const rig = new Rig();
+  const first = await rig.replica();
+  rig.publish(first.authority);
+  const selfMade = first.authority.material.signingRoot;
+  const upstream = makeTestCa({ intermediate: true });
+  const { signingCertificatePem: signingCertificate, signingKeyPem: signingKey, rootsPem: roots } = upstream;
+  let isAway = true;
+  rig.maker = {
+    secretName: intermediateSecretName,
+    secretType: 'Opaque',
+    supersedes: selfMadeSecretName,
+    renewAtPart: 0.3,
+    make: () =>
+      isAway
+        ? Promise.reject(new Error('nobody signs'))
+        : Promise.resolve({ signingCertificate, signingKey, roots, chain: signingCertificate }),
+  };
+  const rotate = async (replica: Awaited<ReturnType<Rig['replica']>>): Promise<void> => {
+    for (let count = 0; count < 8; count += 1) {
+      await round(rig, [replica]);
+      rig.clock.advance(stepMs / 2);
+    }
+    assert.equal(replica.keeper.rotation, undefined);
+  };
+  const second = await rig.replica();
+  assert.equal(second.authority.material.signingRoot, selfMade);
+  await assert.rejects(second.keeper.lead(true), /nobody signs/);
+  assert.deepEqual(await second.keeper.lead(true), { kind: 'rest' }, 'it is not tried again at once');
+  isAway = false;
+  rig.clock.advance(300_000);
+  await rotate(second);
+  assert.equal(second.authority.material.rootsPem, roots);
+  rig.maker = undefined;
+  const third = await rig.replica();
+  assert.equal(third.authority.material.signingRoot, second.authority.material.signingRoot);
+  await rotate(third);
+  assert.equal(third.authority.material.signingRoot, selfMade);
 });

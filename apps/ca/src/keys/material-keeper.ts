@@ -28,6 +28,7 @@ import {
   broughtSecretName,
   madeContent,
   makeTarget,
+  readOtherSets,
   readTarget,
   rotateAnnotation,
 } from './target-secret.ts';
@@ -94,7 +95,7 @@ export class MaterialKeeper {
     for (;;) {
       const published = await options.published();
       const sight = await firstSight(options, published);
-      const present = firstPresent(sight, published, clock.wallTimeMs());
+      const present = await firstPresent(options, sight, published);
       if (present !== undefined) {
         const keeper = new MaterialKeeper(options, present);
         keeper.#rotationVersion = sight.rotationVersion;
@@ -241,17 +242,32 @@ function readRecord(secret: StoredSecret | undefined, wallTimeMs: number): Pick<
   return { rotation: readRotation(secret, wallTimeMs), rotationVersion: secret.version };
 }
 
-/** What a fresh replica begins with; undefined when that would cut off workloads that trust what is published. */
-function firstPresent(sight: Sight, published: PublishedTrust | undefined, wallTimeMs: number): Present | undefined {
-  const target = trustFactsOf(sight.target.material);
-  if (sight.rotation !== undefined || published === undefined) {
-    return buildPresent(chooseSigner(target, sight.rotation?.facts, undefined), sight, undefined, wallTimeMs);
+/**
+ * What a fresh replica begins with: the target if it follows from what is published, else another set that does, from
+ * which the leader will rotate. Undefined when every set would cut off workloads that trust what is published.
+ */
+async function firstPresent(
+  { store, maker, clock }: MaterialKeeperOptions,
+  sight: Sight,
+  published: PublishedTrust | undefined,
+): Promise<Present | undefined> {
+  const wallTimeMs = clock.wallTimeMs();
+  const { target, rotation } = sight;
+  if (rotation !== undefined || published === undefined) {
+    const choice = chooseSigner(trustFactsOf(target.material), rotation?.facts, undefined);
+    return buildPresent(choice, sight, undefined, wallTimeMs);
   }
-  // Published by someone who did not name the signer, such as istiod: any of its roots may be the signer's.
-  const isSigner =
-    published.root === undefined ? published.roots.includes(target.root) : published.root === target.root;
+  const others = isFollowing(published, target) ? [] : await readOtherSets(store, maker, target, wallTimeMs);
+  const first = [target, ...others].find((set) => isFollowing(published, set));
+  if (first === undefined) return undefined;
   // Roots that are still published stay trusted; the leader takes them away by a rotation.
-  return isSigner ? buildPresent('target', sight, undefined, wallTimeMs, published.pem) : undefined;
+  return buildPresent('target', { ...sight, target: first }, undefined, wallTimeMs, published.pem);
+}
+
+function isFollowing(published: PublishedTrust, { material }: TargetSet): boolean {
+  const { signingRoot } = material;
+  // Published by someone who did not name the signer, such as istiod: any of its roots may be the signer's.
+  return published.root === undefined ? published.roots.includes(signingRoot) : published.root === signingRoot;
 }
 
 /** The set to use. `present` is needed for `keep`. */

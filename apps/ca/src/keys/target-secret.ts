@@ -43,6 +43,29 @@ export async function readTarget(
 }
 
 /**
+ * The sets that are there beside the one {@link readTarget} gives: one of them may be what the mesh was told to trust when
+ * the target appeared while no CA ran. Unfit ones are left out.
+ */
+export async function readOtherSets(
+  store: SecretStore,
+  maker: SetMaker,
+  target: TargetSet,
+  wallTimeMs: number,
+): Promise<readonly TargetSet[]> {
+  const sets: TargetSet[] = [];
+  for (const name of [maker.secretName, maker.supersedes]) {
+    const secret = name === target.secret.name ? undefined : await store.read(name);
+    if (secret === undefined) continue;
+    try {
+      sets.push(readMade(secret, 'superseded', wallTimeMs));
+    } catch (error) {
+      if (!(error instanceof CaError)) throw error;
+    }
+  }
+  return sets;
+}
+
+/**
  * Makes a set and keeps it. Of several replicas that start at once one creates the Secret and the others read the winner's.
  * Never call it while a set exists.
  */
