@@ -61,6 +61,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     sendsDryRunPolicies: config.sendsDryRunPolicies,
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
     waypointControllers: config.waypointControllers,
+    findsAddressConflicts: parts.source.kind === 'folder',
   });
   const resolver = new MeshNameResolver(mesh);
   const publisher = new MeshPublisher(mesh, store, (publication) => {

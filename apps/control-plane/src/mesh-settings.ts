@@ -30,6 +30,8 @@ export interface MeshSettings {
   readonly sendsDryRunPolicies: boolean;
   /** Each workload behind a waypoint gets a policy that lets the waypoint in, and so nobody else. */
   readonly allowsOnlyWaypoints: boolean;
+  /** Two pods that claim one address are told. Files can say so, a cluster's network cannot. */
+  readonly findsAddressConflicts: boolean;
   /** Controller names whose GatewayClasses are classes of waypoints. */
   readonly waypointControllers: readonly string[];
 }
@@ -44,5 +46,6 @@ export const defaultMeshSettings: MeshSettings = {
   serviceEntryVisibility: undefined,
   sendsDryRunPolicies: false,
   allowsOnlyWaypoints: false,
+  findsAddressConflicts: true,
   waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
 };

@@ -3,6 +3,7 @@ import { compareText } from '@ambit/collections';
 import { type DescMessage, type JsonValue, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { ipText } from './ip-prefix.ts';
 import type { MeshCollections } from './mesh-collections.ts';
+import { workloadMessage } from './mesh-workload.ts';
 
 /** The whole derived mesh in the JSON form of its messages, with addresses as text; sorted by name. */
 export interface MeshDescription {
@@ -14,7 +15,7 @@ export interface MeshDescription {
 /** For people and golden files. Addresses are text instead of base64. */
 export function describeMesh(mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies'>): MeshDescription {
   return {
-    workloads: sorted(mesh.workloads.entries()).map((item) => describe(workload.WorkloadSchema, item.message)),
+    workloads: sorted(mesh.workloads.entries()).map((item) => describe(workload.WorkloadSchema, workloadMessage(item))),
     services: sorted(mesh.services.entries()).map((item) => describe(workload.ServiceSchema, item.message)),
     policies: sorted(mesh.policies.entries()).map((item) => describe(security.AuthorizationSchema, item.message)),
   };

@@ -55,7 +55,7 @@ export function endpointSliceWorkloads(
           clusterId: settings.clusterId,
           networkMode: workload.NetworkMode.HOST_NETWORK,
         });
-        return [meshWorkload(message, [[service.key, ports]], slice.origin)];
+        return [meshWorkload(message, [[service.key, ports]])];
       }),
     );
 }

@@ -1,5 +1,5 @@
 import { workload } from '@ambit/api';
-import type { Labels, Location, ObjectMeta, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from '@ambit/kube';
+import type { Labels, ObjectMeta, ServiceEntry, WorkloadEntry, WorkloadEntrySpec } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { ipBytes } from './ip-prefix.ts';
@@ -21,7 +21,6 @@ interface EntryFacts {
   readonly labels: Labels;
   readonly workloadName: string;
   readonly spec: WorkloadEntrySpec;
-  readonly origin: Location;
 }
 
 export interface EntrySurroundings extends Attachments {
@@ -32,7 +31,7 @@ export interface EntrySurroundings extends Attachments {
 
 /** Spec: control-plane.md section 3.3, WorkloadEntry. */
 export function workloadEntryWorkload(entry: WorkloadEntry, surroundings: EntrySurroundings): MeshWorkload {
-  const { metadata, spec, origin } = entry;
+  const { metadata, spec } = entry;
   const labels = workloadEntryLabels(entry);
   const facts: EntryFacts = {
     uid: `${surroundings.settings.clusterId}/networking.istio.io/WorkloadEntry/${metadata.namespace}/${metadata.name}`,
@@ -43,7 +42,6 @@ export function workloadEntryWorkload(entry: WorkloadEntry, surroundings: EntryS
       labels['service.istio.io/workload-name'] ??
       metadata.name,
     spec,
-    origin,
   };
   return entryWorkload(facts, surroundings);
 }
@@ -78,7 +76,7 @@ export function inlineWorkload(
   endpoint: InlineEndpoint,
   surroundings: EntrySurroundings,
 ): MeshWorkload {
-  const { metadata, origin } = entry;
+  const { metadata } = entry;
   const { clusterId } = surroundings.settings;
   const facts: EntryFacts = {
     uid: `${clusterId}/networking.istio.io/ServiceEntry/${metadata.namespace}/${metadata.name}/${endpoint.spec.address}`,
@@ -86,7 +84,6 @@ export function inlineWorkload(
     labels: metadata.labels,
     workloadName: metadata.name,
     spec: endpoint.spec,
-    origin,
   };
   return entryWorkload(facts, surroundings);
 }
@@ -120,5 +117,5 @@ function entryWorkload(facts: EntryFacts, surroundings: EntrySurroundings): Mesh
   const locality = writtenLocality(spec.locality);
   if (locality !== undefined) message.locality = locality;
   setAttachments(message, surroundings);
-  return meshWorkload(message, services, facts.origin);
+  return meshWorkload(message, services);
 }

@@ -35,7 +35,8 @@ export function findingCollection(
     keyOf: formatReport,
     transform: (peer, context) => peerFindings(peer, peers.inherited(context, peer.metadata.namespace), settings),
   });
-  return join<SourceReport>(graph, 'object-findings', [policies, peerReports, addressFindings(graph, sources)]);
+  const conflicts = settings.findsAddressConflicts ? [addressFindings(graph, sources)] : [];
+  return join<SourceReport>(graph, 'object-findings', [policies, peerReports, ...conflicts]);
 }
 
 /** Names there are, to be asked through the reads of a derivation. */

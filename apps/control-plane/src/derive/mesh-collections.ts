@@ -37,7 +37,7 @@ export interface MeshCollections {
 export function meshCollections(settings: MeshSettings): MeshCollections {
   const graph = new Graph();
   const sources = meshSources(graph, settings);
-  const peers = new PeerLevels(sources, settings);
+  const peers = new PeerLevels(graph, sources, settings);
   const network = meshNetwork(graph, sources, settings);
   const waypoints = new WaypointDirectory(graph, sources, network, settings);
   const services = serviceCollections(graph, { sources, network, waypoints, settings });

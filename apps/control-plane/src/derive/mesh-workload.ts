@@ -1,15 +1,19 @@
 import { workload } from '@ambit/api';
 import { compareText } from '@ambit/collections';
-import type { Location } from '@ambit/kube';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 
-/** A workload as it is sent. */
+/** A workload as it is sent. There may be a hundred thousand of them, so nothing is kept beside the bytes. */
 export interface MeshWorkload {
   readonly uid: string;
-  readonly message: workload.Workload;
   /** The encoded Address. */
   readonly bytes: Uint8Array;
-  readonly origin: Location;
+}
+
+/** The message of a workload, decoded anew. */
+export function workloadMessage({ uid, bytes }: MeshWorkload): workload.Workload {
+  const { type } = fromBinary(workload.AddressSchema, bytes);
+  if (type.case !== 'workload') throw new Error(`${uid} is no workload`);
+  return type.value;
 }
 
 /** Ports by service key. */
@@ -19,10 +23,10 @@ export type ServicePorts = readonly (readonly [key: string, ports: workload.Port
  * Finishes a workload: services sorted by key, so that equal content gives equal bytes on every replica, and the
  * default trust domain left empty as istiod does.
  */
-export function meshWorkload(message: workload.Workload, services: ServicePorts, origin: Location): MeshWorkload {
+export function meshWorkload(message: workload.Workload, services: ServicePorts): MeshWorkload {
   message.services = Object.fromEntries(services.toSorted(([a], [b]) => compareText(a, b)));
   const address = create(workload.AddressSchema, { type: { case: 'workload', value: message } });
-  return { uid: message.uid, message, bytes: toBinary(workload.AddressSchema, address), origin };
+  return { uid: message.uid, bytes: toBinary(workload.AddressSchema, address) };
 }
 
 /** Trust domain on the wire: the default one is empty. */

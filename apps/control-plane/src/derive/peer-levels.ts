@@ -1,25 +1,25 @@
-import type { Index } from '@ambit/collections';
-import { type Labels, matchesLabels, type PeerAuthentication } from '@ambit/kube';
+import type { Graph, Index } from '@ambit/collections';
+import type { Labels, PeerAuthentication } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { MeshReads } from './mesh-reads.ts';
-import { selectorValue, selectorValuesFor } from './label-selection.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { type InheritedMode, oldest, peerPolicyNames, selectsWorkloads } from './peer-authentication.ts';
+import { SelectorIndex } from './selector-index.ts';
 
 /** PeerAuthentications by what they are for: a whole namespace (or the mesh), or selected workloads. */
 export class PeerLevels {
   readonly #settings: MeshSettings;
   readonly #wide: Index<PeerAuthentication>;
-  readonly #selecting: Index<PeerAuthentication>;
+  readonly #selecting: SelectorIndex<PeerAuthentication>;
 
-  constructor(sources: MeshSources, settings: MeshSettings) {
+  constructor(graph: Graph, sources: MeshSources, settings: MeshSettings) {
     this.#settings = settings;
     const peers = sources.PeerAuthentication;
     this.#wide = peers.index('by-namespace', (peer) => (selectsWorkloads(peer) ? [] : [peer.metadata.namespace]));
-    this.#selecting = peers.index('by-selector', (peer) => {
-      const isInRoot = peer.metadata.namespace === settings.rootNamespace;
-      if (!selectsWorkloads(peer) || isInRoot) return [];
-      return [selectorValue(peer.metadata.namespace, peer.spec.selector?.matchLabels ?? {})];
+    this.#selecting = new SelectorIndex(graph, peers, (peer) => {
+      const { namespace } = peer.metadata;
+      if (!selectsWorkloads(peer) || namespace === settings.rootNamespace) return undefined;
+      return { namespace, labels: peer.spec.selector?.matchLabels ?? {} };
     });
   }
 
@@ -30,9 +30,7 @@ export class PeerLevels {
   }
 
   policyNames(context: MeshReads, namespace: string, labels: Labels): readonly string[] {
-    const matching = selectorValuesFor(namespace, labels)
-      .flatMap((value) => context.lookup(this.#selecting, value))
-      .filter((peer) => matchesLabels(peer.spec.selector?.matchLabels ?? {}, labels));
+    const matching = this.#selecting.matching(context, namespace, labels);
     return peerPolicyNames(oldest(matching), this.inherited(context, namespace), this.#settings.rootNamespace);
   }
 }

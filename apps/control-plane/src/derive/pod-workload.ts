@@ -71,5 +71,5 @@ export function podWorkload(pod: Pod, surroundings: WorkloadSurroundings): MeshW
   });
   if (locality !== undefined) message.locality = locality;
   setAttachments(message, surroundings);
-  return meshWorkload(message, services, pod.origin);
+  return meshWorkload(message, services);
 }

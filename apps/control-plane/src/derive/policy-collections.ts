@@ -4,25 +4,18 @@ import {
   derive,
   type FetchContext,
   type Graph,
-  type Index,
   join,
   singleton,
 } from '@ambit/collections';
-import {
-  type AuthorizationPolicy,
-  type Labels,
-  matchesLabels,
-  type PeerAuthentication,
-  resourceName,
-} from '@ambit/kube';
+import { type AuthorizationPolicy, type Labels, type PeerAuthentication, resourceName } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { authorizationPolicy, isSent } from './authorization-policy.ts';
-import { selectorValue, selectorValuesFor } from './label-selection.ts';
 import type { MeshPolicy } from './mesh-policy.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes } from './mesh-workload.ts';
 import { oldest, portPolicy, selectsWorkloads, staticStrictPolicy } from './peer-authentication.ts';
 import type { PeerLevels } from './peer-levels.ts';
+import { SelectorIndex } from './selector-index.ts';
 import type { Waypoint } from './waypoint.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 import { waypointPolicy } from './waypoint-policy.ts';
@@ -42,11 +35,11 @@ export function policyCollections(
   waypoints: WaypointDirectory,
   settings: MeshSettings,
 ): PolicyCollections {
-  const bySelector = sources.AuthorizationPolicy.index('by-selector', (policy) => {
-    const matchLabels = policy.spec.selector?.matchLabels;
-    return matchLabels === undefined || !isSent(policy, settings)
-      ? []
-      : [selectorValue(policy.metadata.namespace, matchLabels)];
+  const bySelector = new SelectorIndex(graph, sources.AuthorizationPolicy, (policy) => {
+    const labels = policy.spec.selector?.matchLabels;
+    return labels === undefined || !isSent(policy, settings)
+      ? undefined
+      : { namespace: policy.metadata.namespace, labels };
   });
   const authorization = derive<AuthorizationPolicy, MeshPolicy>(graph, {
     name: 'authorization-policies',
@@ -109,18 +102,12 @@ export function policyCollections(
 
 function selectingPolicies(
   context: FetchContext,
-  bySelector: Index<AuthorizationPolicy>,
+  bySelector: SelectorIndex<AuthorizationPolicy>,
   namespace: string,
   labels: Labels,
   settings: MeshSettings,
 ): readonly string[] {
-  const names = new Set<string>();
-  for (const place of new Set([namespace, settings.rootNamespace])) {
-    for (const value of selectorValuesFor(place, labels)) {
-      for (const policy of context.lookup(bySelector, value)) {
-        if (matchesLabels(policy.spec.selector?.matchLabels ?? {}, labels)) names.add(resourceName(policy));
-      }
-    }
-  }
-  return [...names];
+  const own = bySelector.matching(context, namespace, labels);
+  const root = namespace === settings.rootNamespace ? [] : bySelector.matching(context, settings.rootNamespace, labels);
+  return [...own, ...root].map(resourceName);
 }

@@ -1,12 +1,12 @@
-import { type Collection, derive, type Graph, type Index, join } from '@ambit/collections';
+import { type Collection, derive, type Graph, join } from '@ambit/collections';
 import { workload } from '@ambit/api';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { compareAge } from './age-order.ts';
 import { isMeshService, kubernetesService } from './kubernetes-service.ts';
-import { selectorValue } from './label-selection.ts';
 import { candidateKey, type MeshService, meshService, type ServiceCandidate, serviceKey } from './mesh-service.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes } from './mesh-workload.ts';
+import { SelectorIndex } from './selector-index.ts';
 import { serviceEntryServices } from './service-entry-services.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import { bindService } from './waypoint-binding.ts';
@@ -16,8 +16,8 @@ import type { WaypointDirectory } from './waypoint-directory.ts';
 export interface ServiceCollections {
   /** By `namespace/hostname`. */
   readonly services: Collection<MeshService>;
-  /** Services with a selector, by `selectorValue`. */
-  readonly bySelector: Index<MeshService>;
+  /** Services with a selector. */
+  readonly bySelector: SelectorIndex<MeshService>;
 }
 
 interface Inputs {
@@ -57,8 +57,8 @@ export function serviceCollections(graph: Graph, inputs: Inputs): ServiceCollect
   });
   const candidates = join<ServiceCandidate>(graph, 'candidates', [fromServices, fromEntries]);
   const services = winners(graph, candidates);
-  const bySelector = services.index('by-selector', ({ candidate }) =>
-    Object.keys(candidate.selector).length === 0 ? [] : [selectorValue(candidate.namespace, candidate.selector)],
+  const bySelector = new SelectorIndex(graph, services, ({ candidate: { namespace, selector } }) =>
+    Object.keys(selector).length === 0 ? undefined : { namespace, labels: selector },
   );
   return { services, bySelector };
 }

@@ -11,6 +11,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
 import { defaultMeshSettings, type MeshSettings } from '../mesh-settings.ts';
 import { meshCollections } from './mesh-collections.ts';
+import { workloadMessage } from './mesh-workload.ts';
 import { loadSources } from './mesh-sources.ts';
 
 /** The mesh of some YAML. Everything asked for must be there. */
@@ -26,8 +27,8 @@ function meshOf(text: string, settings: Partial<MeshSettings> = {}) {
   const found = <T>(item: T | undefined, name: string): T => item ?? assert.fail(`there is no ${name}`);
   return {
     mesh,
-    pod: (name: string) => found(mesh.workloads.get(`Kubernetes//Pod/${name}`), name).message,
-    workload: (uid: string) => found(mesh.workloads.get(uid), uid).message,
+    pod: (name: string) => workloadMessage(found(mesh.workloads.get(`Kubernetes//Pod/${name}`), name)),
+    workload: (uid: string) => workloadMessage(found(mesh.workloads.get(uid), uid)),
     service: (key: string) => found(mesh.services.get(key), key).message,
     policy: (name: string) => found(mesh.policies.get(name), name).message,
     condition: (key: string) => {

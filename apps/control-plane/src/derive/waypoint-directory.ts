@@ -1,5 +1,5 @@
 import { type Collection, compareText, derive, type Graph } from '@ambit/collections';
-import type { Gateway, Labels, Namespace } from '@ambit/kube';
+import type { Gateway, Labels, Namespace, Pod } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
@@ -22,10 +22,11 @@ export class WaypointDirectory {
 
   constructor(graph: Graph, sources: MeshSources, network: Collection<string>, settings: MeshSettings) {
     this.#sources = sources;
-    const instances = sources.Pod.index('by-gateway', (pod) => {
+    const instancesOf = (pod: Pod): readonly string[] => {
       const name = pod.metadata.labels[gatewayNameLabel];
       return name === undefined || name === '' ? [] : [`${pod.metadata.namespace}/${name}`];
-    });
+    };
+    const instances = settings.allowsOnlyWaypoints ? sources.Pod.index('by-gateway', instancesOf) : undefined;
     this.waypoints = derive<Gateway, Waypoint>(graph, {
       name: 'waypoints',
       from: sources.Gateway,
@@ -33,7 +34,7 @@ export class WaypointDirectory {
       transform: (gateway, context) => {
         const { namespace, name } = gateway.metadata;
         const gatewayClass = context.get(sources.GatewayClass, gateway.spec.gatewayClassName);
-        const pods = settings.allowsOnlyWaypoints ? context.lookup(instances, `${namespace}/${name}`) : [];
+        const pods = instances === undefined ? [] : context.lookup(instances, `${namespace}/${name}`);
         const accounts = new Set(pods.map((pod) => pod.spec.serviceAccountName));
         const waypoint = gatewayWaypoint(
           gateway,

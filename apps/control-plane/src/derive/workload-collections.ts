@@ -2,7 +2,6 @@ import { type Collection, derive, type FetchContext, type Graph, type Index, joi
 import {
   type EndpointSlice,
   type Labels,
-  matchesLabels,
   type Pod,
   resourceName,
   type ServiceEntry,
@@ -19,7 +18,6 @@ import {
   workloadEntryWorkload,
 } from './entry-workload.ts';
 import { serviceHostname } from './kubernetes-service.ts';
-import { selectorValuesFor } from './label-selection.ts';
 import { nodeLocality } from './locality.ts';
 import type { MeshService } from './mesh-service.ts';
 import type { MeshSources } from './mesh-sources.ts';
@@ -60,7 +58,7 @@ function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
       const { namespace, labels, uid } = pod.metadata;
       const named = slicesNaming(context, slicesByPod, resourceName(pod), uid);
       const found = [
-        ...selectingServices(context, services, namespace, labels),
+        ...services.bySelector.matching(context, namespace, labels),
         ...named.flatMap((slice) => sliceService(context, services, slice, settings) ?? []).filter(hasNoSelector),
       ];
       const surroundings = {
@@ -84,7 +82,7 @@ function entryWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
     keyOf: (item) => item.uid,
     transform: (entry, context) => {
       const labels = workloadEntryLabels(entry);
-      const found = selectingServices(context, services, entry.metadata.namespace, labels);
+      const found = services.bySelector.matching(context, entry.metadata.namespace, labels);
       const object = { namespace: entry.metadata.namespace, labels, annotations: {} };
       const attachments = attachmentsOf(context, inputs, object, labels, found);
       return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, found, entry.spec, attachments))];
@@ -174,17 +172,6 @@ function attachmentsOf(
       ...waypointPolicyNames(waypoint, ofServices, settings),
     ],
   };
-}
-
-function selectingServices(
-  context: FetchContext,
-  services: ServiceCollections,
-  namespace: string,
-  labels: Labels,
-): readonly MeshService[] {
-  return selectorValuesFor(namespace, labels)
-    .flatMap((value) => context.lookup(services.bySelector, value))
-    .filter(({ candidate }) => matchesLabels(candidate.selector, labels));
 }
 
 function slicesNaming(

@@ -4,7 +4,14 @@ import { ADDRESS_TYPE, type NameResolver, type ResolvedName, type XdsNode } from
 import { ipText } from '../derive/ip-prefix.ts';
 import type { MeshCollections } from '../derive/mesh-collections.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
-import type { MeshWorkload } from '../derive/mesh-workload.ts';
+import { type MeshWorkload, workloadMessage } from '../derive/mesh-workload.ts';
+
+interface NameIndexes {
+  readonly workloadsByAlias: Index<MeshWorkload>;
+  readonly workloadsByService: Index<MeshWorkload>;
+  readonly workloadsByNode: Index<MeshWorkload>;
+  readonly servicesByAlias: Index<MeshService>;
+}
 
 /**
  * What names mean to on-demand clients: a workload's UID, `<network>/<ip>` of a workload, `namespace/hostname` or
@@ -13,43 +20,49 @@ import type { MeshWorkload } from '../derive/mesh-workload.ts';
  */
 export class MeshNameResolver implements NameResolver {
   readonly #mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies'>;
-  readonly #workloadsByAlias: Index<MeshWorkload>;
-  readonly #workloadsByService: Index<MeshWorkload>;
-  readonly #workloadsByNode: Index<MeshWorkload>;
-  readonly #servicesByAlias: Index<MeshService>;
+  #made: NameIndexes | undefined;
 
   constructor(mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies'>) {
     this.#mesh = mesh;
-    this.#workloadsByAlias = mesh.workloads.index('by-alias', ({ message }) => workloadAliases(message));
-    this.#workloadsByService = mesh.workloads.index('by-service', ({ message }) => Object.keys(message.services));
-    this.#workloadsByNode = mesh.workloads.index('by-node', ({ message }) =>
-      message.node === '' ? [] : [message.node],
-    );
-    this.#servicesByAlias = mesh.services.index('by-alias', ({ message }) => serviceAliases(message));
+  }
+
+  /** Made for the first on-demand client: most meshes have none, and the indexes are large. */
+  get #indexes(): NameIndexes {
+    const { workloads, services } = this.#mesh;
+    this.#made ??= {
+      workloadsByAlias: workloads.index('by-alias', (item) => workloadAliases(workloadMessage(item))),
+      workloadsByService: workloads.index('by-service', (item) => Object.keys(workloadMessage(item).services)),
+      workloadsByNode: workloads.index('by-node', (item) => {
+        const { node } = workloadMessage(item);
+        return node === '' ? [] : [node];
+      }),
+      servicesByAlias: services.index('by-alias', ({ message }) => serviceAliases(message)),
+    };
+    return this.#made;
   }
 
   resolve(typeUrl: string, name: string): readonly ResolvedName[] {
     if (typeUrl !== ADDRESS_TYPE) return this.#mesh.policies.get(name) === undefined ? [] : [{ name, aliases: [] }];
     const workload = this.#mesh.workloads.get(name);
     if (workload !== undefined) return [resolvedWorkload(workload)];
-    const byAddress = this.#workloadsByAlias.lookup(name);
+    const byAddress = this.#indexes.workloadsByAlias.lookup(name);
     if (byAddress.length > 0) return byAddress.map(resolvedWorkload);
     const service = this.#mesh.services.get(name);
-    const services = service === undefined ? this.#servicesByAlias.lookup(name) : [service];
+    const services = service === undefined ? this.#indexes.servicesByAlias.lookup(name) : [service];
     return services.flatMap((found) => [
       { name: found.key, aliases: serviceAliases(found.message) },
-      ...this.#workloadsByService.lookup(found.key).map(resolvedWorkload),
+      ...this.#indexes.workloadsByService.lookup(found.key).map(resolvedWorkload),
     ]);
   }
 
   implied(typeUrl: string, node: XdsNode): readonly ResolvedName[] {
     if (typeUrl !== ADDRESS_TYPE || node.nodeName === '') return [];
-    return this.#workloadsByNode.lookup(node.nodeName).map(resolvedWorkload);
+    return this.#indexes.workloadsByNode.lookup(node.nodeName).map(resolvedWorkload);
   }
 }
 
-function resolvedWorkload({ uid, message }: MeshWorkload): ResolvedName {
-  return { name: uid, aliases: workloadAliases(message) };
+function resolvedWorkload(item: MeshWorkload): ResolvedName {
+  return { name: item.uid, aliases: workloadAliases(workloadMessage(item)) };
 }
 
 function workloadAliases(message: workload.Workload): readonly string[] {
