@@ -8,6 +8,7 @@ import type { KubeError } from './kube-error.ts';
 import { type FlawedObject, type KeptObject, readApiObject, resourceOf } from './read-api-object.ts';
 import type { Reflected } from './reflected-table.ts';
 import { Reflector, type ReflectorClient, type ReflectorOptions, type ReflectorStatus } from './reflector.ts';
+import { SharedParts } from './shared-parts.ts';
 
 /** A kind of which only some objects are wanted. */
 export interface KindSelection extends Selection {
@@ -47,6 +48,7 @@ const METADATA_ONLY: ReadonlySet<ResourceKind> = new Set<ResourceKind>(['Namespa
 export class ApiServerSource implements ResourceSource, AsyncDisposable {
   readonly #options: ApiServerSourceOptions;
   readonly #clock: Clock;
+  readonly #parts = new SharedParts();
   readonly #tasks = new TaskScope();
   readonly #reflectors = new Map<ResourceKind, Reflector<KeptObject>>();
   readonly #flawed = new Map<string, FlawedObject>();
@@ -141,7 +143,7 @@ export class ApiServerSource implements ResourceSource, AsyncDisposable {
       clock: this.#clock,
       kind: apiKinds[kind],
       selection: { ...selection, metadataOnly: METADATA_ONLY.has(kind) },
-      read: (object, previous) => readApiObject(kind, object, previous),
+      read: (object, previous) => readApiObject(kind, object, previous, this.#parts),
       onChanges: (changes) => this.#changed(kind, changes),
       onError: (error) => log?.warn({ kind, code: error.code, reason: error.message }, 'kind not up to date'),
     });

@@ -6,6 +6,7 @@ import { isPlainObject, type PlainObject, type ProblemSink } from '../object-rea
 import { readResource } from '../read-resource.ts';
 import type { SourceReport } from '../report.ts';
 import type { Resource, ResourceKind } from '../resource.ts';
+import type { SharedParts } from './shared-parts.ts';
 import { objectKey } from './watch-event.ts';
 
 /** An object that is not entirely in force as written, or that somebody should look at. */
@@ -28,7 +29,12 @@ export function resourceOf(kept: KeptObject | undefined): Resource | undefined {
  * Reads one object. Unknown fields are nobody's concern: the API server has checked the schema. A change of nothing that
  * is kept gives `previous` back; what cannot be used leaves the last good version in force.
  */
-export function readApiObject(kind: ResourceKind, object: PlainObject, previous: KeptObject | undefined): KeptObject {
+export function readApiObject(
+  kind: ResourceKind,
+  object: PlainObject,
+  previous: KeptObject | undefined,
+  parts: SharedParts,
+): KeptObject {
   const origin = { file: `${kind} ${objectKey(object) ?? ''}`, line: 0, column: 0 };
   const problems: (SourceReport & { readonly path: Path })[] = [];
   const sink: ProblemSink = {
@@ -37,7 +43,7 @@ export function readApiObject(kind: ResourceKind, object: PlainObject, previous:
   };
   const locate = (path: Path): typeof origin =>
     path.length === 0 ? origin : { ...origin, file: `${origin.file} ${formatPath(path)}` };
-  const resource = readResource(kind, withoutBallast(kind, object), locate, sink);
+  const resource = parts.share(readResource(kind, withoutBallast(kind, object), locate, sink));
   const before = resourceOf(previous);
   if (problems.length === 0) {
     return before !== undefined && before === previous && isDeepStrictEqual(before, resource) ? before : resource;
