@@ -82,6 +82,19 @@ const STATUS: Readonly<Record<XdsErrorCode, GrpcStatus>> = {
 
 type ByteStream = ServerDuplexStream<Uint8Array, Uint8Array>;
 
+/**
+ * Header of clients that read gzip. The one of gRPC, `grpc-accept-encoding`, would say it, but grpc-js hides it from servers.
+ */
+export const ACCEPT_ENCODING = 'ambit-accept-encoding';
+
+/** What a session may be told of its transport. */
+export interface SessionOptions {
+  /** Cuts the stream: its client takes nothing for too long. */
+  readonly abort?: () => void;
+  /** The sink may write `compressedFrame` where there is one; full answers then wait for it. Default false. */
+  readonly acceptsGzip?: boolean;
+}
+
 /** How often old snapshots are dropped and slow clients looked for, milliseconds. */
 const SWEEP_MS = 5_000;
 
@@ -114,6 +127,7 @@ export class DeltaServer implements Disposable {
       store,
       nonceSource: randomUUID(),
       systemVersion: () => this.#systemVersion(),
+      onCompressed: () => this.#pacer.request(),
       ...(maxPinnedBytes === undefined ? {} : { maxPinnedBytes }),
     });
     this.#pacer = new PushPacer(
@@ -154,12 +168,12 @@ export class DeltaServer implements Disposable {
 
   /**
    * A session outside gRPC, for tests and in-process clients: the caller owns the transport, and ends the session by
-   * calling the second value. `abort` is called when the client takes nothing for too long.
+   * calling the second value.
    */
   openSession(
     node: XdsNode,
     sink: SessionSink,
-    abort: () => void = () => undefined,
+    { abort = () => undefined, acceptsGzip = false }: SessionOptions = {},
   ): readonly [session: DeltaSession, close: () => void] {
     const { store, observer = {}, holdMs = 100 } = this.#options;
     const session = new DeltaSession({
@@ -169,6 +183,7 @@ export class DeltaServer implements Disposable {
       node,
       sink,
       observer,
+      acceptsGzip,
       onBehind: () => this.#pacer.request(),
     });
     const open: OpenStream = { session, node, abort, blockedSinceMs: undefined };
@@ -208,10 +223,13 @@ export class DeltaServer implements Disposable {
         const introduced = readNode(node);
         checkNodeOwner(introduced, caller.identities);
         caller.admit?.(introduced);
-        const writer: FrameWriter = frameWriter(stream);
+        const readsGzip = call.header(ACCEPT_ENCODING) === 'gzip';
+        const writer: FrameWriter = frameWriter(stream, readsGzip ? 'gzip' : undefined);
+        const acceptsGzip = readsGzip && writer.isDirect;
         writer.onDrain(() => session?.resume());
-        const write = ({ frame }: EncodedResponse): boolean => writer.write(frame);
-        [session, close] = this.openSession(introduced, { write }, () => writer.abort());
+        const write = ({ frame, compressedFrame }: EncodedResponse): boolean =>
+          writer.write((acceptsGzip ? compressedFrame : undefined) ?? frame);
+        [session, close] = this.openSession(introduced, { write }, { abort: () => writer.abort(), acceptsGzip });
       }
       session.receive(request);
       session.answer();

@@ -54,6 +54,8 @@ export interface DeltaSessionOptions {
   readonly node: XdsNode;
   readonly sink: SessionSink;
   readonly observer: DeltaServerObserver;
+  /** The client reads gzip; default false. */
+  readonly acceptsGzip?: boolean;
   /**
    * A reader that was slow can take more, and changes wait for it: {@link DeltaSession.flush} it together with others.
    * Default: it is flushed at once.
@@ -171,7 +173,8 @@ export class DeltaSession {
     if (encoder.isOverBudget && !this.#isInStep()) return [];
     const held = this.#isHolding ? this.#heldTypes() : new Set<string>();
     const due = [...this.#subscriptions.values()].filter((state) => !held.has(state.typeUrl));
-    const round = planRound(this.#options, due);
+    const { acceptsGzip = false } = this.#options;
+    const round = planRound({ ...this.#options, acceptsGzip }, due);
     for (const response of round) encoder.pin(response);
     return round;
   }

@@ -1,6 +1,6 @@
 /** The stream a {@link DeltaClient} talks over: gRPC in production, a pair of functions in tests. */
 import { type GrpcChannel, type GrpcStatus, toGrpcError } from '@ambit/grpc';
-import { deltaMethod } from './delta-server.ts';
+import { ACCEPT_ENCODING, deltaMethod } from './delta-server.ts';
 
 /**
  * Why a stream ended.
@@ -38,7 +38,7 @@ export function grpcConnector(openChannel: () => GrpcChannel): DeltaConnector {
   return (signal) => {
     const channel = openChannel();
     try {
-      const call = channel.bidi(deltaMethod(), { signal });
+      const call = channel.bidi(deltaMethod(), { signal, headers: { [ACCEPT_ENCODING]: 'gzip' } });
       let termination: Termination = { kind: 'complete', message: 'the server ended the stream' };
       let heard = false;
       const responses = async function* (): AsyncGenerator<Uint8Array, void, undefined> {

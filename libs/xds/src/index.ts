@@ -16,7 +16,14 @@ export {
   type ScannedResponse,
   scanResponse,
 } from './delta-response.ts';
-export { DeltaServer, type DeltaServerOptions, deltaMethod, REQUEST_BYTES, type XdsCaller } from './delta-server.ts';
+export {
+  ACCEPT_ENCODING,
+  DeltaServer,
+  type DeltaServerOptions,
+  deltaMethod,
+  REQUEST_BYTES,
+  type XdsCaller,
+} from './delta-server.ts';
 export { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 export {
   type DeltaConnector,

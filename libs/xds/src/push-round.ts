@@ -14,6 +14,8 @@ export interface RoundContext {
   readonly encoder: ResponseEncoder;
   readonly resolver: NameResolver;
   readonly node: XdsNode;
+  /** The client reads gzip. */
+  readonly acceptsGzip: boolean;
 }
 
 /** Responses of one type: `last` ones go out behind those of all other types. */
@@ -32,6 +34,8 @@ export function planRound(context: RoundContext, subscriptions: Iterable<Subscri
     const owed = subscription.isWildcard
       ? owedToWildcard(context, subscription, spec)
       : owedOnDemand(context, subscription, spec);
+    // An answer that is not ready holds up what comes behind it; the order is worth more than the moment.
+    if (owed === undefined) break;
     settle(subscription);
     round.push(...owed.now);
     last.push(...owed.last);
@@ -66,12 +70,18 @@ function isHeld(version: string | undefined, resource: StoredResource): boolean 
   return resource.version !== '' && version === resource.version;
 }
 
-function owedToWildcard(context: RoundContext, subscription: Subscription, spec: ResourceTypeSpec | undefined): Owed {
+/** Undefined while the answer is being compressed. */
+function owedToWildcard(
+  context: RoundContext,
+  subscription: Subscription,
+  spec: ResourceTypeSpec | undefined,
+): Owed | undefined {
   const { store, encoder } = context;
   const { typeUrl, initial, asked } = subscription;
   const now: EncodedResponse[] = [];
   if (subscription.isNew && initial.size === 0 && asked.size === 0) {
     const snapshot = encoder.snapshot(typeUrl);
+    if (context.acceptsGzip && !encoder.isCompressed(snapshot.response)) return undefined;
     now.push(snapshot.response);
     subscription.generation = snapshot.generation;
   } else if (subscription.isNew) {

@@ -2,6 +2,7 @@
  * Makes responses, each distinct one once: streams that are owed the same share one buffer, nonce included, because a
  * nonce has to differ only from the others of its stream. Spec: control-plane.md section 1.8.
  */
+import { gzip } from 'node:zlib';
 import { FRAME_PREFIX_BYTES, putFramePrefix } from '@ambit/grpc';
 import { encodeResponse } from './delta-response.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -14,6 +15,8 @@ export class EncodedResponse {
   readonly frame: Uint8Array;
   readonly resources: number;
   readonly removed: number;
+  /** The same compressed with gzip: for full answers, when a client that can read it asked for one. */
+  compressedFrame: Uint8Array | undefined;
   /** Streams that are still taking it. */
   readers = 0;
 
@@ -52,7 +55,12 @@ export interface ResponseEncoderOptions {
   readonly systemVersion: () => string;
   /** Bytes of responses that slow streams may make the server keep before the slow ones have to wait; default 256 MiB. */
   readonly maxPinnedBytes?: number;
+  /** A snapshot is compressed: streams that wait for it can be flushed. */
+  readonly onCompressed?: () => void;
 }
+
+/** Smaller answers are sent as they are. */
+const COMPRESSED_BYTES = 64 * 1024;
 
 /** An old snapshot with what changed since is sent as long as that is less than this part of the resources. */
 const SNAPSHOT_CHANGED_PART = 0.1;
@@ -64,6 +72,9 @@ export class ResponseEncoder {
   readonly #maxPinnedBytes: number;
   readonly #snapshots = new Map<string, EncodedSnapshot>();
   readonly #changes = new Map<string, EncodedChanges>();
+  readonly #compressing = new Set<EncodedResponse>();
+  /** Types whose snapshot was asked for since they were last dropped. */
+  readonly #wanted = new Set<string>();
   #changesGeneration = 0;
   #encoded = 0;
   #pinnedBytes = 0;
@@ -120,14 +131,38 @@ export class ResponseEncoder {
   /** Everything of a type, perhaps as it was a moment ago: what changed since then has to follow. */
   snapshot(typeUrl: string): EncodedSnapshot {
     const { store } = this.#options;
+    // Types are named by clients: only those of the store are worth a place.
+    const isKnown = store.changes(typeUrl) !== undefined;
+    if (isKnown) this.#wanted.add(typeUrl);
     const kept = this.#snapshots.get(typeUrl);
     if (kept !== undefined && this.#isUsable(typeUrl, kept)) return kept;
     const encoded: Uint8Array[] = [];
     for (const resource of store.all(typeUrl).values()) encoded.push(resource.encoded);
     const snapshot = { generation: store.generation, response: this.single(typeUrl, encoded, []) };
-    // Types are named by clients: only those of the store are worth a place.
-    if (store.changes(typeUrl) !== undefined) this.#snapshots.set(typeUrl, snapshot);
+    if (isKnown) this.#snapshots.set(typeUrl, snapshot);
     return snapshot;
+  }
+
+  /**
+   * Is a snapshot ready for a client that reads gzip? If not it soon is, or the next one. It takes a tenth of the bytes,
+   * which is what a thousand clients that start together wait for.
+   */
+  isCompressed(response: EncodedResponse): boolean {
+    const { frame } = response;
+    if (frame.length < COMPRESSED_BYTES || response.compressedFrame !== undefined) return true;
+    if (this.#compressing.has(response)) return false;
+    this.#compressing.add(response);
+    gzip(response.message, { level: 1 }, (error, bytes) => {
+      this.#compressing.delete(response);
+      const compressed = error === null ? Buffer.allocUnsafeSlow(FRAME_PREFIX_BYTES + bytes.length) : frame;
+      if (error === null) {
+        putFramePrefix(compressed, bytes.length, true);
+        bytes.copy(compressed, FRAME_PREFIX_BYTES);
+      }
+      response.compressedFrame = compressed;
+      this.#options.onCompressed?.();
+    });
+    return false;
   }
 
   /** The oldest generation whose changes are still needed for a kept snapshot. */
@@ -135,9 +170,12 @@ export class ResponseEncoder {
     return Math.min(Number.POSITIVE_INFINITY, ...[...this.#snapshots.values()].map(({ generation }) => generation));
   }
 
-  /** Lets go of kept snapshots; streams that take one keep it until they have it. */
+  /** Lets go of snapshots that nobody asked for since the last call; streams that take one keep it until they have it. */
   dropSnapshots(): void {
-    this.#snapshots.clear();
+    for (const [typeUrl, { response }] of this.#snapshots) {
+      if (!this.#compressing.has(response) && !this.#wanted.has(typeUrl)) this.#snapshots.delete(typeUrl);
+    }
+    this.#wanted.clear();
   }
 
   /** A stream did not take a response at once: it is kept until {@link unpin}. */
@@ -151,9 +189,10 @@ export class ResponseEncoder {
     if (response.readers === 0) this.#pinnedBytes -= response.frame.length;
   }
 
-  #isUsable(typeUrl: string, { generation }: EncodedSnapshot): boolean {
+  #isUsable(typeUrl: string, { generation, response }: EncodedSnapshot): boolean {
     const { store } = this.#options;
     if (generation === store.generation) return true;
+    if (this.#compressing.has(response)) return true;
     const changed = store.changes(typeUrl)?.since(generation).names.size ?? 0;
     return changed <= store.all(typeUrl).size * SNAPSHOT_CHANGED_PART;
   }

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { exitCodes, toAmbitError } from '@ambit/runtime';
+import { runControlPlane } from './control-plane/run-control-plane.ts';
 import { runL4 } from './l4/run-l4.ts';
 import type { SubjectName } from './l4/subjects.ts';
 import { subjectNames } from './l4/subjects.ts';
@@ -43,6 +44,49 @@ program
     },
   );
 
+program
+  .command('control-plane')
+  .description('a control plane with many pods and a thousand xDS clients')
+  .option('--pods <n>', 'pods, node proxies included', whole, 50_000)
+  .option('--services <n>', 'services', whole, 2_000)
+  .option('--policies <n>', 'authorization policies', whole, 2_000)
+  .option('--clients <n>', 'nodes, each with an xDS client', whole, 1_000)
+  .option('--connections <n>', 'TLS connections that the clients share', whole, 50)
+  .option('--changes <n>', 'pod changes a second', whole, 100)
+  .option('--seconds <n>', 'how long changes are made', whole, 10)
+  .option('--rounds <n>', 'rounds', whole, 3)
+  .option('--node-arguments <text>', 'arguments for the node of the control plane, such as --cpu-prof', '')
+  .option('--json <file>', 'results as JSON', 'tools/bench/results/control-plane.json')
+  .option('--svg <file>', 'drawing', 'tools/bench/results/control-plane.svg')
+  .action(
+    async (options: {
+      pods: number;
+      services: number;
+      policies: number;
+      clients: number;
+      connections: number;
+      changes: number;
+      seconds: number;
+      rounds: number;
+      nodeArguments: string;
+      json: string;
+      svg: string;
+    }) => {
+      const { pods, services, policies, clients, connections, changes, seconds, rounds } = options;
+      await runControlPlane({
+        size: { pods, services, policies, nodes: clients },
+        connections,
+        changesPerSecond: changes,
+        seconds,
+        rounds,
+        nodeArguments: options.nodeArguments.split(' ').filter((word) => word !== ''),
+        jsonFile: options.json,
+        svgFile: options.svg,
+        write: (text) => void process.stdout.write(text),
+      });
+    },
+  );
+
 /** The one setting of the benchmark: where the peer's program is. */
 function peerProgram(): string | undefined {
   // oxlint-disable-next-line node/no-process-env
@@ -52,6 +96,12 @@ function peerProgram(): string | undefined {
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('expected a number above zero');
+  return value;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a whole number above zero');
   return value;
 }
 

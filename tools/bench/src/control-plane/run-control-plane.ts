@@ -1,0 +1,66 @@
+/** Sets a cluster up, measures, and reports. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describeMachine } from '../l4/lab-client.ts';
+import type { BenchCluster } from './cluster.ts';
+import { measureBaseline, measureRun, type RunFigures } from './measure.ts';
+import type { MeshSize } from './mesh-objects.ts';
+import { type ControlPlaneResult, renderChart, renderGoals, renderTable } from './report.ts';
+import { StandInCluster } from './stand-in-cluster.ts';
+
+export interface ControlPlaneBenchOptions {
+  readonly size: MeshSize;
+  readonly connections: number;
+  readonly changesPerSecond: number;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly nodeArguments: readonly string[];
+  readonly jsonFile: string;
+  readonly svgFile: string;
+  readonly write: (text: string) => void;
+}
+
+const EMPTY: MeshSize = { pods: 0, services: 0, policies: 0, nodes: 0 };
+
+export async function runControlPlane(options: ControlPlaneBenchOptions): Promise<ControlPlaneResult> {
+  const { size, connections, changesPerSecond, seconds, rounds, nodeArguments, write } = options;
+  const tell = (line: string): void => write(`${line}\n`);
+  const run = { size, connections, changesPerSecond, seconds, nodeArguments, tell };
+  const baselineMiB = await baseline(run);
+  tell(`empty control plane: ${baselineMiB.toFixed(0)} MiB`);
+  await using cluster: BenchCluster = await StandInCluster.start(size);
+  await cluster.load(tell);
+  const tokens = await cluster.tokens();
+  const figures: RunFigures[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    tell(`round ${round} of ${rounds}`);
+    figures.push(await measureRun(cluster, tokens, baselineMiB, run));
+  }
+  const result: ControlPlaneResult = {
+    machine: await describeMachine(),
+    date: new Date().toISOString().slice(0, 10),
+    size,
+    connections,
+    changesPerSecond,
+    secondsARun: seconds,
+    rounds: figures,
+  };
+  report(result, options);
+  return result;
+}
+
+async function baseline(run: Parameters<typeof measureBaseline>[1]): Promise<number> {
+  await using empty = await StandInCluster.start(EMPTY);
+  await empty.load();
+  return await measureBaseline(empty, run);
+}
+
+function report(result: ControlPlaneResult, { jsonFile, svgFile, write }: ControlPlaneBenchOptions): void {
+  for (const file of [jsonFile, svgFile]) mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(jsonFile, `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileSync(svgFile, renderChart(result));
+  const { machine, date, connections, changesPerSecond } = result;
+  const how = `${connections} TLS connections, ${changesPerSecond} changes a second`;
+  write(`\n${machine}, ${date}, ${how}\n\n${renderTable(result)}\n\n${renderGoals(result)}\n`);
+  write(`\nwritten: ${jsonFile}\nwritten: ${svgFile}\n`);
+}
