@@ -6,6 +6,8 @@ import type { MeshSide } from './cluster/mesh-side.ts';
 import type { EnrolmentController } from './enrolment/enrolment-controller.ts';
 import type { EnrolmentPorts } from './enrolment/enrolment-ports.ts';
 import { captureOptions } from './pods/eligibility.ts';
+import type { ProcessScan } from './pods/process-scan.ts';
+import { runtimeUidOf } from './pods/told-pods.ts';
 import type { NetnsLocator } from './pods/netns-locator.ts';
 import { PodNetns } from './pods/pod-netns.ts';
 import { probeCapture } from './proof/capture-probe.ts';
@@ -46,11 +48,13 @@ export function proofPorts(
   controller: EnrolmentController,
   registry: ZdsRegistry,
   proxyEpoch: () => number,
+  processes: ProcessScan | undefined,
   clock: Clock,
   reporting: ProofReporting,
 ): ProofPorts {
   return {
     expected: () => controller.expected(),
+    hasProcess: (pod) => processes === undefined || processes.netnsPath(runtimeUidOf(pod)) !== undefined,
     look: (place) => setup.looker.look(place.enterPath),
     areRulesIntact: ({ pod }, place) =>
       setup.capture.isIntact(place, captureOptions(pod, config.dnsCapture), 'capture'),

@@ -44,15 +44,14 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   scope.defer(() => setup.looker[Symbol.dispose]());
   await side.start(stopping);
   const told = new ToldPods();
+  const procRoot = join('/', config.hostRoot, 'proc');
+  const processes = config.source === 'folder' ? undefined : new ProcessScan(procRoot, () => performance.now());
   const locator = new NetnsLocator({
     looker: setup.looker,
     told,
     hostRoot: config.hostRoot,
     trustsAnnotation: side.trustsAnnotations,
-    processes:
-      config.source === 'folder'
-        ? undefined
-        : new ProcessScan(join('/', config.hostRoot, 'proc'), () => performance.now()),
+    processes,
   });
   let proxyEpoch = 0;
   const registry = new ZdsRegistry(
@@ -104,7 +103,7 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     intervalMs: config.proofIntervalMs,
     proofsPerSecond: config.proofsPerSecond,
     heartbeatMs: config.proofHeartbeatMs,
-    ports: proofPorts(config, setup, controller, registry, () => proxyEpoch, systemClock, {
+    ports: proofPorts(config, setup, controller, registry, () => proxyEpoch, processes, systemClock, {
       report: (pod, verdict, sinceWallMs) => {
         logVerdict(log, pod, verdict);
         side.report(pod, verdict, sinceWallMs);

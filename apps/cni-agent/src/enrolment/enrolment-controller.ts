@@ -105,7 +105,7 @@ export class EnrolmentController implements Disposable {
       throw new AmbitError('POD_UNKNOWN', `pod ${namespace}/${name} is not known on this node (yet)`, {
         retryable: true,
       });
-    if (!this.#wants(seen)) return false;
+    if (isZtunnel(seen, this.#options.systemNamespace) || !this.#wants(seen)) return false;
     const pod = this.#localPods().find(({ metadata }) => metadata.uid === seen.metadata.uid);
     if (!pod)
       throw new AmbitError(
@@ -187,17 +187,16 @@ export class EnrolmentController implements Disposable {
 
   /** A pod without an address has not been started yet. */
   #localPods(): readonly Pod[] {
-    const { complete = (pod) => pod } = this.#options;
+    const { systemNamespace, complete = (pod) => pod } = this.#options;
     return this.#nodePods()
+      .filter((pod) => !isZtunnel(pod, systemNamespace))
       .map(complete)
       .filter((pod) => pod.status.podIPs.length > 0);
   }
 
   #nodePods(): readonly Pod[] {
-    const { source, nodeName, systemNamespace } = this.#options;
-    return source
-      .list('Pod')
-      .filter((pod) => pod.spec.nodeName === nodeName && uidOf(pod) !== '' && !isZtunnel(pod, systemNamespace));
+    const { source, nodeName } = this.#options;
+    return source.list('Pod').filter((pod) => pod.spec.nodeName === nodeName && uidOf(pod) !== '');
   }
 
   #worker(pod: Pod): Worker {

@@ -357,6 +357,28 @@ test('a starting pod without a namespace does not start, and another pod of its 
   assert.equal(await node.controller.settle('shop', 'web', 'u1'), false, 'not of the mesh');
 });
 
+test('ztunnel itself starts without being looked at', async () => {
+  const node = new Node();
+  const one = pod(undefined, STARTING);
+  const labels = { app: 'ztunnel', 'istio.io/dataplane-mode': 'ambient' };
+  node.show({ pod: { ...one, metadata: { ...one.metadata, namespace: 'istio-system', name: 'ztunnel-1', labels } } });
+  await node.controller.start();
+  assert.equal(await node.controller.settle('istio-system', 'ztunnel-1', 'u1'), false);
+  assert.deepEqual(node.log, []);
+});
+
+test('a namespace that is gone before its pod was in is not held', async () => {
+  const node = new Node();
+  node.refusal = new Error('no');
+  node.show({ labels: namespace('ambient') });
+  await node.begin();
+  assert.equal(node.openHandles, 1);
+  node.hasNetns = false;
+  node.clock.advance(10_000);
+  await node.settle();
+  assert.equal(node.openHandles, 0);
+});
+
 test('a node that the mesh leaves has no rules and no annotation in any pod', async () => {
   const node = new Node();
   node.show({ labels: namespace('ambient') });

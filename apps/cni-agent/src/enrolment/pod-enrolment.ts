@@ -248,7 +248,11 @@ export class PodEnrolment {
   /** A pod whose sandbox was replaced has a new namespace, into which it has to be brought from the start. */
   async #currentNetns(): Promise<NetnsHandle | undefined> {
     const found = await this.#ports.locateNetns(this.#pod);
-    if (!found) return this.#netns;
+    if (!found) {
+      // Gone before the pod was in: the handle would only keep a dead namespace alive.
+      if (this.#stage === 'prepared') this.#letGo();
+      return this.#netns;
+    }
     if (this.#netns?.id === found.id) {
       found[Symbol.dispose]();
       return this.#netns;

@@ -11,6 +11,8 @@ import { judgeProof, unenforced, type ProbeOutcome, type UnenforcedReason, type 
 
 export interface ProofPorts {
   expected(): readonly ExpectedPod[];
+  /** False only when it is known that nothing of the pod runs, for instance after a reboot. */
+  hasProcess(pod: Pod): boolean;
   look(place: PodPlace): Promise<NetnsView>;
   areRulesIntact(expected: ExpectedPod, place: PodPlace): Promise<boolean>;
   probe(place: PodPlace, pod: Pod): Promise<ProbeOutcome>;
@@ -132,7 +134,7 @@ export class ProofKeeper implements Disposable {
     for (const one of ports.expected()) {
       const uid = one.pod.metadata.uid ?? '';
       // Before the first container nothing of a pod can send; the runtime is kept waiting meanwhile.
-      if (one.pod.status.phase === 'Pending' && !one.isEnrolled) continue;
+      if (!one.isEnrolled && (one.pod.status.phase === 'Pending' || !ports.hasProcess(one.pod))) continue;
       expected.set(uid, one);
       const track = this.#tracks.get(uid);
       if (track) track.pod = one.pod;
