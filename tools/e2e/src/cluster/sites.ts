@@ -4,8 +4,8 @@ import type { Caller } from '../claims/shop.ts';
 import { E2eError } from '../e2e-error.ts';
 import { PacketCapture, type CaptureSummary } from '../observe/packet-capture.ts';
 
-/** Pods of a lab, in both families. */
-const POD_TRAFFIC = 'tcp and (net 10.244.0.0/16 or net fd00:244::/56)';
+/** Pods of a lab, in both families, but not what a node itself says to its pods: the kubelet probes in plaintext. */
+const POD_TRAFFIC = 'tcp and (net 10.244.0.0/16 or net fd00:244::/56) and not host 10.244.1.1 and not host 10.244.2.1';
 /** The bridge of a node, which all traffic between its pods crosses. */
 const BRIDGE = 'cni0';
 
@@ -26,7 +26,7 @@ export async function captureWhile(
   if (machines === undefined) throw new E2eError('NOT_READY', 'a capture needs a lab of our own');
   const capture = await (site === 'link'
     ? PacketCapture.start((argv) => machines.commandInNetwork(argv), machines.linkOf(1), POD_TRAFFIC)
-    : PacketCapture.start((argv) => machines.commandOnNode(1, argv), BRIDGE, POD_TRAFFIC));
+    : PacketCapture.start((argv) => machines.commandInNodeNetwork(1, argv), BRIDGE, POD_TRAFFIC));
   try {
     await action();
   } finally {

@@ -24,6 +24,8 @@ export interface LabMachines {
   commandInNetwork(argv: readonly string[]): readonly string[];
   /** Command line that runs `argv` on a node, Service addresses included. @throws KubeLabError `NOT_UP` */
   commandOnNode(node: number, argv: readonly string[]): readonly string[];
+  /** The same in the node's network alone; unlike the one above, the process takes signals itself. */
+  commandInNodeNetwork(node: number, argv: readonly string[]): readonly string[];
   /** Interface in the network of {@link commandInNetwork} that carries all that a node says and hears. */
   linkOf(node: number): string;
   /** Boots a further node, or a dead one again, and waits until it is Ready. @returns its number */

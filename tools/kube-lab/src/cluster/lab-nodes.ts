@@ -39,6 +39,12 @@ export class LabNodes implements LabMachines {
     return command;
   }
 
+  commandInNodeNetwork(node: number, argv: readonly string[]): readonly string[] {
+    const command = this.#node(node).networkCommand(argv);
+    if (command === undefined) throw new KubeLabError('NOT_UP', `node${node} is not running`);
+    return command;
+  }
+
   linkOf(node: number): string {
     return nodeLink(this.#node(node).number);
   }

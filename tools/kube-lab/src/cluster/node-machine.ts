@@ -95,6 +95,12 @@ export class NodeMachine {
     return init === undefined ? undefined : ['nsenter', '-t', init, '-m', '-u', '-i', '-n', '-p', '--', ...argv];
   }
 
+  /** The same in the node's network only, as a direct child that takes signals itself. */
+  networkCommand(argv: readonly string[]): readonly string[] | undefined {
+    const init = this.#initPid();
+    return init === undefined ? undefined : ['nsenter', '-t', init, '-n', '--', ...argv];
+  }
+
   /** The recorded process is `unshare`, outside of the node; its only child is the node's process 1. */
   #initPid(): string | undefined {
     const outer = this.#processes.pid(this.name);
