@@ -1,7 +1,7 @@
 /** From the JSON of an API server to a typed record that keeps only what the mesh uses. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Path } from '../location.ts';
-import { formatPath } from '../location.ts';
+import { toAmbitError } from '@ambit/runtime';
+import { formatPath, type Path } from '../location.ts';
 import { isPlainObject, type PlainObject, type ProblemSink } from '../object-reader.ts';
 import { readResource } from '../read-resource.ts';
 import type { SourceReport } from '../report.ts';
@@ -43,9 +43,15 @@ export function readApiObject(
   };
   const locate = (path: Path): typeof origin =>
     path.length === 0 ? origin : { ...origin, file: `${origin.file} ${formatPath(path)}` };
-  const resource = parts.share(readResource(kind, withoutBallast(kind, object), locate, sink));
   const before = resourceOf(previous);
-  if (problems.length === 0) {
+  let resource: Resource | undefined;
+  try {
+    resource = parts.share(readResource(kind, withoutBallast(kind, object), locate, sink));
+  } catch (cause) {
+    // One object that nobody foresaw must not hold up all others of its kind.
+    sink.problem('error', 'invalid', [], `this object cannot be read: ${toAmbitError(cause).message}`);
+  }
+  if (problems.length === 0 && resource !== undefined) {
     return before !== undefined && before === previous && isDeepStrictEqual(before, resource) ? before : resource;
   }
   const isValid = problems.every(({ severity }) => severity !== 'error');
