@@ -32,7 +32,7 @@ interface Attempts {
 }
 
 const FIELD_MANAGER = 'ambit-ca';
-const PARALLEL = 8;
+const PARALLEL = 16;
 /** Somebody else who writes the same ConfigMap is answered ever more slowly, not with a duel. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
