@@ -1,6 +1,6 @@
 import { everything, type Collection, type Index } from './collection.ts';
 import type { FetchContext } from './fetch-context.ts';
-import type { Reader, ReaderTable } from './reader-table.ts';
+import type { Reader, ReaderTable, ReadItem } from './reader-table.ts';
 
 /** Records what each run of one collection's transformation fetched. Runs are named by the key of their input. */
 export class DependencyLog {
@@ -14,28 +14,37 @@ export class DependencyLog {
     this.#invalidate = invalidate;
   }
 
-  /** A context that records for `run`, after what was recorded for it before is forgotten. */
-  open(run: string): FetchContext {
-    this.forget(run);
+  /** Runs a transformation and records what it fetches, after what was recorded for this run before is forgotten. */
+  record<T>(run: string, transform: (context: FetchContext) => T): T {
+    const before = this.#runs.get(run);
     const reads = new RunReads(run, this.#invalidate);
-    this.#runs.set(run, reads);
-    return {
-      get: <T>(collection: Collection<T>, key: string): T | undefined => {
-        this.#checkOrder(collection);
-        reads.enter(collection.readers.byKey, key);
+    const items: ReadItem[] = [];
+    const enter = (collection: { readonly name: string; readonly rank: number }, table: ReaderTable, asked: string) => {
+      this.#checkOrder(collection);
+      items.push(table.enter(asked, reads));
+    };
+    const context: FetchContext = {
+      get: <I>(collection: Collection<I>, key: string): I | undefined => {
+        enter(collection, collection.readers.byKey, key);
         return collection.get(key);
       },
-      lookup: <T>(index: Index<T>, value: string): readonly T[] => {
-        this.#checkOrder(index.collection);
-        reads.enter(index.readers, value);
+      lookup: <I>(index: Index<I>, value: string): readonly I[] => {
+        enter(index.collection, index.readers, value);
         return index.lookup(value);
       },
-      all: <T>(collection: Collection<T>): readonly T[] => {
-        this.#checkOrder(collection);
-        reads.enter(collection.readers.ofAll, everything);
+      all: <I>(collection: Collection<I>): readonly I[] => {
+        enter(collection, collection.readers.ofAll, everything);
         return [...collection.values()];
       },
     };
+    try {
+      return transform(context);
+    } finally {
+      // What was read before and now was entered twice; leaving the old run does not touch the new one.
+      before?.leaveAll();
+      reads.seal(items);
+      this.#runs.set(run, reads);
+    }
   }
 
   forget(run: string): void {
@@ -49,12 +58,13 @@ export class DependencyLog {
   }
 }
 
-/** What one run read. There is one for each item of the mesh, so it holds flat lists and no closures. */
+const NOTHING: readonly ReadItem[] = [];
+
+/** What one run read. There is one for each item of the mesh, so it holds one list of just the length, and no closures. */
 class RunReads implements Reader {
   readonly #run: string;
   readonly #invalidate: (run: string) => void;
-  readonly #tables: ReaderTable[] = [];
-  readonly #asked: string[] = [];
+  #items: readonly ReadItem[] = NOTHING;
 
   constructor(run: string, invalidate: (run: string) => void) {
     this.#run = run;
@@ -65,13 +75,12 @@ class RunReads implements Reader {
     this.#invalidate(this.#run);
   }
 
-  enter(table: ReaderTable, asked: string): void {
-    table.enter(asked, this);
-    this.#tables.push(table);
-    this.#asked.push(asked);
+  /** Takes over a list of what was read; a copy has no room to grow. */
+  seal(items: readonly ReadItem[]): void {
+    this.#items = items.slice();
   }
 
   leaveAll(): void {
-    for (const [i, table] of this.#tables.entries()) table.leave(this.#asked[i] ?? '', this);
+    for (const item of this.#items) item.leave(this);
   }
 }

@@ -27,14 +27,19 @@ export function derive<I, O>(graph: Graph, options: DeriveOptions<I, O>): Collec
   return new DerivedCollection(graph, options);
 }
 
+interface Keyed<O> {
+  readonly key: string;
+  readonly output: O;
+}
+
 class DerivedCollection<I, O> extends CollectionNode<O> {
   readonly #options: DeriveOptions<I, O>;
   readonly #log: DependencyLog;
   readonly #dirty = new Set<string>();
-  /** Outputs by input key, then by output key. */
-  readonly #outputs = new Map<string, ReadonlyMap<string, O>>();
-  /** Input keys by output key. */
-  readonly #producers = new Map<string, Set<string>>();
+  /** Outputs by input key. */
+  readonly #outputs = new Map<string, readonly Keyed<O>[]>();
+  /** Input keys by output key: nearly always one, which then needs no set. */
+  readonly #producers = new Map<string, string | Set<string>>();
 
   constructor(graph: Graph, options: DeriveOptions<I, O>) {
     super(graph, options.name, options.isEqual ?? isDeepStrictEqual);
@@ -55,31 +60,60 @@ class DerivedCollection<I, O> extends CollectionNode<O> {
   }
 
   #run(inputKey: string, touched: Set<string>): void {
-    const { from, keyOf, transform } = this.#options;
+    const { from } = this.#options;
     const input = from.get(inputKey);
-    const outputs = new Map<string, O>();
+    const before = this.#outputs.get(inputKey);
     if (input === undefined) this.#log.forget(inputKey);
-    else for (const output of transform(input, this.#log.open(inputKey))) outputs.set(keyOf(output), output);
-    for (const key of this.#outputs.get(inputKey)?.keys() ?? []) {
+    const outputs = input === undefined ? [] : this.#transform(inputKey, input);
+    for (const { key } of before ?? []) {
       touched.add(key);
-      const producers = this.#producers.get(key);
-      producers?.delete(inputKey);
-      if (producers?.size === 0) this.#producers.delete(key);
+      this.#leave(key, inputKey);
     }
-    for (const key of outputs.keys()) {
+    for (const { key } of outputs) {
       touched.add(key);
-      const producers = this.#producers.get(key);
-      if (producers === undefined) this.#producers.set(key, new Set([inputKey]));
-      else producers.add(inputKey);
+      this.#enter(key, inputKey);
     }
-    if (outputs.size === 0) this.#outputs.delete(inputKey);
+    if (outputs.length === 0) this.#outputs.delete(inputKey);
     else this.#outputs.set(inputKey, outputs);
+  }
+
+  #transform(inputKey: string, input: I): readonly Keyed<O>[] {
+    const { keyOf, transform } = this.#options;
+    return this.#log.record(inputKey, (context) => {
+      const outputs: Keyed<O>[] = [];
+      for (const output of transform(input, context)) {
+        const key = keyOf(output);
+        const at = outputs.findIndex((known) => known.key === key);
+        if (at === -1) outputs.push({ key, output });
+        else outputs[at] = { key, output };
+      }
+      // A copy has no room to grow.
+      return outputs.slice();
+    });
+  }
+
+  #enter(key: string, inputKey: string): void {
+    const producers = this.#producers.get(key);
+    if (producers === undefined) this.#producers.set(key, inputKey);
+    else if (typeof producers !== 'string') producers.add(inputKey);
+    else if (producers !== inputKey) this.#producers.set(key, new Set([producers, inputKey]));
+  }
+
+  #leave(key: string, inputKey: string): void {
+    const producers = this.#producers.get(key);
+    if (typeof producers === 'string') {
+      if (producers === inputKey) this.#producers.delete(key);
+      return;
+    }
+    producers?.delete(inputKey);
+    if (producers?.size === 0) this.#producers.delete(key);
   }
 
   #winner(key: string): O | undefined {
     const producers = this.#producers.get(key);
     if (producers === undefined) return undefined;
-    const [first] = producers.size === 1 ? producers : [...producers].toSorted(compareText);
-    return first === undefined ? undefined : this.#outputs.get(first)?.get(key);
+    const first = typeof producers === 'string' ? producers : [...producers].toSorted(compareText)[0];
+    if (first === undefined) return undefined;
+    return this.#outputs.get(first)?.find((keyed) => keyed.key === key)?.output;
   }
 }

@@ -9,7 +9,8 @@ export class ItemIndex<T> implements Index<T> {
   readonly collection: Collection<T>;
   readonly readers: ReaderTable = new ReaderTable();
   readonly #valuesOf: (item: T) => readonly string[];
-  readonly #keysByValue = new Map<string, Set<string>>();
+  /** Most values have one key. */
+  readonly #keysByValue = new Map<string, string | Set<string>>();
 
   constructor(name: string, collection: Collection<T>, valuesOf: (item: T) => readonly string[]) {
     this.name = name;
@@ -20,6 +21,10 @@ export class ItemIndex<T> implements Index<T> {
   lookup(value: string): readonly T[] {
     const keys = this.#keysByValue.get(value);
     if (keys === undefined) return none;
+    if (typeof keys === 'string') {
+      const only = this.collection.get(keys);
+      return only === undefined ? none : [only];
+    }
     const items: T[] = [];
     for (const key of keys) {
       const item = this.collection.get(key);
@@ -36,16 +41,21 @@ export class ItemIndex<T> implements Index<T> {
 
   #add(value: string, key: string): void {
     const keys = this.#keysByValue.get(value);
-    if (keys === undefined) this.#keysByValue.set(value, new Set([key]));
-    else keys.add(key);
+    if (keys === undefined) this.#keysByValue.set(value, key);
+    else if (typeof keys !== 'string') keys.add(key);
+    else if (keys !== key) this.#keysByValue.set(value, new Set([keys, key]));
     this.readers.wake(value);
   }
 
   #remove(value: string, key: string): void {
     const keys = this.#keysByValue.get(value);
     if (keys === undefined) return;
-    keys.delete(key);
     this.readers.wake(value);
+    if (typeof keys === 'string') {
+      if (keys === key) this.#keysByValue.delete(value);
+      return;
+    }
+    keys.delete(key);
     if (keys.size === 0) this.#keysByValue.delete(value);
   }
 }
