@@ -4,8 +4,13 @@ import type { Caller } from '../claims/shop.ts';
 import { E2eError } from '../e2e-error.ts';
 import { PacketCapture, type CaptureSummary } from '../observe/packet-capture.ts';
 
-/** Pods of a lab, in both families, but not what a node itself says to its pods: the kubelet probes in plaintext. */
-const POD_TRAFFIC = 'tcp and (net 10.244.0.0/16 or net fd00:244::/56) and not host 10.244.1.1 and not host 10.244.2.1';
+/**
+ * Between pods of a lab, in both families. What a node itself says to its pods is not looked at: the kubelet probes in
+ * plaintext, from the bridge's address, or from the link-local one that marks probes to pods in the mesh.
+ */
+const PODS: readonly string[] = ['10.244.0.0/16', 'fd00:244::/56'];
+const BETWEEN_PODS: string = PODS.map((net) => `(src net ${net} and dst net ${net})`).join(' or ');
+const POD_TRAFFIC: string = `tcp and (${BETWEEN_PODS}) and not host 10.244.1.1 and not host 10.244.2.1`;
 /** The bridge of a node, which all traffic between its pods crosses. */
 const BRIDGE = 'cni0';
 
