@@ -1,6 +1,8 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
 import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
-import { defaultMeshSettings } from './mesh-settings.ts';
+import type { LabelSelector } from '@ambit/kube';
+import { defaultMeshSettings, type ServiceEntryVisibility } from './mesh-settings.ts';
+import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
 
 /** Where a port listens. */
 export interface ListenAddress {
@@ -31,6 +33,8 @@ export interface ControlPlaneConfig {
   readonly systemNamespace: string;
   readonly rootNamespace: string;
   readonly revisions: readonly string[];
+  readonly serviceEntryVisibility: ServiceEntryVisibility | undefined;
+  readonly discoverySelectors: readonly LabelSelector[] | undefined;
   readonly sendsDryRunPolicies: boolean;
   readonly allowsOnlyWaypoints: boolean;
   readonly waypointControllers: readonly string[];
@@ -92,6 +96,22 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.revisions,
     'revision and tags, values of istio.io/rev, whose configuration is read beside the unlabelled one',
   ),
+  serviceEntryVisibility: {
+    env: 'AMBIT_SERVICE_ENTRY_VISIBILITY',
+    describe: 'JSON of mesh configuration serviceEntryVisibility: defaultVisibility, policies; unset: all is PUBLIC',
+    parse: parseVisibility,
+    fallback: undefined,
+    required: false,
+    secret: false,
+  },
+  discoverySelectors: {
+    env: 'AMBIT_DISCOVERY_SELECTORS',
+    describe: 'JSON of mesh configuration discoverySelectors: namespaces that are looked at; unset: all',
+    parse: parseDiscoverySelectors,
+    fallback: undefined,
+    required: false,
+    secret: false,
+  },
   sendsDryRunPolicies: flag(
     'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY',
     defaultMeshSettings.sendsDryRunPolicies,

@@ -130,14 +130,14 @@ class Client implements Disposable {
     this.send({ typeUrl: WADS });
   }
 
-  async until(condition: () => boolean): Promise<void> {
-    const signal = AbortSignal.timeout(5000);
+  async until(condition: () => boolean, timeoutMs = 5000): Promise<void> {
+    const signal = AbortSignal.timeout(timeoutMs);
     while (!condition()) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#changed = resolve;
       signal.addEventListener('abort', () => resolve(), { once: true });
       await promise;
-      assert.ok(!signal.aborted || condition(), `nothing came in 5 s; so far: ${JSON.stringify(this.summary())}`);
+      assert.ok(!signal.aborted || condition(), `nothing came in time; so far: ${JSON.stringify(this.summary())}`);
     }
   }
 
@@ -262,6 +262,18 @@ test('a client that reconnects with its versions, also to a restarted server, ge
   using client = new Client(restarted.port, await token());
   client.subscribe(held);
   assert.deepEqual((await client.next(2)).toSorted(), ['wads', `wds +${webService} -Kubernetes//Pod/shop/gone`]);
+});
+
+test('trap 3: a reconnect that names 60,000 resources, more than 4 MiB of them, is answered in one message', async () => {
+  const held = new Map(
+    Array.from({ length: 60_000 }, (_, i) => [`Kubernetes//Pod/a-namespace-of-some-length/deployment-${i}`, `${i}`]),
+  );
+  await using running = await start();
+  using client = new Client(running.port, await token());
+  client.subscribe(held);
+  await client.until(() => client.responses.length >= 2, 60_000);
+  const removed = client.responses.map(({ removedResources }) => removedResources.length).toSorted((a, b) => a - b);
+  assert.deepEqual(removed, [0, 60_000]);
 });
 
 test('an on-demand client finds a service by its address, with its endpoints, and is told what does not exist', async () => {

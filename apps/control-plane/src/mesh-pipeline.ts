@@ -16,6 +16,7 @@ import { MeshPublisher } from './publish/mesh-publisher.ts';
 import { ReportLog } from './report-log.ts';
 import type { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import type { MeshSource } from './source/mesh-source.ts';
+import { ScopedSource } from './source/scoped-source.ts';
 
 export interface MeshPipelineParts {
   readonly bus: Pick<EventBus, 'publish'>;
@@ -61,6 +62,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     sendsDryRunPolicies: config.sendsDryRunPolicies,
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
     waypointControllers: config.waypointControllers,
+    serviceEntryVisibility: config.serviceEntryVisibility,
     findsAddressConflicts: parts.source.kind === 'folder',
   });
   const resolver = new MeshNameResolver(mesh);
@@ -75,9 +77,11 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   observeMesh(metrics, mesh, reports);
   const running = cleanup.move();
   const follow = (): void => {
+    const { discoverySelectors: selectors, rootNamespace } = config;
+    const scoped = selectors === undefined ? source : running.use(new ScopedSource(source, selectors, [rootNamespace]));
     // Subscribed before the mesh is, so that the clock of convergence starts with the batch.
-    running.use(source.subscribe((events) => metrics.received(events.map(kindOf))));
-    running.use(feedMesh({ mesh, source, allocator: allocates ? allocator : undefined, onAllocated }));
+    running.use(scoped.subscribe((events) => metrics.received(events.map(kindOf))));
+    running.use(feedMesh({ mesh, source: scoped, allocator: allocates ? allocator : undefined, onAllocated }));
     running.use(logReports(source, mesh, reports, logger));
   };
   const whole = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => untilWhole(source, logger, signal);

@@ -31,7 +31,12 @@ export type {
 export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
 export type { AllowedNamespaces, Gateway, GatewayAddress, GatewayListener } from './resources/gateway.ts';
 export type { GatewayClass } from './resources/gateway-class.ts';
-export { type LabelRequirement, type LabelSelector, matchesSelector } from './resources/label-selector.ts';
+export {
+  type LabelRequirement,
+  type LabelSelector,
+  matchesSelector,
+  parseLabelSelector,
+} from './resources/label-selector.ts';
 export type { Namespace } from './resources/namespace.ts';
 export type { Node } from './resources/node.ts';
 export type { MutualTlsMode, PeerAuthentication } from './resources/peer-authentication.ts';

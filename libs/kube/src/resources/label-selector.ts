@@ -1,5 +1,5 @@
 import type { Labels } from '../object-meta.ts';
-import type { ObjectReader } from '../object-reader.ts';
+import { isPlainObject, ObjectReader, type ProblemSink } from '../object-reader.ts';
 import { matchesLabels } from './workload-selector.ts';
 
 export const labelOperators = ['In', 'NotIn', 'Exists', 'DoesNotExist'] as const;
@@ -19,10 +19,26 @@ export interface LabelSelector {
 
 /** Reads a field that holds a `metav1.LabelSelector`. */
 export function readLabelSelector(reader: ObjectReader, name: string): LabelSelector | undefined {
-  return reader.object(name, (selector) => ({
+  return reader.object(name, readSelectorBody);
+}
+
+/** Reads a selector that stands on its own, such as in a setting. Throws with all mistakes; `place` begins each. */
+export function parseLabelSelector(value: unknown, place: string): LabelSelector {
+  const mistakes: string[] = [];
+  const sink: ProblemSink = { problem: (_severity, _code, _path, message) => void mistakes.push(message) };
+  if (!isPlainObject(value)) throw new Error(`${place} must be a map with matchLabels or matchExpressions`);
+  const reader = new ObjectReader(value, [], sink);
+  const selector = readSelectorBody(reader);
+  reader.finish();
+  if (mistakes.length > 0) throw new Error(mistakes.map((mistake) => `${place}: ${mistake}`).join('; '));
+  return selector;
+}
+
+function readSelectorBody(selector: ObjectReader): LabelSelector {
+  return {
     matchLabels: selector.stringMap('matchLabels'),
     matchExpressions: selector.objects('matchExpressions', readRequirement),
-  }));
+  };
 }
 
 function readRequirement(reader: ObjectReader): LabelRequirement {
