@@ -11,6 +11,7 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:
 import { createServer, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 
+const NOTICE_MS = 2_000;
 const FAREWELL_MS = 5_000;
 /** One gRPC message: uncompressed, two bytes, field 1 = SERVING. */
 const SERVING = Buffer.of(0, 0, 0, 0, 2, 8, 1);
@@ -52,7 +53,10 @@ createHttp2Server()
 process.on('SIGTERM', () => {
   isEnding = true;
   for (const socket of sockets) socket.end();
-  http.close(() => process.exit(0));
-  http.closeIdleConnections();
-  setTimeout(() => process.exit(0), FAREWELL_MS).unref();
+  // Callers on kept connections are told with their next answer; closing one at once could cross their next request.
+  setTimeout(() => {
+    http.close(() => process.exit(0));
+    http.closeIdleConnections();
+  }, NOTICE_MS);
+  setTimeout(() => process.exit(0), NOTICE_MS + FAREWELL_MS).unref();
 });
