@@ -40,6 +40,8 @@ export class PodEnrolment {
   /** The proxy has to be told (again): it was only told to keep what it has, or it does not serve the pod. */
   #isOwedNetns = false;
   #skipsHeal = false;
+  /** The kubelet's probes are not let in yet. */
+  #owesProbes = false;
   #releaseSinceMs = 0;
   #quietSinceMs: number | undefined;
 
@@ -137,11 +139,11 @@ export class PodEnrolment {
     } else if (isStarting && this.#stage === 'idle') {
       this.#stage = 'prepared';
       this.#isServed = true;
+      this.#owesProbes = true;
       try {
         await allDone([
           this.#ports.capture.program(place, options, 'capture'),
           this.#ports.proxy.add(workloadOf(this.#pod), netns.fd),
-          this.#ports.probes.add(this.#uid, addresses),
         ]);
       } catch (cause) {
         await this.#abandon();
@@ -160,10 +162,12 @@ export class PodEnrolment {
     }
   }
 
-  /** Tells the control plane that the pod is in the mesh. */
+  /** Lets the kubelet's probes in and tells the control plane that the pod is in the mesh; a starting pod has no time for it. */
   async announce(): Promise<void> {
-    if (this.#stage === 'enrolled' && redirectionOf(this.#pod) !== 'enabled')
-      await this.#ports.annotate(this.#pod, 'enabled');
+    if (this.#stage !== 'enrolled') return;
+    if (this.#owesProbes) await this.#ports.probes.add(this.#uid, this.#pod.status.podIPs);
+    this.#owesProbes = false;
+    if (redirectionOf(this.#pod) !== 'enabled') await this.#ports.annotate(this.#pod, 'enabled');
   }
 
   /** Takes the pod out; `waiting` asks to be called again soon, since the proxy still carries connections. */

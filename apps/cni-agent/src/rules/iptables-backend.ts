@@ -18,6 +18,12 @@ export interface IptablesBackendOptions {
 }
 
 const GUARD_CHAINS: readonly string[] = ['INPUT', 'FORWARD', 'OUTPUT'];
+/** Arguments: a tool and its text, once or twice. Fails when one of the tools does. */
+const APPLY_SCRIPT = `
+restore() { printf %s "$2" | "$1" --noflush --wait 30; }
+[ $# -gt 2 ] || { restore "$1" "$2"; exit; }
+restore "$1" "$2" & restore "$3" "$4"; second=$?
+wait $! && exit $second`;
 const GUARD_COMMENT = 'ambit-repair-guard';
 
 export class IptablesBackend implements CaptureBackend {
@@ -46,13 +52,23 @@ export class IptablesBackend implements CaptureBackend {
   }
 
   async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, isFresh: boolean): Promise<void> {
-    await Promise.all(
-      this.#options.families.map(async (family) => {
+    const { families, probes, shell } = this.#options;
+    const rules = podRules(options, phase);
+    const texts = await Promise.all(
+      families.map(async (family) => {
         const actual = isFresh ? undefined : await this.#read(place, family);
-        const text = renderApply(podRules(options, phase), family, this.#options.probes, actual);
-        await this.#restore(place, family, text);
+        return renderApply(rules, family, probes, actual);
       }),
     );
+    // One entry into the namespace for both families, which work side by side.
+    const tools = families.map((family) => this.#tool(family, 'restore'));
+    await shell.run(place, [
+      'sh',
+      '-c',
+      APPLY_SCRIPT,
+      'sh',
+      ...families.flatMap((_, i) => [tools[i] ?? '', texts[i] ?? '']),
+    ]);
   }
 
   async remove(place: NamespacePlace): Promise<void> {
