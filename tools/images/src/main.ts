@@ -74,7 +74,22 @@ function write(out: string, name: string, image: BuiltImage): void {
     ? `, ${mebibytes(image.layers.reduce((sum, { archive }) => sum + gzipSync(archive).length, 0))} compressed`
     : '';
   process.stdout.write(`${image.name} ${relative(process.cwd(), tar)} ${layers}${packed} ${image.id.slice(7, 19)}\n`);
-  if (values['load-docker']) execFileSync('docker', ['load', '--quiet', '--input', tar], { stdio: 'inherit' });
+  if (values['load-docker'] && loadedId(image.name) !== image.id) {
+    execFileSync('docker', ['load', '--quiet', '--input', tar], { stdio: 'inherit' });
+  }
+}
+
+/** Id of the image that the engine has under this name. */
+function loadedId(name: string): string | undefined {
+  try {
+    const format = ['--format', '{{.Id}}', name];
+    return execFileSync('docker', ['image', 'inspect', ...format], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function mebibytes(bytes: number): string {
