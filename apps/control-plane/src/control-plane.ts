@@ -14,6 +14,7 @@ import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';
 import { openServingCertificate, type ServingCertificate } from './serve/serving-certificate.ts';
+import { observeSource } from './serve/source-metrics.ts';
 import type { StreamRules } from './serve/stream-rules.ts';
 import type { TokenJudge } from './serve/token-judge.ts';
 import { authenticateXdsCaller } from './serve/xds-callers.ts';
@@ -69,6 +70,7 @@ export async function startControlPlane(
   cleanup.use(observeProcess(registry));
   const metrics = new ControlPlaneMetrics(registry, clock, VERSION);
   const source = cleanup.use(await openMeshSource(config, logger, clock));
+  if (source.kind === 'kubernetes') observeSource(registry, source.source);
   const pipeline = cleanup.use(await openMeshPipeline(config, { bus, logger, metrics, source }));
   const tokens = tokenJudge(config, source, clock);
   const connections = new XdsConnections(clock, metrics, (node, typeUrl, reason) => {

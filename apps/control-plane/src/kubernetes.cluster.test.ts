@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { workload } from '@ambit/api';
 import { apiKinds, rawKinds } from '@ambit/kube';
 import { makeTestCa, TcpRelay } from '@ambit/testing';
+import { fromBinary } from '@bufbuild/protobuf';
 import { ControlPlaneProcess } from './testing/control-plane-process.ts';
 import { at, TestCluster, until } from './testing/test-cluster.ts';
 import { XdsProbe } from './testing/xds-probe.ts';
@@ -89,21 +91,28 @@ const deny = (app: string): Readonly<Record<string, unknown>> => ({
 
 const seen = (probe: XdsProbe) => () => probe.responses.flatMap(({ resources }) => resources.map(({ name }) => name));
 
+/** Names of the policies of a workload, from an encoded Address; none for what is no workload. */
+function policiesOf(resource: { readonly value: Uint8Array } | undefined): readonly string[] {
+  const { type } = resource === undefined ? {} : fromBinary(workload.AddressSchema, resource.value);
+  return type?.case === 'workload' ? type.value.authorizationPolicies : [];
+}
+
 test('a pod is served when it runs, after the policy that is for it', { skip }, async () => {
   using probe = (await connect()).subscribe();
   await until(() => probe.isReady);
-  await cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'deny-web', deny('web'));
-  await cluster.runPod(cluster.shop, 'web', '10.1.0.2');
-  await until(() => probe.indexOf('/Pod/' + cluster.shop + '/web') >= 0, seen(probe));
-  const address = await until(() => probe.address('/web'), seen(probe));
-  assert.equal(address.type.case, 'workload');
-  assert.deepEqual(address.type.value?.name, 'web');
-  await until(() => {
-    const { type } = probe.address('/web') ?? {};
-    return type?.case === 'workload' && type.value.authorizationPolicies.includes(`${cluster.shop}/deny-web`);
-  }, seen(probe));
-  assert.ok(probe.indexOf(`${cluster.shop}/deny-web`) >= 0);
-  assert.ok(probe.indexOf(`${cluster.shop}/deny-web`) < probe.responses.length - 1);
+  const policy = `${cluster.shop}/deny-web`;
+  await Promise.all([
+    cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'deny-web', deny('web')),
+    cluster.runPod(cluster.shop, 'web', '10.1.0.2'),
+  ]);
+  const naming = (): number =>
+    probe.responses.findIndex(({ resources }) =>
+      resources.some(({ name, resource }) => name.endsWith('/web') && policiesOf(resource).includes(policy)),
+    );
+  await until(() => naming() >= 0, seen(probe));
+  const policyAt = probe.indexOf(policy);
+  assert.ok(policyAt >= 0 && policyAt < naming(), `policy at ${policyAt}, the pod that names it at ${naming()}`);
+  assert.ok(seen(probe)().includes(`Kubernetes//Pod/${cluster.shop}/web`));
   await cluster.delete(apiKinds.Pod, cluster.shop, 'web');
   await until(() => probe.removalOf('/web') >= 0, seen(probe));
 });
@@ -152,16 +161,20 @@ test('while the API server is away clients keep everything, and then get what ch
   await cluster.runPod(cluster.shop, 'here', '10.1.0.7');
   using probe = (await connect()).subscribe();
   await until(() => probe.address('/here') !== undefined, seen(probe));
+  await using away = new AsyncDisposableStack();
+  away.defer(() => relay.open());
   await relay.close();
   await cluster.runPod(cluster.shop, 'meanwhile', '10.1.0.8');
   await until(() => replica.lines.some((line) => line.includes('kind not up to date') && line.includes('"Pod"')));
-  const { httpPort } = await until(() => replica.ports());
+  const { httpPort, metricsPort } = await until(() => replica.ports());
   assert.equal((await fetch(`http://127.0.0.1:${httpPort}/ready`)).status, 200);
+  const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+  assert.match(await metrics(), /ambit_source_up\{kind="Pod"\} 0/);
   assert.deepEqual([probe.removalOf('/here'), probe.address('/meanwhile')], [-1, undefined]);
-  // What it knows it also serves to a client whose token was reviewed a moment ago.
-  await relay.open();
+  await away.disposeAsync();
   await until(() => probe.address('/meanwhile') !== undefined, seen(probe));
   assert.equal(probe.removalOf('/here'), -1);
+  await until(async () => /ambit_source_up\{kind="Pod"\} 1/.test(await metrics()));
 });
 
 test('a kind whose CRD is installed later is followed then', { skip }, async () => {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 export interface Ports {
   readonly port: number;
   readonly httpPort: number;
+  readonly metricsPort: number;
 }
 
 export class ControlPlaneProcess implements AsyncDisposable {
@@ -30,9 +31,9 @@ export class ControlPlaneProcess implements AsyncDisposable {
     const line = this.lines.find((candidate) => candidate.includes('control plane is ready'));
     if (line === undefined) return undefined;
     const fields: unknown = JSON.parse(line);
-    if (typeof fields !== 'object' || fields === null || !('port' in fields) || !('httpPort' in fields))
-      return undefined;
-    return { port: Number(fields.port), httpPort: Number(fields.httpPort) };
+    const entries = typeof fields === 'object' && fields !== null ? Object.entries(fields) : [];
+    const number = (key: string): number => Number(new Map<string, unknown>(entries).get(key));
+    return { port: number('port'), httpPort: number('httpPort'), metricsPort: number('metricsPort') };
   }
 
   /** Ends it as Kubernetes does; resolves with its exit code. */
