@@ -145,7 +145,8 @@ test('the API server accepts every object that is rendered', { skip: noCluster }
   kubectl(undefined, 'create', 'namespace', namespace);
   try {
     // The test's pod needs the namespace's account, which a controller makes that is not here.
-    kubectl(undefined, 'create', 'serviceaccount', 'default', '-n', namespace);
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } };
+    kubectl(JSON.stringify(account), 'apply', '--server-side', '-f', '-');
     const rendered = all.replaceAll('namespace: ambit-system', `namespace: ${namespace}`);
     const output = kubectl(rendered, 'apply', '--dry-run=server', '--validate=strict', '-f', '-');
     assert.equal(
