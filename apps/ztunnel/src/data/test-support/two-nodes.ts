@@ -5,7 +5,7 @@
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { security, workload as api } from '@ambit/api';
@@ -45,7 +45,7 @@ export class TwoNodes implements AsyncDisposable {
   readonly #workers: Record<string, DataWorker> = {};
   readonly #arena = new WorkloadArena();
   readonly #ca = makeTestCa();
-  readonly #logPath: string;
+  readonly #logFd: number;
   readonly #registry = new MetricRegistry();
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
@@ -61,8 +61,11 @@ export class TwoNodes implements AsyncDisposable {
       { netns: this.server.netns, device: 'eth0', addresses: ['10.77.0.2/24', 'fd77::2/64'] },
     );
     this.client.netns.run('ip', 'route', 'add', 'default', 'via', '10.77.0.2');
-    this.#logPath = join(mkdtempSync(join(tmpdir(), 'ambit-data-')), 'access.log');
-    const fd = openSync(this.#logPath, 'a');
+    const folder = mkdtempSync(join(tmpdir(), 'ambit-data-'));
+    const fd = openSync(join(folder, 'access.log'), 'a+');
+    // Without a name from here on, so that a run which is cut off leaves nothing behind.
+    rmSync(folder, { recursive: true });
+    this.#logFd = fd;
     for (const pod of [this.client, this.server]) {
       redirect(pod.netns);
       this.#workers[pod.node] = new DataWorker({
@@ -212,7 +215,7 @@ export class TwoNodes implements AsyncDisposable {
 
   /** Lines of the access log so far. */
   logLines(): readonly string[] {
-    return readFileSync(this.#logPath, 'utf8')
+    return readFileSync(`/proc/self/fd/${this.#logFd}`, 'utf8')
       .split('\n')
       .filter((line) => line !== '');
   }
@@ -252,7 +255,6 @@ export class TwoNodes implements AsyncDisposable {
     for (const server of this.#servers) server.close();
     for (const worker of Object.values(this.#workers)) worker.stop();
     this.#namespaces[Symbol.dispose]();
-    rmSync(dirname(this.#logPath), { recursive: true, force: true });
     await Promise.resolve();
   }
 
