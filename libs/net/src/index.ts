@@ -1,3 +1,4 @@
+export type { ByteChannel, ByteChannelUser } from './byte-channel.ts';
 export { Cidr, parseCidr } from './cidr.ts';
 export { CidrSet } from './cidr-set.ts';
 export {

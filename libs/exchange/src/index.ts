@@ -1,0 +1,10 @@
+export type { ClientConnection, ClientConnectionOwner, ClientExchange, ClientExchangeUser } from './client-exchange.ts';
+export { ExchangeError, type ExchangeErrorKind } from './exchange-error.ts';
+export { FieldList } from './field-list.ts';
+export type { HttpProtocol, RequestHead, ResponseHead } from './message-head.ts';
+export type {
+  ServerConnection,
+  ServerConnectionHandler,
+  ServerExchange,
+  ServerExchangeUser,
+} from './server-exchange.ts';
