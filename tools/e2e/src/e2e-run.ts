@@ -86,7 +86,8 @@ export class E2eRun {
         await this.#runGroup(group, { cluster, objects, mesh, nodes: [first, second] });
       }
     } finally {
-      if (!keeps) await cluster[Symbol.asyncDispose]();
+      if (keeps) cluster.release();
+      else await cluster[Symbol.asyncDispose]();
     }
   }
 

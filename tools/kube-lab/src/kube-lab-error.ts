@@ -8,6 +8,7 @@ import { AmbitError } from '@ambit/runtime';
  * - `BAD_ARGUMENT`: what was asked for cannot be.
  * - `UNSUITABLE_MACHINE`: file system, kernel or port of this machine stands in the way.
  * - `NOT_READY`: something did not come up in time; the message shows the end of its log.
+ * - `INTERRUPTED`: a signal came while something was being brought up; it was removed.
  * - `UNSUPPORTED`: this cluster cannot do that, such as node failures in a cluster that was brought along.
  */
 export type KubeLabErrorCode =
@@ -19,6 +20,7 @@ export type KubeLabErrorCode =
   | 'BAD_ARGUMENT'
   | 'UNSUITABLE_MACHINE'
   | 'NOT_READY'
+  | 'INTERRUPTED'
   | 'UNSUPPORTED';
 
 export class KubeLabError extends AmbitError {

@@ -36,8 +36,12 @@ export function readLabSettings(env: Readonly<Record<string, string | undefined>
 }
 
 /** Link names carry the prefix, and the kernel gives them 15 characters. */
+export function isLabName(name: string): boolean {
+  return /^[a-z][a-z0-9]{0,7}$/.test(name);
+}
+
 function checkName(name: string): string {
-  if (/^[a-z][a-z0-9]{0,7}$/.test(name)) return name;
+  if (isLabName(name)) return name;
   throw new KubeLabError('BAD_ARGUMENT', `lab name "${name}": use 1 to 8 small letters and digits`);
 }
 

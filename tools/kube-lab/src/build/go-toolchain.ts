@@ -68,6 +68,8 @@ export class GoToolchain {
         ),
       REPORT_EVERY_MS,
     );
+    const stop = (): void => void child.kill('SIGTERM');
+    process.on('SIGINT', stop).on('SIGTERM', stop);
     try {
       const code = await new Promise<number>((resolve, reject) => {
         child.on('error', (cause) =>
@@ -79,6 +81,7 @@ export class GoToolchain {
         throw new KubeLabError('BUILD_FAILED', `go ${args.join(' ')} ended with code ${code}:\n${last.join('\n')}`);
     } finally {
       clearInterval(report);
+      process.off('SIGINT', stop).off('SIGTERM', stop);
     }
   }
 }

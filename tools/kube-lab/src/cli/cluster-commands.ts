@@ -6,6 +6,7 @@ import { MAX_NODES } from '../cluster/address-plan.ts';
 import { DockerEngine } from '../docker/docker-engine.ts';
 import type { LabSettings } from '../lab-settings.ts';
 import { printProgress } from '../progress.ts';
+import { bringUp } from './interruptible.ts';
 import { runHere } from './run-here.ts';
 import { shellExports } from './shell-exports.ts';
 
@@ -30,7 +31,7 @@ export function addClusterCommands(program: Command, settings: LabSettings): voi
     .option('--apiserver-arg <argument>', 'one more argument; repeatable', collect, [])
     .option('--kubelet-arg <argument>', 'one more argument; repeatable', collect, [])
     .action(async (flags: UpFlags) => {
-      const lab = await LabCluster.up(settings, {
+      const options = {
         nodes: flags.nodes,
         isDual: flags.dual === true,
         isControlPlaneOnly: flags.cpOnly === true,
@@ -38,7 +39,11 @@ export function addClusterCommands(program: Command, settings: LabSettings): voi
         apiServerArguments: flags.apiserverArg,
         kubeletArguments: flags.kubeletArg,
         progress: printProgress,
-      });
+      };
+      const lab = await bringUp(
+        () => LabCluster.up(settings, options),
+        () => LabCluster.giveUp(settings),
+      );
       process.stdout.write(shellExports(lab.environment));
     });
   program

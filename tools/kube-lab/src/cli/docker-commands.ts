@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DockerEngine } from '../docker/docker-engine.ts';
 import type { LabSettings } from '../lab-settings.ts';
 import { printProgress } from '../progress.ts';
+import { bringUp } from './interruptible.ts';
 import { runHere } from './run-here.ts';
 import { shellExports } from './shell-exports.ts';
 
@@ -15,7 +16,10 @@ export function addDockerCommands(program: Command, settings: LabSettings): void
     .command('up')
     .description('start it, and print what to export')
     .action(async () => {
-      const engine = await DockerEngine.up(settings, printProgress);
+      const engine = await bringUp(
+        () => DockerEngine.up(settings, printProgress),
+        () => DockerEngine.giveUp(settings),
+      );
       process.stdout.write(shellExports(engine.environment));
     });
   docker

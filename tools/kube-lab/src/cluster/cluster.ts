@@ -12,6 +12,8 @@ export interface Cluster extends AsyncDisposable {
   kubectl(args: readonly string[], options?: RunCommandOptions): Promise<string>;
   /** Runs helm to its end and gives its standard output. @throws AmbitError `COMMAND_FAILED` */
   helm(args: readonly string[], options?: RunCommandOptions): Promise<string>;
+  /** Lets the cluster stay when this process ends. */
+  release(): void;
   /** Names of the nodes, sorted. */
   nodes(): Promise<readonly string[]>;
   /** Brings image archives (as of `docker save`) to every node. */

@@ -65,6 +65,9 @@ export class ExistingCluster implements Cluster {
     );
   }
 
+  /** It stays anyway. */
+  release(): void {}
+
   /** Leaves the cluster as it is. */
   async [Symbol.asyncDispose](): Promise<void> {}
 

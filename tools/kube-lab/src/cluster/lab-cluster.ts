@@ -7,10 +7,11 @@ import { contentKey } from '../build/built-record.ts';
 import { kubernetesVersion } from '../build/go-programs.ts';
 import { KubeLabError } from '../kube-lab-error.ts';
 import { CachePaths, LabPaths } from '../lab-paths.ts';
-import type { LabSettings } from '../lab-settings.ts';
+import { isLabName, type LabSettings } from '../lab-settings.ts';
 import { BackgroundProcesses } from '../machine/background-process.ts';
 import { rememberKernelSettings, restoreKernelSettings } from '../machine/kernel-settings.ts';
 import { deleteNamespace } from '../machine/network-namespace.ts';
+import { abandonedLabs, isOurs, recordOwner, releaseOwner } from '../machine/owner-record.ts';
 import { secondsSince, type Progress } from '../progress.ts';
 import { MAX_NODES, nodeNumbers } from './address-plan.ts';
 import { makeCertificates } from './certificates.ts';
@@ -47,7 +48,8 @@ export class LabCluster implements Cluster {
   }
 
   /**
-   * Brings a lab up, building first what is missing. Leftovers of a lab of this name that crashed are removed.
+   * Brings a lab up, building first what is missing. It belongs to this process until {@link release}. Labs whose
+   * process is gone are removed, and leftovers of one of this name.
    * @throws KubeLabError; nothing is left behind then
    */
   static async up(settings: LabSettings, options: LabOptions): Promise<LabCluster> {
@@ -59,6 +61,11 @@ export class LabCluster implements Cluster {
       withImages: !isControlPlaneOnly,
       progress,
     });
+    for (const name of abandonedLabs(new CachePaths(settings).labs)) {
+      if (!isLabName(name)) continue;
+      progress(`removing lab ${name}, whose process is gone`);
+      await LabCluster.down({ ...settings, name });
+    }
     if (LabCluster.#controlPlane(settings).isRunning)
       throw new KubeLabError(
         'ALREADY_UP',
@@ -98,6 +105,11 @@ export class LabCluster implements Cluster {
     restoreKernelSettings(labs);
   }
 
+  /** Takes the lab of this name down if it belongs to this process. */
+  static async giveUp(settings: LabSettings): Promise<void> {
+    if (isOurs(new LabPaths(settings).root)) await LabCluster.down(settings);
+  }
+
   async kubectl(args: readonly string[], options: RunCommandOptions = {}): Promise<string> {
     return this.#run('kubectl', args, options);
   }
@@ -126,6 +138,10 @@ export class LabCluster implements Cluster {
     }
   }
 
+  release(): void {
+    releaseOwner(new LabPaths(this.#settings).root);
+  }
+
   /** Takes the lab down. */
   async [Symbol.asyncDispose](): Promise<void> {
     await LabCluster.down(this.#settings);
@@ -151,6 +167,7 @@ export class LabCluster implements Cluster {
       throw new KubeLabError('UNSUITABLE_MACHINE', `port ${settings.port} is taken; set AMBIT_KUBE_LAB_PORT`);
     for (const folder of [paths.root, paths.certificates, paths.images])
       mkdirSync(folder, { recursive: true, mode: 0o700 });
+    recordOwner(paths.root);
     const { isDual, isControlPlaneOnly, proxyMode, apiServerArguments, kubeletArguments } = options;
     const description = { isDual, isControlPlaneOnly, proxyMode, apiServerArguments, kubeletArguments };
     writeLabDescription(paths.description, description);

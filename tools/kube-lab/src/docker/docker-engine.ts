@@ -9,11 +9,12 @@ import { mustRun, runCommand } from '@ambit/runtime';
 import { buildLab } from '../build/lab-builder.ts';
 import { KubeLabError } from '../kube-lab-error.ts';
 import { CachePaths, LabPaths } from '../lab-paths.ts';
-import type { LabSettings } from '../lab-settings.ts';
+import { isLabName, type LabSettings } from '../lab-settings.ts';
 import { BackgroundProcesses, sendSignal } from '../machine/background-process.ts';
 import { hasSysResource } from '../machine/capabilities.ts';
 import { deleteCgroup, killCgroup } from '../machine/cgroup.ts';
 import { logTail } from '../machine/log-tail.ts';
+import { abandonedLabs, isOurs, recordOwner, releaseOwner } from '../machine/owner-record.ts';
 import { addNamespace, deleteNamespace, namespacePath, processesIn } from '../machine/network-namespace.ts';
 import { waitUntil } from '../machine/wait-until.ts';
 import type { Progress } from '../progress.ts';
@@ -21,6 +22,8 @@ import { daemonConfig } from './daemon-config.ts';
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 20_000;
+/** The engine's folder lies beside the lab's of the same name. */
+const SUFFIX = '-dk';
 const RUNTIME = join(import.meta.dirname, 'runc-without-sys-resource.ts');
 
 export class DockerEngine implements AsyncDisposable {
@@ -39,10 +42,17 @@ export class DockerEngine implements AsyncDisposable {
     };
   }
 
-  /** Starts the engine; leftovers of one that crashed are removed. @throws KubeLabError; nothing is left then */
+  /**
+   * Starts the engine; it belongs to this process until {@link release}. Engines whose process is gone are removed.
+   * @throws KubeLabError; nothing is left then
+   */
   static async up(settings: LabSettings, progress: Progress): Promise<DockerEngine> {
     if (process.getuid?.() !== 0) throw new KubeLabError('NOT_ROOT', 'a Docker engine needs root');
     await buildLab(settings, { programs: [], progress });
+    for (const folder of abandonedLabs(new CachePaths(settings).labs)) {
+      const name = folder.slice(0, -SUFFIX.length);
+      if (folder.endsWith(SUFFIX) && isLabName(name)) await DockerEngine.down({ ...settings, name });
+    }
     if (processesOf(settings).pid('dockerd') !== undefined)
       throw new KubeLabError('ALREADY_UP', `the Docker engine of lab ${settings.name} is up`);
     await DockerEngine.down(settings);
@@ -85,9 +95,19 @@ export class DockerEngine implements AsyncDisposable {
     await mustRun(['rm', '-rf', '--one-file-system', root]);
   }
 
+  /** Removes the engine of this name if it belongs to this process. */
+  static async giveUp(settings: LabSettings): Promise<void> {
+    if (isOurs(new LabPaths(engineSettings(settings)).root)) await DockerEngine.down(settings);
+  }
+
   /** Command line that runs `argv` where published ports are on localhost. */
   commandInNetwork(argv: readonly string[]): readonly string[] {
     return ['nsenter', `--net=${namespacePath(engineName(this.#settings))}`, '--', ...argv];
+  }
+
+  /** Lets the engine stay when this process ends. */
+  release(): void {
+    releaseOwner(new LabPaths(engineSettings(this.#settings)).root);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -99,6 +119,7 @@ async function start(settings: LabSettings): Promise<void> {
   const { root } = new LabPaths(engineSettings(settings));
   const namespace = engineName(settings);
   for (const folder of ['data', 'exec']) mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
+  recordOwner(root);
   const runtime = join(root, 'runc-without-sys-resource');
   writeFileSync(runtime, `#!/bin/sh\nexec '${process.execPath}' --no-warnings '${RUNTIME}' "$@"\n`);
   chmodSync(runtime, 0o755);
@@ -138,10 +159,9 @@ async function stop(settings: LabSettings): Promise<void> {
 }
 
 function engineName({ name }: LabSettings): string {
-  return `${name}-dk`;
+  return `${name}${SUFFIX}`;
 }
 
-/** The engine's folder lies beside the lab's of the same name. */
 function engineSettings(settings: LabSettings): LabSettings {
   return { ...settings, name: engineName(settings) };
 }

@@ -55,14 +55,14 @@ export class BackgroundProcesses {
     });
     child.unref();
     const pid = child.pid ?? 0;
-    writeFileSync(this.#file(name), `${pid} ${startTime(pid) ?? ''}\n`);
+    writeFileSync(this.#file(name), `${pid} ${processStartTime(pid) ?? ''}\n`);
   }
 
   /** Process id while that very process lives. */
   pid(name: string): number | undefined {
     try {
       const [pid, time] = readFileSync(this.#file(name), 'utf8').trim().split(' ');
-      return time !== undefined && startTime(Number(pid)) === time ? Number(pid) : undefined;
+      return time !== undefined && processStartTime(Number(pid)) === time ? Number(pid) : undefined;
     } catch {
       return undefined;
     }
@@ -106,7 +106,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** In clock ticks since boot; undefined for none and for one that only waits to be collected. */
-function startTime(pid: number): string | undefined {
+export function processStartTime(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name may hold spaces and brackets; fields are counted behind its end.
