@@ -8,3 +8,11 @@ export type {
   ServerExchange,
   ServerExchangeUser,
 } from './server-exchange.ts';
+export {
+  type ClientConnectionSettings,
+  defaultClientConnectionSettings,
+  defaultHttp2Settings,
+  defaultServerConnectionSettings,
+  type Http2Settings,
+  type ServerConnectionSettings,
+} from './connection-settings.ts';
