@@ -1,11 +1,12 @@
 import { ErrorCode } from '@ambit/http';
 import type { HeaderList } from '@ambit/http';
-import type { EventLoop, Fd } from '@ambit/net';
+import type { ByteChannel, EventLoop, Fd } from '@ambit/net';
 
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import type { HboneError } from './hbone-error.ts';
 import type { HboneServerConnection } from './hbone-server-connection.ts';
 import { StreamBridge } from './stream-bridge.ts';
+import { StreamChannel } from './stream-channel.ts';
 import type { HeaderField, StreamUser, TunnelStream } from './tunnel-stream.ts';
 
 /**
@@ -54,6 +55,12 @@ export class InboundStream implements StreamUser {
   bridge(fd: Fd, sink: BridgeSink, options: BridgeOptions = {}): Bridge {
     this.onCancelled = undefined;
     return new StreamBridge(this.#loop, this.#stream, fd, sink, options);
+  }
+
+  /** The stream as a channel, instead of `bridge`. After `respond(200)`. */
+  channel(): ByteChannel {
+    this.onCancelled = undefined;
+    return new StreamChannel(this.#loop, this.#stream);
   }
 
   reset(code: number = ErrorCode.cancel): void {

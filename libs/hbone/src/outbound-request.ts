@@ -1,10 +1,11 @@
 import { ErrorCode, errorCodeName } from '@ambit/http';
 import type { HeaderList } from '@ambit/http';
-import type { EventLoop, Fd } from '@ambit/net';
+import type { ByteChannel, EventLoop, Fd } from '@ambit/net';
 
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { HboneError, statusError } from './hbone-error.ts';
 import { StreamBridge } from './stream-bridge.ts';
+import { StreamChannel } from './stream-channel.ts';
 import { NO_WINDOW } from './tunnel-sender.ts';
 import type { TunnelConnection } from './tunnel-connection.ts';
 import type { HeaderField, StreamUser, TunnelStream } from './tunnel-stream.ts';
@@ -47,6 +48,11 @@ export class OutboundStream {
   /** Starts copying; takes `fd` over, whatever has become of the stream. */
   bridge(fd: Fd, sink: BridgeSink, options: BridgeOptions = {}): Bridge {
     return new StreamBridge(this.#loop, this.#stream, fd, sink, { bytesAlreadySent: this.#earlyBytes, ...options });
+  }
+
+  /** The stream as a channel, instead of `bridge`. */
+  channel(): ByteChannel {
+    return new StreamChannel(this.#loop, this.#stream);
   }
 
   reset(code: number = ErrorCode.cancel): void {

@@ -62,6 +62,17 @@ export class PendingBytes {
     return total;
   }
 
+  /** Hands the first slab's bytes to `take`, which takes all of them. Returns how many; 0 if there are none. */
+  handOver(take: (buffer: Uint8Array, offset: number, length: number) => void): number {
+    const head = this.#chunks.shift();
+    if (head === undefined) return 0;
+    const length = head.end - head.start;
+    this.#length -= length;
+    take(head.slab, head.start, length);
+    head.pool.giveBack(head.slab);
+    return length;
+  }
+
   /** Drops everything; returns how much it was. */
   clear(): number {
     const length = this.#length;

@@ -272,6 +272,10 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     return this.sender.readInto(stream, fd);
   }
 
+  copyInto(stream: TunnelStream, buffer: Uint8Array, offset: number, length: number): number {
+    return this.isOpen && stream.canSend ? this.sender.copyInto(stream, buffer, offset, length) : 0;
+  }
+
   get lastRoom(): number {
     return this.sender.lastRoom;
   }
@@ -291,8 +295,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.advance(stream, 'sentReset');
     stream.dropPending();
   }
-
-  // --- endings
 
   /** Server: no new streams after a round trip, closes when the last one has ended. Spec: RFC 9113 section 6.8. */
   drain(): void {
@@ -343,8 +345,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     if (this.#isDrainSettled) this.close(undefined);
     else this.owner.onIdle();
   }
-
-  // --- reading and sending
 
   #readAll(): void {
     const buffer = threadBuffers().read;

@@ -59,21 +59,41 @@ export class TunnelSender {
    * tells how much there was room for. Called from `StreamUser.fill` only.
    */
   readInto(stream: TunnelStream, fd: Fd): number {
-    const quantum = this.#ready.length > 0 ? sharedQuantumBytes : soleQuantumBytes;
-    const window = Math.min(stream.sendWindow.available, this.sendWindow.available);
-    if (window <= 0) return NO_WINDOW;
-    const room = Math.min(quantum, window, this.peerMaxFrameBytes, this.#output.dataRoom - dataFrameOverhead);
+    const room = this.#room(stream);
+    if (room === NO_WINDOW) return NO_WINDOW;
     this.lastRoom = room;
     const { slab, position } = this.#output;
     const got = io.read(fd, slab, position + dataFrameOverhead, room);
-    if (got <= 0) return got;
-    writeFrameHeader(slab, position, got, FrameType.data, 0, stream.id);
-    this.#output.commit(position + dataFrameOverhead + got);
-    stream.sendWindow.consume(got);
-    this.sendWindow.consume(got);
-    this.dataFramesSent++;
-    this.dataBytesSent += got;
+    if (got > 0) this.#commitData(stream, got);
     return got;
+  }
+
+  /** Copies as much as fits into one DATA frame of the output. How many bytes; NO_WINDOW or 0 (no room) if none. */
+  copyInto(stream: TunnelStream, buffer: Uint8Array, offset: number, length: number): number {
+    const room = this.#output.dataRoom < leastDataRoom ? 0 : this.#room(stream);
+    if (room <= 0) return room;
+    const taken = Math.min(length, room);
+    const { slab, position } = this.#output;
+    slab.set(buffer.subarray(offset, offset + taken), position + dataFrameOverhead);
+    this.#commitData(stream, taken);
+    return taken;
+  }
+
+  #room(stream: TunnelStream): number {
+    const quantum = this.#ready.length > 0 ? sharedQuantumBytes : soleQuantumBytes;
+    const window = Math.min(stream.sendWindow.available, this.sendWindow.available);
+    if (window <= 0) return NO_WINDOW;
+    return Math.min(quantum, window, this.peerMaxFrameBytes, this.#output.dataRoom - dataFrameOverhead);
+  }
+
+  #commitData(stream: TunnelStream, bytes: number): void {
+    const { slab, position } = this.#output;
+    writeFrameHeader(slab, position, bytes, FrameType.data, 0, stream.id);
+    this.#output.commit(position + dataFrameOverhead + bytes);
+    stream.sendWindow.consume(bytes);
+    this.sendWindow.consume(bytes);
+    this.dataFramesSent++;
+    this.dataBytesSent += bytes;
   }
 
   #fillOutput(): void {

@@ -27,6 +27,8 @@ export interface StreamCarrier {
   release(stream: TunnelStream, bytes: number): void;
   /** Reads from `fd` into a DATA frame; see TunnelSender.readInto. */
   readInto(stream: TunnelStream, fd: Fd): number;
+  /** Copies bytes into a DATA frame; see TunnelSender.copyInto. */
+  copyInto(stream: TunnelStream, buffer: Uint8Array, offset: number, length: number): number;
   sendEnd(stream: TunnelStream): void;
   reset(stream: TunnelStream, code: number): void;
   respond(stream: TunnelStream, status: number, headers: readonly HeaderField[], endStream: boolean): void;
@@ -90,6 +92,16 @@ export class TunnelStream {
     if (written > 0) this.connection.release(this, written);
     if (this.pending.length === 0) this.pending = undefined;
     return written;
+  }
+
+  /** Hands a part of the pending bytes over; how many, 0 if there are none. */
+  handOverPending(take: (buffer: Uint8Array, offset: number, length: number) => void): number {
+    const pending = this.pending;
+    if (pending === undefined) return 0;
+    const taken = pending.handOver(take);
+    if (pending.length === 0 && this.pending === pending) this.pending = undefined;
+    if (taken > 0) this.connection.release(this, taken);
+    return taken;
   }
 
   dropPending(): void {
