@@ -121,6 +121,12 @@ export class DeltaClient {
     return outcome;
   }
 
+  /** Asks no more for a name of an on-demand type; the handler is not told that it is gone. */
+  forget(typeUrl: string, name: string): void {
+    this.#held.get(typeUrl)?.removed(name);
+    this.#stream?.send(encodeRequest({ typeUrl, unsubscribe: [name] }));
+  }
+
   async #connectOnce(signal: AbortSignal): Promise<{ readonly termination: Termination; readonly messages: number }> {
     let messages = 0;
     let stream: DeltaStream;

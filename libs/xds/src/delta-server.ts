@@ -62,6 +62,7 @@ export interface DeltaServerOptions {
   readonly maxStreams?: number;
   /** See `ResponseEncoderOptions`. */
   readonly maxPinnedBytes?: number;
+  readonly maxSendingBytes?: number;
   readonly clock?: Clock;
 }
 
@@ -119,7 +120,7 @@ export class DeltaServer implements Disposable {
   #roundGeneration = 0;
 
   constructor(options: DeltaServerOptions) {
-    const { store, resolver, clock = systemClock, maxPinnedBytes } = options;
+    const { store, resolver, clock = systemClock, maxPinnedBytes, maxSendingBytes } = options;
     this.#options = options;
     this.#resolver = resolver ?? EXACT_NAMES(store);
     this.#clock = clock;
@@ -127,8 +128,9 @@ export class DeltaServer implements Disposable {
       store,
       nonceSource: randomUUID(),
       systemVersion: () => this.#systemVersion(),
-      onCompressed: () => this.#pacer.request(),
+      onReady: () => this.#pacer.request(),
       ...(maxPinnedBytes === undefined ? {} : { maxPinnedBytes }),
+      ...(maxSendingBytes === undefined ? {} : { maxSendingBytes }),
     });
     this.#pacer = new PushPacer(
       clock,
@@ -149,6 +151,11 @@ export class DeltaServer implements Disposable {
     let count = 0;
     for (const { session } of this.#streams) if (session.isBlocked) count += 1;
     return count;
+  }
+
+  /** Bytes of large answers that are with the transports of quick streams. */
+  get sendingBytes(): number {
+    return this.#encoder.sending.usedBytes;
   }
 
   /** Bytes of responses that are kept for streams which have not taken them. */
@@ -267,7 +274,7 @@ export class DeltaServer implements Disposable {
       else if (nowMs - open.blockedSinceMs >= writeTimeoutMs) {
         observer?.onWriteTimeout?.(open.node);
         open.abort();
-      }
+      } else open.session.letOthersSend();
     }
     this.#encoder.dropSnapshots();
     this.#forgetChanges();

@@ -11,6 +11,7 @@ import type { NameResolver } from './name-resolver.ts';
 import { planRound } from './push-round.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { EncodedResponse, ResponseEncoder } from './response-encoder.ts';
+import type { SendLease } from './send-budget.ts';
 import {
   changeSubscription,
   classifyRequest,
@@ -68,6 +69,7 @@ export class DeltaSession {
   readonly #subscriptions = new Map<string, Subscription>();
   #round: EncodedResponse[] = [];
   #blockedBy: EncodedResponse | undefined;
+  #lease: SendLease | undefined;
   #isHolding = true;
 
   constructor(options: DeltaSessionOptions) {
@@ -138,8 +140,7 @@ export class DeltaSession {
 
   /** The reader takes more. */
   resume(): void {
-    if (this.#blockedBy !== undefined) this.#options.encoder.unpin(this.#blockedBy);
-    this.#blockedBy = undefined;
+    this.#unblock();
     this.#sendRound();
     if (this.#blockedBy !== undefined) return;
     const { onBehind } = this.#options;
@@ -149,11 +150,25 @@ export class DeltaSession {
 
   /** The stream is gone: lets go of what was pinned for it. */
   close(): void {
-    if (this.#blockedBy !== undefined) this.#options.encoder.unpin(this.#blockedBy);
-    for (const response of this.#round) this.#options.encoder.unpin(response);
-    this.#blockedBy = undefined;
+    const unsent = this.#round;
     this.#round = [];
     this.#subscriptions.clear();
+    this.#unblock();
+    for (const response of unsent) this.#options.encoder.unpin(response);
+  }
+
+  /** This reader takes its time: it counts no more in what others have to wait for. */
+  letOthersSend(): void {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    lease?.[Symbol.dispose]();
+  }
+
+  #unblock(): void {
+    const response = this.#blockedBy;
+    this.#blockedBy = undefined;
+    this.letOthersSend();
+    if (response !== undefined) this.#options.encoder.unpin(response);
   }
 
   #open(request: SubscriptionRequest): void {
@@ -170,7 +185,7 @@ export class DeltaSession {
   #plan(): EncodedResponse[] {
     const { encoder } = this.#options;
     // What others still take has to go first; streams that are in step share one small response and go on.
-    if (encoder.isOverBudget && !this.#isInStep()) return [];
+    if (!this.#isInStep() && !encoder.hasRoom()) return [];
     const held = this.#isHolding ? this.#heldTypes() : new Set<string>();
     const due = [...this.#subscriptions.values()].filter((state) => !held.has(state.typeUrl));
     const { acceptsGzip = false } = this.#options;
@@ -196,14 +211,17 @@ export class DeltaSession {
   }
 
   #sendRound(): void {
-    const { sink, observer, node, encoder } = this.#options;
+    const { sink, observer, node, encoder, acceptsGzip = false } = this.#options;
     while (this.#blockedBy === undefined) {
       const response = this.#round.shift();
       if (response === undefined) return;
       const state = this.#subscriptions.get(response.typeUrl);
       if (state !== undefined) state.lastNonce = response.nonce;
       if (sink.write(response)) encoder.unpin(response);
-      else this.#blockedBy = response;
+      else {
+        this.#blockedBy = response;
+        this.#lease = encoder.sending.take(response.bytesFor(acceptsGzip));
+      }
       observer.onPush?.(node, response);
     }
   }

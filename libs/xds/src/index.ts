@@ -43,11 +43,13 @@ export {
   ztunnelTypes,
 } from './resource-store.ts';
 export type { SubscriptionRequest } from './subscription.ts';
-export { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './type-url.ts';
+export { ADDRESS_TYPE, AUTHORIZATION_TYPE, DESTINATION_TYPE, PROXY_TYPE, SERVER_TYPE } from './type-url.ts';
 export { type EncodedResponse } from './response-encoder.ts';
 export { XdsError, type XdsErrorCode } from './xds-error.ts';
 export {
   checkNodeOwner,
+  type GatewayIdentity,
+  gatewayNode,
   type NodeKind,
   readNode,
   type XdsNode,

@@ -70,7 +70,7 @@ function isHeld(version: string | undefined, resource: StoredResource): boolean 
   return resource.version !== '' && version === resource.version;
 }
 
-/** Undefined while the answer is being compressed. */
+/** Undefined while the answer is being compressed, or waits for room. */
 function owedToWildcard(
   context: RoundContext,
   subscription: Subscription,
@@ -82,6 +82,7 @@ function owedToWildcard(
   if (subscription.isNew && initial.size === 0 && asked.size === 0) {
     const snapshot = encoder.snapshot(typeUrl);
     if (context.acceptsGzip && !encoder.isCompressed(snapshot.response)) return undefined;
+    if (!encoder.sending.hasRoom(snapshot.response.bytesFor(context.acceptsGzip))) return undefined;
     now.push(snapshot.response);
     subscription.generation = snapshot.generation;
   } else if (subscription.isNew) {

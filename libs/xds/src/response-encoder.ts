@@ -6,6 +6,7 @@ import { gzip } from 'node:zlib';
 import { FRAME_PREFIX_BYTES, putFramePrefix } from '@ambit/grpc';
 import { encodeResponse } from './delta-response.ts';
 import type { ResourceStore } from './resource-store.ts';
+import { SendBudget } from './send-budget.ts';
 
 /** One response, ready for any stream. */
 export class EncodedResponse {
@@ -26,6 +27,11 @@ export class EncodedResponse {
     this.frame = frame;
     this.resources = resources;
     this.removed = removed;
+  }
+
+  /** Length of what a stream is sent. */
+  bytesFor(acceptsGzip: boolean): number {
+    return ((acceptsGzip ? this.compressedFrame : undefined) ?? this.frame).length;
   }
 
   /** The encoded `DeltaDiscoveryResponse`: a view. */
@@ -55,8 +61,10 @@ export interface ResponseEncoderOptions {
   readonly systemVersion: () => string;
   /** Bytes of responses that slow streams may make the server keep before the slow ones have to wait; default 256 MiB. */
   readonly maxPinnedBytes?: number;
-  /** A snapshot is compressed: streams that wait for it can be flushed. */
-  readonly onCompressed?: () => void;
+  /** Bytes of large answers that transports hold before further ones have to wait; default 32 MiB. */
+  readonly maxSendingBytes?: number;
+  /** Streams that wait can be flushed: a snapshot is compressed, or there is room again. */
+  readonly onReady?: () => void;
 }
 
 /** Smaller answers are sent as they are. */
@@ -68,6 +76,8 @@ const SNAPSHOT_CHANGED_PART = 0.1;
 export class ResponseEncoder {
   /** The store's generation when the last round of pushes but one began: streams that have it are in step. */
   lastRound = 0;
+  /** Room in the transports of all streams. */
+  readonly sending: SendBudget;
   readonly #options: ResponseEncoderOptions;
   readonly #maxPinnedBytes: number;
   readonly #snapshots = new Map<string, EncodedSnapshot>();
@@ -78,10 +88,12 @@ export class ResponseEncoder {
   #changesGeneration = 0;
   #encoded = 0;
   #pinnedBytes = 0;
+  #isRoomWanted = false;
 
   constructor(options: ResponseEncoderOptions) {
     this.#options = options;
     this.#maxPinnedBytes = options.maxPinnedBytes ?? 256 * 1024 * 1024;
+    this.sending = new SendBudget(options.maxSendingBytes ?? 32 * 1024 * 1024, () => options.onReady?.());
   }
 
   /** Responses made so far; those that were sent to many streams count once. */
@@ -94,9 +106,11 @@ export class ResponseEncoder {
     return this.#pinnedBytes;
   }
 
-  /** Streams that need a response of their own have to wait. */
-  get isOverBudget(): boolean {
-    return this.#pinnedBytes > this.#maxPinnedBytes;
+  /** May a stream be made a response of its own? If not, `onReady` tells when to ask again. */
+  hasRoom(): boolean {
+    if (this.#pinnedBytes <= this.#maxPinnedBytes) return true;
+    this.#isRoomWanted = true;
+    return false;
   }
 
   /** A response for one stream. */
@@ -160,7 +174,7 @@ export class ResponseEncoder {
         bytes.copy(compressed, FRAME_PREFIX_BYTES);
       }
       response.compressedFrame = compressed;
-      this.#options.onCompressed?.();
+      this.#options.onReady?.();
     });
     return false;
   }
@@ -187,6 +201,9 @@ export class ResponseEncoder {
   unpin(response: EncodedResponse): void {
     response.readers -= 1;
     if (response.readers === 0) this.#pinnedBytes -= response.frame.length;
+    if (!this.#isRoomWanted || this.#pinnedBytes > this.#maxPinnedBytes) return;
+    this.#isRoomWanted = false;
+    this.#options.onReady?.();
   }
 
   #isUsable(typeUrl: string, { generation, response }: EncodedSnapshot): boolean {

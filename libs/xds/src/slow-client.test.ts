@@ -43,7 +43,9 @@ class Client {
   }
 }
 
-function serve(options: { readonly maxPinnedBytes?: number; readonly writeTimeoutMs?: number } = {}) {
+type Limits = { readonly maxPinnedBytes?: number; readonly maxSendingBytes?: number; readonly writeTimeoutMs?: number };
+
+function serve(options: Limits = {}) {
   const store = new ResourceStore(ztunnelTypes((value) => Buffer.from(value).toString('hex').slice(-16)));
   const clock = new FakeClock();
   const server = new DeltaServer({ store, authenticate: () => ({ identities: [] }), clock, ...options });
@@ -163,6 +165,63 @@ test('clients that read nothing cannot make the server keep more than its budget
   assert.equal(quick.received.length, before + 1);
   for (const client of stuck) client.close();
   assert.equal(server.pinnedBytes, 0);
+  server[Symbol.dispose]();
+});
+
+test('a stream that had to wait for the budget goes on when there is room, though nothing changes', async () => {
+  const { server, store, clock } = serve({ maxPinnedBytes: 10_000 });
+  const stuck = [1, 2, 3].map((version) => {
+    store.apply([{ typeUrl: WDS, set: [{ name: 'big', value: new Uint8Array(6_000).fill(version) }] }]);
+    const client = new Client(server);
+    client.reads = false;
+    client.ask(WADS);
+    client.resume();
+    client.ask(WDS, new Map([['another', '1']]));
+    return client;
+  });
+  const waiting = new Client(server);
+  waiting.ask(WADS);
+  waiting.ask(WDS, new Map([['another', '1']]));
+  await clock.pass(200);
+  assert.deepEqual(waiting.names(), []);
+  for (const client of stuck) {
+    client.reads = true;
+    client.resume();
+  }
+  await clock.pass(200);
+  assert.deepEqual(waiting.names(), ['big']);
+  server[Symbol.dispose]();
+});
+
+test('clients that start together get the full answer in turns, and a stuck one holds up nobody for long', async () => {
+  const { server, clock, set } = serve({ maxSendingBytes: 500_000 });
+  set(...Array.from({ length: 3_000 }, (_, i) => `Kubernetes//Pod/default/pod-${i}`));
+  const clients = Array.from({ length: 40 }, () => new Client(server));
+  for (const client of clients) {
+    client.ask(WADS);
+    client.reads = false;
+    client.ask(WDS);
+  }
+  const served = (): readonly Client[] => clients.filter(({ received }) => received.length === 2);
+  await clock.pass(200);
+  const [first, ...others] = served();
+  const size = first?.received[1]?.frame.length ?? 0;
+  assert.ok(size > 64 * 1024 && server.sendingBytes < 500_000 + size, `${server.sendingBytes} bytes are being sent`);
+  const turn = served().length;
+  assert.ok(turn > 1 && turn < 10, `${turn} were answered at once`);
+  for (const client of others) client.resume();
+  await clock.pass(200);
+  assert.equal(served().length, turn * 2 - 1, 'the stuck one keeps its room');
+  // Nobody takes anything any more: after two looks at slow clients the next ones have their turn.
+  await clock.pass(10_500);
+  assert.ok(served().length >= turn * 3 - 1, `${served().length} are served`);
+  for (let i = 0; i < 40 && served().length < 40; i += 1) {
+    for (const client of served()) client.resume();
+    await clock.pass(100);
+  }
+  assert.equal(served().length, 40);
+  for (const client of clients) client.close();
+  assert.equal(server.sendingBytes, 0);
   server[Symbol.dispose]();
 });
 

@@ -49,6 +49,32 @@ export function ztunnelNode(identity: ZtunnelIdentity): core.Node {
   });
 }
 
+/** What an L7 proxy is, for its node id and metadata. */
+export interface GatewayIdentity extends ZtunnelIdentity {
+  readonly kind: 'waypoint' | 'router';
+  /** Name of the Gateway in the pod's namespace. */
+  readonly gateway: string;
+  readonly serviceAccount: string;
+}
+
+/** `waypoint~<ip>~<pod>.<ns>~<ns>.svc.cluster.local`, or `router`, with metadata of Istio's names. */
+export function gatewayNode(identity: GatewayIdentity): core.Node {
+  const ip = identity.instanceIp === '' ? '1.1.1.1' : identity.instanceIp;
+  const { kind, gateway, serviceAccount, podName, podNamespace, nodeName } = identity;
+  return create(core.NodeSchema, {
+    id: `${kind}~${ip}~${podName}.${podNamespace}~${podNamespace}.svc.cluster.local`,
+    metadata: {
+      NAME: podName,
+      NAMESPACE: podNamespace,
+      SERVICE_ACCOUNT: serviceAccount,
+      WORKLOAD_NAME: gateway,
+      INSTANCE_IPS: ip,
+      NODE_NAME: nodeName,
+      ...identity.extraMetadata,
+    },
+  });
+}
+
 /** Throws `XdsError` `BAD_NODE` with the sentence a client is shown. */
 export function readNode(node: core.Node | undefined): XdsNode {
   if (node === undefined || node.id === '') throw badNode('missing node information');

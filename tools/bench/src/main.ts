@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes, toAmbitError } from '@ambit/runtime';
+import { type ClusterKind, clusterKinds } from './control-plane/cluster.ts';
 import { runControlPlane } from './control-plane/run-control-plane.ts';
 import { runL4 } from './l4/run-l4.ts';
 import type { SubjectName } from './l4/subjects.ts';
@@ -47,11 +48,16 @@ program
 program
   .command('control-plane')
   .description('a control plane with many pods and a thousand xDS clients')
+  .addOption(
+    new Option('--cluster <kind>', 'a real API server, or what stands in for one and costs little')
+      .choices(clusterKinds)
+      .default('api-server'),
+  )
   .option('--pods <n>', 'pods, node proxies included', whole, 50_000)
   .option('--services <n>', 'services', whole, 2_000)
   .option('--policies <n>', 'authorization policies', whole, 2_000)
   .option('--clients <n>', 'nodes, each with an xDS client', whole, 1_000)
-  .option('--connections <n>', 'TLS connections that the clients share', whole, 50)
+  .option('--connections <n>', 'TLS connections that the clients share', whole, 1_000)
   .option('--changes <n>', 'pod changes a second', whole, 100)
   .option('--seconds <n>', 'how long changes are made', whole, 10)
   .option('--rounds <n>', 'rounds', whole, 3)
@@ -60,6 +66,7 @@ program
   .option('--svg <file>', 'drawing', 'tools/bench/results/control-plane.svg')
   .action(
     async (options: {
+      cluster: ClusterKind;
       pods: number;
       services: number;
       policies: number;
@@ -74,6 +81,7 @@ program
     }) => {
       const { pods, services, policies, clients, connections, changes, seconds, rounds } = options;
       await runControlPlane({
+        cluster: options.cluster,
         size: { pods, services, policies, nodes: clients },
         connections,
         changesPerSecond: changes,

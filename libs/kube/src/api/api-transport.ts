@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { Agent as PlainAgent, type IncomingMessage, request as plainRequest } from 'node:http';
 import { Agent, request as tlsRequest, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import type { ClusterAccess } from './cluster-access.ts';
 import { errorOfStatus, KubeError, toKubeError } from './kube-error.ts';
 
@@ -27,6 +28,8 @@ export interface ApiRequest {
 
 /** Watches and the requests beside them; more would only wait inside the API server. */
 const MAX_SOCKETS = 128;
+/** Connections kept for the next burst, of token reviews above all: a new one costs several requests. */
+const MAX_FREE_SOCKETS = 32;
 /** An answer that is an error is read up to here. */
 const MAX_ERROR_BYTES = 256 * 1024;
 
@@ -34,6 +37,7 @@ export class ApiTransport {
   readonly #access: ClusterAccess;
   readonly #userAgent: string;
   readonly #agent: Agent | PlainAgent;
+  #context: { readonly of: Credentials; readonly context: SecureContext } | undefined;
 
   /** Throws KubeError `ACCESS` for an address that is neither https nor http on loopback. */
   constructor(access: ClusterAccess, userAgent: string) {
@@ -44,7 +48,12 @@ export class ApiTransport {
     }
     this.#access = access;
     this.#userAgent = userAgent;
-    const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: MAX_SOCKETS, maxFreeSockets: 8 };
+    const options = {
+      keepAlive: true,
+      keepAliveMsecs: 15_000,
+      maxSockets: MAX_SOCKETS,
+      maxFreeSockets: MAX_FREE_SOCKETS,
+    };
     this.#agent = protocol === 'https:' ? new Agent(options) : new PlainAgent(options);
   }
 
@@ -118,12 +127,28 @@ export class ApiTransport {
           : { 'content-type': request.contentType ?? 'application/json', 'content-length': body.length }),
       },
       // The agent keeps connections apart by these, so a rotated root or certificate opens new ones.
-      minVersion: 'TLSv1.2',
+      ...(server.protocol === 'https:' ? { secureContext: this.#secureContext() } : {}),
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ...(caPem === undefined ? {} : { ca: caPem }),
       ...(clientCertificatePem === undefined ? {} : { cert: clientCertificatePem }),
       ...(clientKeyPem === undefined ? {} : { key: clientKeyPem }),
     };
+  }
+
+  /** Reading roots takes longer than a request, so it is done once for each set of them. */
+  #secureContext(): SecureContext {
+    const { caPem: ca, clientCertificatePem: cert, clientKeyPem: key } = this.#access;
+    const known = this.#context;
+    if (known !== undefined && known.of.ca === ca && known.of.cert === cert && known.of.key === key)
+      return known.context;
+    const context = createSecureContext({
+      minVersion: 'TLSv1.2',
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    });
+    this.#context = { of: { ca, cert, key }, context };
+    return context;
   }
 
   async #send(options: RequestOptions, body: Buffer | undefined, signal: AbortSignal): Promise<IncomingMessage> {
@@ -146,6 +171,12 @@ export class ApiTransport {
       }
     }
   }
+}
+
+interface Credentials {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
 }
 
 function queryText(query: ApiRequest['query']): string {

@@ -1,7 +1,7 @@
 /** Notes when marks reach clients. Messages that are the same for many clients are read once, by their nonce. */
 import { scanResponse } from '@ambit/xds';
-import { type LatencyReport, nowUs, type Percentiles } from './client-messages.ts';
-import { LatencyHistogram } from './latency-histogram.ts';
+import { type LatencyReport, nowUs } from './client-messages.ts';
+import { LatencyHistogram, percentiles } from './latency-histogram.ts';
 
 const MARK = /t(\d{6,})z/g;
 /** Messages remembered at once; a nonce that is forgotten is read again. */
@@ -64,10 +64,4 @@ export class ChangeWatch {
     this.#marksOf.set(nonce, marks);
     return marks;
   }
-}
-
-function percentiles(histogram: LatencyHistogram): Percentiles {
-  const { maxMs } = histogram;
-  const at = (part: number): number => histogram.percentile(part);
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: maxMs };
 }

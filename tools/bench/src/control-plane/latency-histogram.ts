@@ -1,4 +1,5 @@
 /** Millions of latencies in a fixed amount of memory: buckets of 0.1 ms up to ten seconds. */
+import type { Percentiles } from './client-messages.ts';
 
 const BUCKETS_A_MS = 10;
 const LIMIT_MS = 10_000;
@@ -34,4 +35,10 @@ export class LatencyHistogram {
   get maxMs(): number {
     return this.#maxMs;
   }
+}
+
+export function percentiles(histogram: LatencyHistogram): Percentiles {
+  const { maxMs } = histogram;
+  const at = (part: number): number => histogram.percentile(part);
+  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: maxMs };
 }

@@ -1,10 +1,11 @@
-/** One run: an empty control plane for the baseline, then a full one, its clients, and changes at a constant rate. */
+/** The baseline: control planes of an empty mesh. One run: a full one, its clients, and changes at a constant rate. */
 import { loadavg } from 'node:os';
 import { cpuSeconds, largestMemory } from '../process-usage.ts';
 import { ClientsProcess } from './clients-process.ts';
-import { type LatencyReport, nowUs, timeMark } from './client-messages.ts';
-import type { BenchCluster } from './cluster.ts';
+import { type LatencyReport, nowUs, type Percentiles, timeMark } from './client-messages.ts';
+import type { BenchCluster, ClusterKind } from './cluster.ts';
 import { ControlPlaneProcess } from './control-plane-process.ts';
+import { LatencyHistogram, percentiles } from './latency-histogram.ts';
 import type { MeshSize } from './mesh-objects.ts';
 
 export interface RunOptions {
@@ -16,8 +17,15 @@ export interface RunOptions {
   readonly tell: (line: string) => void;
 }
 
+/** What the control plane of an empty mesh needs. */
+export interface Baseline {
+  readonly emptyMiB: number;
+  /** With all clients, and the node proxies as only workloads. */
+  readonly clientsMiB: number;
+}
+
 export interface RunFigures {
-  readonly cluster: BenchCluster['kind'];
+  readonly cluster: ClusterKind;
   /** From the start of the process until the last client had everything, and until the port was open. */
   readonly startSeconds: number;
   readonly readySeconds: number;
@@ -25,15 +33,19 @@ export interface RunFigures {
   readonly fullAnswerMiB: number;
   readonly addresses: number;
   readonly latency: LatencyReport;
+  /** Until the API server had each change: part of every latency. */
+  readonly written: Percentiles;
   readonly changesMade: number;
   /** Part of a CPU while changes were made. */
   readonly changesCpu: number;
   readonly clientsCpu: number;
   readonly messagesPerSecond: number;
-  readonly baselineMiB: number;
+  readonly startClientsCpuSeconds: number;
+  readonly baseline: Baseline;
   readonly loadedMiB: number;
   readonly afterMiB: number;
   readonly kibPerWorkload: number;
+  readonly kibPerClient: number;
   readonly load: number;
   readonly problems: readonly string[];
 }
@@ -53,17 +65,25 @@ async function settledMiB(controlPlane: ControlPlaneProcess): Promise<number> {
   return least;
 }
 
-export async function measureBaseline(empty: BenchCluster, options: RunOptions): Promise<number> {
-  const { nodeArguments } = options;
-  await using controlPlane = ControlPlaneProcess.start({ kubeconfig: empty.kubeconfig, ...PORTS, nodeArguments });
+/** The cluster has its nodes, and no pods but the node proxies. */
+export async function measureBaseline(
+  cluster: BenchCluster,
+  tokens: readonly string[],
+  { nodeArguments, connections }: RunOptions,
+): Promise<Baseline> {
+  const { kubeconfig } = cluster;
+  await using clients = ClientsProcess.start();
+  await using controlPlane = ControlPlaneProcess.start({ kubeconfig, ...PORTS, nodeArguments });
   await controlPlane.ready(PORTS.httpPort);
-  return await settledMiB(controlPlane);
+  const emptyMiB = await settledMiB(controlPlane);
+  await clients.connect({ port: PORTS.port, tokens, connections, rootsPem: controlPlane.rootsPem });
+  return { emptyMiB, clientsMiB: await settledMiB(controlPlane) };
 }
 
 export async function measureRun(
   cluster: BenchCluster,
   tokens: readonly string[],
-  baselineMiB: number,
+  baseline: Baseline,
   options: RunOptions,
 ): Promise<RunFigures> {
   const { size, connections, changesPerSecond, seconds, nodeArguments, tell } = options;
@@ -79,12 +99,13 @@ export async function measureRun(
   const served = await serving;
   const startSeconds = since();
   const startCpuSeconds = cpuSeconds([pid]);
+  const startClientsCpuSeconds = cpuSeconds([clients.pid]);
   tell(`served after ${startSeconds.toFixed(1)} s (open after ${readySeconds.toFixed(1)} s)`);
   const loadedMiB = await settledMiB(controlPlane);
 
   const cpuBefore = [cpuSeconds([pid]), cpuSeconds([clients.pid])] as const;
   clients.reset();
-  const changesMade = await makeChanges(cluster, size, changesPerSecond, seconds);
+  const written = await makeChanges(cluster, size, changesPerSecond, seconds);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const latency = await clients.report();
   const elapsed = seconds + 1;
@@ -99,31 +120,42 @@ export async function measureRun(
     fullAnswerMiB: served.bytes / tokens.length / 1024 / 1024,
     addresses: served.addresses,
     latency,
-    changesMade,
+    written,
+    changesMade: changesPerSecond * seconds,
     changesCpu,
     clientsCpu,
     messagesPerSecond: latency.messages / seconds,
-    baselineMiB,
+    startClientsCpuSeconds,
+    baseline,
     loadedMiB,
     afterMiB,
-    kibPerWorkload: ((loadedMiB - baselineMiB) * 1024) / size.pods,
+    kibPerWorkload: ((loadedMiB - baseline.clientsMiB) * 1024) / (size.pods - size.nodes),
+    kibPerClient: ((baseline.clientsMiB - baseline.emptyMiB) * 1024) / size.nodes,
     load: loadavg()[0] ?? Number.NaN,
-    problems: clients.problems,
+    // A copy: when the control plane is stopped now, every stream ends.
+    problems: [...clients.problems],
   };
 }
 
-/** Marks pods one after the other at a constant rate, whatever the answers take; resolves with how many. */
-async function makeChanges(cluster: BenchCluster, size: MeshSize, perSecond: number, seconds: number): Promise<number> {
-  const total = perSecond * seconds;
+/** Marks pods one after the other at a constant rate, whatever the answers take; resolves with how long those took. */
+async function makeChanges(
+  cluster: BenchCluster,
+  size: MeshSize,
+  perSecond: number,
+  seconds: number,
+): Promise<Percentiles> {
+  const written = new LatencyHistogram();
   const pods = size.pods - size.nodes;
   const startMs = performance.now();
   const pending: Promise<void>[] = [];
-  for (let made = 0; made < total; made += 1) {
+  for (let made = 0; made < perSecond * seconds; made += 1) {
     const waitMs = startMs + (made * 1_000) / perSecond - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const us = nowUs();
     // A stride that is no divisor spreads the changes over services and nodes.
-    pending.push(cluster.mark((made * 7_919) % pods, timeMark(nowUs())));
+    const marked = cluster.mark((made * 7_919) % pods, timeMark(us));
+    pending.push(marked.then(() => written.add((nowUs() - us) / 1000)));
   }
   await Promise.all(pending);
-  return total;
+  return percentiles(written);
 }

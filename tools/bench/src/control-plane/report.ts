@@ -21,8 +21,11 @@ const ISTIOD_DEBOUNCE_MS = 100;
 const ROWS: readonly { readonly title: string; readonly unit: string; readonly of: (run: RunFigures) => number }[] = [
   { title: 'start until every client has everything', unit: 's', of: (run) => run.startSeconds },
   { title: 'start until xDS is open', unit: 's', of: (run) => run.readySeconds },
-  { title: 'CPU until then', unit: 's', of: (run) => run.startCpuSeconds },
+  { title: 'CPU until every client has everything', unit: 's', of: (run) => run.startCpuSeconds },
+  { title: 'CPU of all clients until then', unit: 's', of: (run) => run.startClientsCpuSeconds },
   { title: 'full answer to one client', unit: 'MiB', of: (run) => run.fullAnswerMiB },
+  { title: 'a change at the API server, p50', unit: 'ms', of: (run) => run.written.p50 },
+  { title: 'a change at the API server, p99', unit: 'ms', of: (run) => run.written.p99 },
   { title: 'a change at a client, p50', unit: 'ms', of: (run) => run.latency.each.p50 },
   { title: 'a change at a client, p99', unit: 'ms', of: (run) => run.latency.each.p99 },
   { title: 'a change at the last client, p50', unit: 'ms', of: (run) => run.latency.last.p50 },
@@ -30,10 +33,12 @@ const ROWS: readonly { readonly title: string; readonly unit: string; readonly o
   { title: 'responses', unit: 'a second', of: (run) => run.messagesPerSecond },
   { title: 'CPU of the control plane meanwhile', unit: 'cores', of: (run) => run.changesCpu },
   { title: 'CPU of all clients meanwhile', unit: 'cores', of: (run) => run.clientsCpu },
-  { title: 'memory of an empty control plane', unit: 'MiB', of: (run) => run.baselineMiB },
+  { title: 'memory of an empty control plane', unit: 'MiB', of: (run) => run.baseline.emptyMiB },
+  { title: 'memory with all clients, no workloads', unit: 'MiB', of: (run) => run.baseline.clientsMiB },
   { title: 'memory with everything served', unit: 'MiB', of: (run) => run.loadedMiB },
   { title: 'memory after the changes', unit: 'MiB', of: (run) => run.afterMiB },
   { title: 'memory a workload', unit: 'KiB', of: (run) => run.kibPerWorkload },
+  { title: 'memory a client', unit: 'KiB', of: (run) => run.kibPerClient },
   { title: 'load of the machine', unit: 'processes', of: (run) => run.load },
 ];
 

@@ -2,13 +2,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describeMachine } from '../l4/lab-client.ts';
-import type { BenchCluster } from './cluster.ts';
+import { ApiServerCluster } from './api-server-cluster.ts';
+import type { BenchCluster, ClusterKind } from './cluster.ts';
 import { measureBaseline, measureRun, type RunFigures } from './measure.ts';
 import type { MeshSize } from './mesh-objects.ts';
 import { type ControlPlaneResult, renderChart, renderGoals, renderTable } from './report.ts';
 import { StandInCluster } from './stand-in-cluster.ts';
 
 export interface ControlPlaneBenchOptions {
+  readonly cluster: ClusterKind;
   readonly size: MeshSize;
   readonly connections: number;
   readonly changesPerSecond: number;
@@ -20,21 +22,20 @@ export interface ControlPlaneBenchOptions {
   readonly write: (text: string) => void;
 }
 
-const EMPTY: MeshSize = { pods: 0, services: 0, policies: 0, nodes: 0 };
-
 export async function runControlPlane(options: ControlPlaneBenchOptions): Promise<ControlPlaneResult> {
   const { size, connections, changesPerSecond, seconds, rounds, nodeArguments, write } = options;
   const tell = (line: string): void => write(`${line}\n`);
   const run = { size, connections, changesPerSecond, seconds, nodeArguments, tell };
-  const baselineMiB = await baseline(run);
-  tell(`empty control plane: ${baselineMiB.toFixed(0)} MiB`);
-  await using cluster: BenchCluster = await StandInCluster.start(size);
-  await cluster.load(tell);
+  await using cluster = await start(options.cluster, size, tell);
+  await cluster.loadNodes(tell);
   const tokens = await cluster.tokens();
+  const baseline = await measureBaseline(cluster, tokens, run);
+  tell(`empty control plane: ${baseline.emptyMiB.toFixed(0)} MiB, with clients ${baseline.clientsMiB.toFixed(0)} MiB`);
+  await cluster.loadRest(tell);
   const figures: RunFigures[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     tell(`round ${round} of ${rounds}`);
-    figures.push(await measureRun(cluster, tokens, baselineMiB, run));
+    figures.push(await measureRun(cluster, tokens, baseline, run));
   }
   const result: ControlPlaneResult = {
     machine: await describeMachine(),
@@ -49,10 +50,8 @@ export async function runControlPlane(options: ControlPlaneBenchOptions): Promis
   return result;
 }
 
-async function baseline(run: Parameters<typeof measureBaseline>[1]): Promise<number> {
-  await using empty = await StandInCluster.start(EMPTY);
-  await empty.load();
-  return await measureBaseline(empty, run);
+function start(kind: ClusterKind, size: MeshSize, tell: (line: string) => void): Promise<BenchCluster> {
+  return kind === 'stand-in' ? StandInCluster.start(size) : ApiServerCluster.start(size, tell);
 }
 
 function report(result: ControlPlaneResult, { jsonFile, svgFile, write }: ControlPlaneBenchOptions): void {

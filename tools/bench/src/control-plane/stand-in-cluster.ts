@@ -62,7 +62,6 @@ const MANAGED = [
 export class StandInCluster implements BenchCluster {
   readonly kind = 'stand-in' as const;
   readonly kubeconfig: string;
-  readonly pids: readonly number[] = [];
   readonly #size: MeshSize;
   readonly #folder: string;
   readonly #server: Server;
@@ -107,15 +106,21 @@ export class StandInCluster implements BenchCluster {
     return new StandInCluster(size, server, address.port, ca.rootsPem);
   }
 
-  load(): Promise<void> {
-    const { pods, services, policies, nodes } = this.#size;
+  loadNodes(): Promise<void> {
     for (const name of namespaceNames()) this.#put('/api/v1/namespaces', namespaceObject(name));
-    for (let i = 0; i < nodes; i += 1) this.#put('/api/v1/nodes', nodeObject(i));
+    for (let i = 0; i < this.#size.nodes; i += 1) {
+      this.#put('/api/v1/nodes', nodeObject(i));
+      this.#putPod(proxyParts(i));
+    }
+    return Promise.resolve();
+  }
+
+  loadRest(): Promise<void> {
+    const { pods, services, policies, nodes } = this.#size;
     for (let i = 0; i < services; i += 1) this.#put('/api/v1/services', serviceObject(i));
     for (let i = 0; i < policies; i += 1) {
       this.#put('/apis/security.istio.io/v1/authorizationpolicies', policyObject(this.#size, i));
     }
-    for (let i = 0; i < nodes; i += 1) this.#putPod(proxyParts(i));
     for (let i = 0; i < pods - nodes; i += 1) this.#putPod(podParts(this.#size, i, 'v1'));
     return Promise.resolve();
   }
