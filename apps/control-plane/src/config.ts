@@ -2,6 +2,7 @@
 import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
 import type { LabelSelector } from '@ambit/kube';
 import { defaultMeshSettings, type ServiceEntryVisibility } from './mesh-settings.ts';
+import { type DeploymentSettings, defaultProxyResources, parseResources } from './gateways/deployment-settings.ts';
 import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
 
 /** Where a port listens. */
@@ -38,6 +39,13 @@ export interface ControlPlaneConfig {
   readonly sendsDryRunPolicies: boolean;
   readonly allowsOnlyWaypoints: boolean;
   readonly waypointControllers: readonly string[];
+  readonly takesOverClasses: boolean;
+  readonly proxyImage: string | undefined;
+  readonly proxyPullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  readonly proxyPullSecrets: readonly string[];
+  readonly proxyXdsAddress: string | undefined;
+  readonly proxyCaAddress: string | undefined;
+  readonly proxyResources: DeploymentSettings['resources'];
   readonly nodeAccounts: readonly string[];
   readonly serviceAccount: string;
   readonly replica: string;
@@ -127,6 +135,38 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.waypointControllers,
     'controller names of GatewayClasses that are classes of waypoints',
   ),
+  takesOverClasses: flag(
+    'AMBIT_TAKE_OVER_CLASSES',
+    false,
+    'deploy Gateways of class istio-waypoint as well; only where no istiod does',
+  ),
+  proxyImage: optionalText(
+    'AMBIT_WAYPOINT_IMAGE',
+    'image of the proxies of Gateways; unset: Gateways are not deployed',
+  ),
+  proxyPullPolicy: oneOf(
+    'AMBIT_WAYPOINT_PULL_POLICY',
+    ['Always', 'IfNotPresent', 'Never'],
+    'IfNotPresent',
+    'when that image is pulled',
+  ),
+  proxyPullSecrets: list('AMBIT_WAYPOINT_PULL_SECRETS', [], 'names of pull secrets in the namespaces of Gateways'),
+  proxyXdsAddress: optionalText(
+    'AMBIT_WAYPOINT_XDS_ADDRESS',
+    'where proxies of Gateways find xDS; unset: https://ambit-control-plane.<own namespace>.svc:15012',
+  ),
+  proxyCaAddress: optionalText(
+    'AMBIT_WAYPOINT_CA_ADDRESS',
+    'where proxies of Gateways find the CA; unset: https://ambit-ca.<own namespace>.svc:15013',
+  ),
+  proxyResources: {
+    env: 'AMBIT_WAYPOINT_RESOURCES',
+    describe: 'JSON of requests and limits of the proxies of Gateways',
+    parse: parseResources,
+    fallback: defaultProxyResources,
+    required: false,
+    secret: false,
+  },
   nodeAccounts: list(
     'CA_TRUSTED_NODE_ACCOUNTS',
     [],

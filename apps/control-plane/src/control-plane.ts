@@ -105,7 +105,7 @@ export async function startControlPlane(
   });
   if (source.kind === 'kubernetes') {
     await serveAdmission(cleanup, config, pipeline, certificate, metrics);
-    cleanup.use(runForLeader({ config, kubernetes: source, certificate, statuses: mesh.statuses, logger, clock }));
+    cleanup.use(runForLeader({ config, kubernetes: source, certificate, mesh, logger, clock }));
   }
   cleanup.defer(() => void readiness.pend('draining'));
   starting();

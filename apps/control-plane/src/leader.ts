@@ -1,21 +1,21 @@
-/** What only one replica does: write status, keep the trust of the webhook. All replicas serve. */
-import type { Collection } from '@ambit/collections';
+/** What only one replica does: write status, keep the trust of the webhook, deploy gateways. All replicas serve. */
 import { LeaderElection } from '@ambit/kube';
 import { type AmbitError, type Clock, TaskScope } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
 import { keepWebhookTrust } from './admission/webhook-trust.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import type { KubernetesSource } from './source/mesh-source.ts';
-import type { StatusWrite } from './derive/status-write.ts';
+import type { MeshCollections } from './derive/mesh-collections.ts';
+import { runGateways } from './gateways/run-gateways.ts';
 import type { ServingCertificate } from './serve/serving-certificate.ts';
 import { writeStatuses } from './status/status-writer.ts';
 
 export interface LeaderParts {
-  readonly config: Pick<ControlPlaneConfig, 'systemNamespace' | 'replica' | 'webhookConfiguration'>;
+  readonly config: ControlPlaneConfig;
   /** What the webhook serves with; its roots go into the webhook's configuration. */
   readonly certificate: Pick<ServingCertificate, 'material'>;
   readonly kubernetes: Pick<KubernetesSource, 'client'>;
-  readonly statuses: Collection<StatusWrite>;
+  readonly mesh: Pick<MeshCollections, 'sources' | 'statuses'>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -25,7 +25,7 @@ const LEASE = 'ambit-control-plane';
 
 /** Takes part in the election until it is disposed; gives the lease back then. */
 export function runForLeader(parts: LeaderParts): AsyncDisposable {
-  const { config, kubernetes, certificate, statuses, logger, clock } = parts;
+  const { config, kubernetes, certificate, mesh, logger, clock } = parts;
   const { client } = kubernetes;
   const election = new LeaderElection({
     client,
@@ -48,7 +48,11 @@ export function runForLeader(parts: LeaderParts): AsyncDisposable {
   scope.run('leader', (signal) =>
     election.run(signal, async (term) => {
       logger.info({ replica: config.replica }, 'leading');
-      await Promise.all([writeStatuses({ client, statuses, log: logger, clock }, term), keepWebhookTrust(trust, term)]);
+      await Promise.all([
+        writeStatuses({ client, statuses: mesh.statuses, log: logger, clock }, term),
+        keepWebhookTrust(trust, term),
+        runGateways({ config, client, sources: mesh.sources, log: logger, clock }, term),
+      ]);
       logger.info({ replica: config.replica }, 'not leading any more');
     }),
   );

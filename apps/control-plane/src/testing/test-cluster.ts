@@ -108,16 +108,16 @@ export class TestCluster implements AsyncDisposable {
     return token;
   }
 
-  /** The account of the control plane with the rules of `rbac.yaml`, and a kubeconfig for it. */
-  async controlPlaneAccount(server: string): Promise<string> {
+  /** The account of the control plane with the rules of `rbac.yaml` and other files, and a kubeconfig for it. */
+  async controlPlaneAccount(server: string, ...more: readonly string[]): Promise<string> {
     const account = 'ambit-control-plane';
     await this.apply(apiKinds.ServiceAccount, this.system, account, {});
     const subjects = [{ kind: 'ServiceAccount', name: account, namespace: this.system }];
-    const documents = parseAllDocuments(readFileSync(join(root, 'apps/control-plane/rbac.yaml'), 'utf8'));
-    for (const document of documents) {
+    const files = ['rbac.yaml', ...more].map((file) => join(root, 'apps/control-plane', file));
+    for (const document of files.flatMap((file) => parseAllDocuments(readFileSync(file, 'utf8')))) {
       const object: unknown = document.toJS();
       const isCluster = at(object, 'kind') === 'ClusterRole';
-      const name = isCluster ? `${account}-${this.id}` : account;
+      const name = isCluster ? `${String(at(object, 'metadata', 'name'))}-${this.id}` : account;
       const role = isCluster ? rbacKinds.ClusterRole : rbacKinds.Role;
       await this.apply(role, this.system, name, { rules: at(object, 'rules') });
       const binding = isCluster ? rbacKinds.ClusterRoleBinding : rbacKinds.RoleBinding;
@@ -150,6 +150,32 @@ export class TestCluster implements AsyncDisposable {
     await this.client.apply(ref, { ...objectOf(object) }, { fieldManager: 'test', force: true });
     await until(async () => {
       const served = await this.client.getPath(`/apis/${group}/v1`).catch(() => undefined);
+      return JSON.stringify(served ?? '').includes(`"${plural}"`);
+    });
+  }
+
+  /** Installs a CRD that takes anything, in the place of one that users bring; it stays, and one that is there is kept. */
+  async installOpenDefinition({ group, version, kind, plural, namespaced }: ApiKind): Promise<void> {
+    const ref = { kind: rawKinds.CustomResourceDefinition, name: `${plural}.${group}` };
+    if ((await this.client.get(ref)) === undefined) {
+      const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+      const schema = { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } };
+      await this.client.apply(
+        ref,
+        {
+          metadata: { annotations: { 'api-approved.kubernetes.io': 'unapproved, for a test' } },
+          spec: {
+            group,
+            scope: namespaced ? 'Namespaced' : 'Cluster',
+            names: { kind, plural, singular: kind.toLowerCase() },
+            versions: [{ name: version, served: true, storage: true, schema, subresources: { status: {} } }],
+          },
+        },
+        { fieldManager: 'test', force: true },
+      );
+    }
+    await until(async () => {
+      const served = await this.client.getPath(`/apis/${group}/${version}`).catch(() => undefined);
       return JSON.stringify(served ?? '').includes(`"${plural}"`);
     });
   }
