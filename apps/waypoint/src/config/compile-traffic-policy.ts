@@ -1,0 +1,176 @@
+import { traffic as messages } from '@ambit/api';
+import { defaultOutlierRules, type OutlierRules } from '@ambit/routing';
+
+import { durationMs, limitMs } from './duration.ts';
+import type { Problems } from './problems.ts';
+import {
+  type BackendTls,
+  type BalancingAlgorithm,
+  type ConnectionLimits,
+  defaultTrafficPolicy,
+  type HashKey,
+  type TrafficPolicy,
+  type Warmup,
+} from './traffic-policy.ts';
+
+const { Balancing_Algorithm: Algorithm, TrafficPolicy_HttpVersion: HttpVersion } = messages;
+
+/** Largest ring or table that is built for one service port. */
+const maxTableSize = 8_388_608n;
+
+export function compileTrafficPolicy(
+  message: messages.TrafficPolicy | undefined,
+  place: string,
+  problems: Problems,
+): TrafficPolicy {
+  if (message === undefined) return defaultTrafficPolicy;
+  const { balancing, proxyProtocol } = message;
+  if (proxyProtocol > 2) problems.bad(place, `there is no version ${proxyProtocol} of the PROXY protocol`);
+  return {
+    balancing: compileAlgorithm(balancing, place, problems),
+    warmup: compileWarmup(balancing?.warmup),
+    localityPreference: balancing?.locality?.enabled === true ? balancing.locality.routingPreference : [],
+    limits: compileLimits(message.limits),
+    outliers: compileOutliers(message.outliers),
+    tls: compileTls(message.tls, place, problems),
+    proxyProtocol: proxyProtocol === 1 || proxyProtocol === 2 ? proxyProtocol : 0,
+    httpVersion: httpVersionOf(message.httpVersion),
+  };
+}
+
+function compileAlgorithm(
+  balancing: messages.Balancing | undefined,
+  place: string,
+  problems: Problems,
+): BalancingAlgorithm {
+  if (balancing === undefined) return defaultTrafficPolicy.balancing;
+  switch (balancing.algorithm) {
+    case Algorithm.LEAST_REQUEST:
+      return { kind: 'simple', algorithm: 'least-request' };
+    case Algorithm.ROUND_ROBIN:
+      return { kind: 'simple', algorithm: 'round-robin' };
+    case Algorithm.RANDOM:
+      return { kind: 'simple', algorithm: 'random' };
+    case Algorithm.PASSTHROUGH:
+      return { kind: 'passthrough' };
+    case Algorithm.RING_HASH:
+    case Algorithm.MAGLEV: {
+      const { tableSize } = balancing;
+      if (tableSize > maxTableSize) problems.bad(place, `a table of ${tableSize} places; at most ${maxTableSize}`);
+      const kind = balancing.algorithm === Algorithm.MAGLEV ? 'maglev' : 'ring';
+      return { kind, size: Number(tableSize), hashKey: compileHashKey(balancing.hashKey) };
+    }
+    default:
+      problems.bad(place, `unknown balancing algorithm ${String(balancing.algorithm)}`);
+      return defaultTrafficPolicy.balancing;
+  }
+}
+
+function compileHashKey(message: messages.Balancing_HashKey | undefined): HashKey | undefined {
+  const kind = message?.kind;
+  switch (kind?.case) {
+    case 'header':
+      return { kind: 'header', name: kind.value.toLowerCase() };
+    case 'cookie': {
+      const { name, path, ttl } = kind.value;
+      return { kind: 'cookie', name, path, ttlMs: durationMs(ttl) };
+    }
+    case 'sourceIp':
+      return kind.value ? { kind: 'source-ip' } : undefined;
+    case 'queryParameter':
+      return { kind: 'query-parameter', name: kind.value };
+    case undefined:
+      return undefined;
+  }
+}
+
+function compileWarmup(message: messages.Balancing_Warmup | undefined): Warmup | undefined {
+  const warmupMs = limitMs(message?.duration);
+  if (message === undefined || warmupMs === undefined) return undefined;
+  const { minimumPercent, aggressionPermille } = message;
+  return {
+    durationMs: warmupMs,
+    minimumPercent: minimumPercent === 0 ? 10 : Math.min(minimumPercent, 100),
+    aggression: aggressionPermille === 0 ? 1 : aggressionPermille / 1000,
+  };
+}
+
+function compileLimits(message: messages.ConnectionLimits | undefined): ConnectionLimits {
+  const defaults = defaultTrafficPolicy.limits;
+  if (message === undefined) return defaults;
+  const budget = message.retryBudget;
+  return {
+    maxConnections: limit(message.maxConnections),
+    maxPendingRequests: limit(message.maxPendingRequests),
+    maxRequests: limit(message.maxRequests),
+    maxRetries: limit(message.maxRetries),
+    maxRequestsPerConnection: limit(message.maxRequestsPerConnection),
+    maxConcurrentStreams: limit(message.maxConcurrentStreams),
+    connectTimeoutMs: limitMs(message.connectTimeout) ?? defaults.connectTimeoutMs,
+    idleTimeoutMs: limitMs(message.idleTimeout) ?? defaults.idleTimeoutMs,
+    maxConnectionDurationMs: limitMs(message.maxConnectionDuration),
+    retryBudget:
+      budget === undefined || budget.percent === 0
+        ? undefined
+        : { percent: budget.percent, minConcurrency: budget.minConcurrency },
+  };
+}
+
+function limit(value: number): number | undefined {
+  return value === 0 ? undefined : value;
+}
+
+/** Counts are as the control plane merged them: 0 turns a condition off. */
+function compileOutliers(message: messages.OutlierEjection | undefined): OutlierRules | undefined {
+  if (message === undefined) return undefined;
+  const defaults = defaultOutlierRules;
+  const baseEjectionMs = limitMs(message.baseEjection) ?? defaults.baseEjectionMs;
+  return {
+    consecutive5xx: message.consecutive5xx,
+    consecutiveGatewayErrors: message.consecutiveGatewayErrors,
+    consecutiveLocalFailures: message.consecutiveLocalFailures,
+    splitsLocalFailures: message.splitLocalFailures,
+    intervalMs: limitMs(message.interval) ?? defaults.intervalMs,
+    baseEjectionMs,
+    maxEjectionMs: Math.max(limitMs(message.maxEjection) ?? defaults.maxEjectionMs, baseEjectionMs),
+    maxEjectionPercent: Math.min(message.maxEjectionPercent, 100),
+    minHealthPercent: Math.min(message.minHealthPercent, 100),
+  };
+}
+
+function compileTls(
+  message: messages.BackendTls | undefined,
+  place: string,
+  problems: Problems,
+): BackendTls | undefined {
+  if (message === undefined) return undefined;
+  const roots = pemText(message.rootsPem);
+  const chainPem = pemText(message.clientCertificateChainPem);
+  const keyPem = pemText(message.clientPrivateKeyPem);
+  if ((chainPem === '') !== (keyPem === ''))
+    problems.bad(place, 'a client certificate needs its key, and a key its chain');
+  return {
+    serverName: message.serverName === '' ? undefined : message.serverName,
+    subjectAltNames: message.subjectAltNames,
+    roots: roots !== '' ? { kind: 'pem', pem: roots } : { kind: message.useSystemRoots ? 'system' : 'none' },
+    clientCertificate: chainPem === '' ? undefined : { chainPem, keyPem },
+    skipsVerification: message.insecureSkipVerify,
+  };
+}
+
+function pemText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+function httpVersionOf(version: messages.TrafficPolicy_HttpVersion): TrafficPolicy['httpVersion'] {
+  switch (version) {
+    case HttpVersion.HTTP1:
+      return 'http1';
+    case HttpVersion.HTTP2:
+      return 'http2';
+    case HttpVersion.AS_CLIENT:
+      return 'as-client';
+    default:
+      return 'by-port';
+  }
+}

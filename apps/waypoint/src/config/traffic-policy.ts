@@ -1,0 +1,93 @@
+/** How the endpoints of a service port, or of a subset of it, are used. Compiled from ambit.v1.TrafficPolicy. */
+import type { OutlierRules, SimpleAlgorithm } from '@ambit/routing';
+
+/** What consistent hashing looks at. `ttlMs` undefined: the proxy never makes the cookie; 0: a session cookie. */
+export type HashKey =
+  /** Lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly name: string; readonly path: string; readonly ttlMs: number | undefined }
+  | { readonly kind: 'source-ip' }
+  | { readonly kind: 'query-parameter'; readonly name: string };
+
+export type BalancingAlgorithm =
+  | { readonly kind: 'simple'; readonly algorithm: SimpleAlgorithm }
+  /** To where the client was going. */
+  | { readonly kind: 'passthrough' }
+  /** `size`: least points of the ring, or places of the table; 0: the default. */
+  | { readonly kind: 'ring' | 'maglev'; readonly size: number; readonly hashKey: HashKey | undefined };
+
+/** Slow start of new endpoints. */
+export interface Warmup {
+  readonly durationMs: number;
+  readonly minimumPercent: number;
+  /** 1 is linear. */
+  readonly aggression: number;
+}
+
+/** Limits of one proxy; undefined is none. Spec: contract l7 3.4. */
+export interface ConnectionLimits {
+  readonly maxConnections: number | undefined;
+  readonly maxPendingRequests: number | undefined;
+  readonly maxRequests: number | undefined;
+  readonly maxRetries: number | undefined;
+  readonly maxRequestsPerConnection: number | undefined;
+  readonly maxConcurrentStreams: number | undefined;
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number | undefined;
+  /** Instead of `maxRetries`: a share of the active requests, but at least `minConcurrency`. */
+  readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | undefined;
+}
+
+/** TLS to the backend, inside the tunnel or instead of it. */
+export interface BackendTls {
+  /** Undefined: the request's host. */
+  readonly serverName: string | undefined;
+  /** Empty: the server name is verified. */
+  readonly subjectAltNames: readonly string[];
+  /** `none`: the roots cannot be had, so every connection has to fail. */
+  readonly roots:
+    | { readonly kind: 'pem'; readonly pem: string }
+    | { readonly kind: 'system' }
+    | { readonly kind: 'none' };
+  readonly clientCertificate: { readonly chainPem: string; readonly keyPem: string } | undefined;
+  readonly skipsVerification: boolean;
+}
+
+/** A traffic policy with every default filled in. */
+export interface TrafficPolicy {
+  readonly balancing: BalancingAlgorithm;
+  readonly warmup: Warmup | undefined;
+  /** Scopes in order of preference, as numbers of istio.workload.LoadBalancing.Scope; empty: locality does not count. */
+  readonly localityPreference: readonly number[];
+  readonly limits: ConnectionLimits;
+  readonly outliers: OutlierRules | undefined;
+  readonly tls: BackendTls | undefined;
+  /** 0: none. */
+  readonly proxyProtocol: 0 | 1 | 2;
+  /** `by-port`: as the protocol of the port says. */
+  readonly httpVersion: 'by-port' | 'http1' | 'http2' | 'as-client';
+}
+
+/** What holds where nothing is configured. */
+export const defaultTrafficPolicy: TrafficPolicy = {
+  balancing: { kind: 'simple', algorithm: 'least-request' },
+  warmup: undefined,
+  localityPreference: [],
+  limits: {
+    maxConnections: undefined,
+    maxPendingRequests: undefined,
+    maxRequests: undefined,
+    maxRetries: undefined,
+    maxRequestsPerConnection: undefined,
+    maxConcurrentStreams: undefined,
+    connectTimeoutMs: 10_000,
+    idleTimeoutMs: 3_600_000,
+    maxConnectionDurationMs: undefined,
+    retryBudget: undefined,
+  },
+  outliers: undefined,
+  tls: undefined,
+  proxyProtocol: 0,
+  httpVersion: 'by-port',
+};
