@@ -3,10 +3,12 @@
  * every few seconds would cost more than the mesh itself.
  *
  *   ambit-netns PROC     PROC: a procfs whose sys/net may be written, /proc or /host/proc
- *   stdin:  look PATH [legacy] | prepare PATH     one request a line
+ *   stdin:  look PATH [legacy] | prepare PATH | rules PATH | capture PATH RULES     one request a line
  *   stdout: one line of JSON each, in order: {"ok":true,...} or {"ok":false,"error":"..."}
  *
- * `prepare` installs the return path (rule, route, conntrack setting); idempotent. Ends with its standard input.
+ * `prepare` installs the return path (rule, route, conntrack setting); idempotent. `rules` tells all rules of nftables, and
+ * `capture` does what `prepare` does and puts such rules into a namespace that has none: `"fresh":false` when it has some.
+ * Ends with its standard input.
  */
 #define _GNU_SOURCE
 #include "ambit-netns.h"
@@ -59,11 +61,18 @@ static bool has_ipv6(void) {
   return read_setting("ipv6/conf/lo/disable_ipv6") == '0';
 }
 
-static int prepare(struct text *out) {
-  (void)out;
+static int prepare(void) {
   int result = clear_setting(loose);
   if (result == 0) result = install_return_path(AF_INET);
   if (result == 0 && has_ipv6()) result = install_return_path(AF_INET6);
+  return result;
+}
+
+static int capture(const char *rules, struct text *out) {
+  bool was_fresh = false;
+  int result = prepare();
+  if (result == 0) result = put_rules(rules, &was_fresh);
+  add_text(out, ",\"fresh\":%s", was_fresh ? "true" : "false");
   return result;
 }
 
@@ -84,20 +93,27 @@ static int look(bool legacy, struct text *out) {
   return look_at_generation(legacy, out);
 }
 
-static int in_namespace(const char *path, int own, const char *verb, bool legacy, struct text *out) {
+static int answer(const char *verb, const char *option, struct text *out) {
+  if (strcmp(verb, "look") == 0) return look(strcmp(option, "legacy") == 0, out);
+  if (strcmp(verb, "prepare") == 0) return prepare();
+  if (strcmp(verb, "rules") == 0) return look_at_rules(out);
+  return strcmp(verb, "capture") == 0 ? capture(option, out) : -EINVAL;
+}
+
+static int in_namespace(const char *path, int own, const char *verb, const char *option, struct text *out) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   int result = setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
   close(fd);
   if (result < 0) return result;
-  result = strcmp(verb, "prepare") == 0 ? prepare(out) : look(legacy, out);
+  result = answer(verb, option, out);
   /* Staying would keep the namespace alive, and the next request would run in it. */
   if (setns(own, CLONE_NEWNET) < 0) abort();
   return result;
 }
 
 int main(int count, char **arguments) {
-  static char line[8192], bytes[256 * 1024];
+  static char line[128 * 1024], bytes[256 * 1024];
   if (count != 2) {
     fprintf(stderr, "usage: ambit-netns PROC\n");
     return 64;
@@ -110,11 +126,11 @@ int main(int count, char **arguments) {
     return 71;
   }
   while (fgets(line, sizeof line, stdin)) {
-    char verb[16], path[4096], option[16] = "";
+    const char *verb = strtok(line, " \n"), *path = strtok(NULL, " \n"), *option = strtok(NULL, " \n");
     struct text out = {bytes, 0, sizeof bytes};
     add_text(&out, "{\"ok\":true");
     int result = -EINVAL;
-    if (sscanf(line, "%15s %4095s %15s", verb, path, option) >= 2 && (strcmp(verb, "look") == 0 || strcmp(verb, "prepare") == 0)) result = in_namespace(path, own, verb, strcmp(option, "legacy") == 0, &out);
+    if (verb && path) result = in_namespace(path, own, verb, option ? option : "", &out);
     if (result == 0 && out.used + 2 < out.size) printf("%s}\n", bytes);
     else printf("{\"ok\":false,\"error\":\"%s\"}\n", strerror(result < 0 ? -result : EMSGSIZE));
     if (fflush(stdout) != 0) return 74;

@@ -24,6 +24,11 @@ int look_at_return_path(int family, bool *has_rule, bool *has_route);
 int look_at_generation(bool legacy, struct text *out);
 int install_return_path(int family);
 
+/* All tables, chains and rules of nftables, as hexadecimal digits of netlink messages; sets and maps are not among them. */
+int look_at_rules(struct text *out);
+/* Puts in what `look_at_rules` wrote, all or nothing; nothing when somebody has set a rule here before. */
+int put_rules(const char *hex, bool *was_fresh);
+
 /* One netlink request; `on_message` sees each answer. */
 int netlink_ask(int protocol, void *request, void (*on_message)(const void *message, void *context), void *context);
 

@@ -31,5 +31,5 @@ build() {
 }
 build ambit-cni ambit-cni.c plan-add.c json-span.c
 if [ -n "$sanitize" ]; then build fuzz-plan-add fuzz-plan-add.c plan-add.c json-span.c
-else build ambit-netns ambit-netns.c netns-look.c netns-route.c; fi
+else build ambit-netns ambit-netns.c netns-look.c netns-route.c netns-rules.c; fi
 echo "$key" >"$out/key"

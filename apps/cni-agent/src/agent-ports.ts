@@ -1,4 +1,5 @@
 /** Joins the agent's parts: what enrolment and proof ask for, answered by rules, namespaces, ztunnel and the cluster. */
+import type { Pod } from '@ambit/kube';
 import type { Clock } from '@ambit/runtime';
 import type { AgentConfig } from './agent-config.ts';
 import type { CaptureSetup } from './capture-setup.ts';
@@ -40,6 +41,15 @@ export function enrolmentPorts(
   };
 }
 
+/** In doubt something of the pod runs. */
+function hasProcess(processes: ProcessScan | undefined, pod: Pod): boolean {
+  try {
+    return processes === undefined || processes.netnsPath(runtimeUidOf(pod)) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
 export type ProofReporting = Pick<ProofPorts, 'report' | 'retract'>;
 
 export function proofPorts(
@@ -54,7 +64,7 @@ export function proofPorts(
 ): ProofPorts {
   return {
     expected: () => controller.expected(),
-    hasProcess: (pod) => processes === undefined || processes.netnsPath(runtimeUidOf(pod)) !== undefined,
+    hasProcess: (pod) => hasProcess(processes, pod),
     look: (place) => setup.looker.look(place.enterPath),
     areRulesIntact: ({ pod }, place) =>
       setup.capture.isIntact(place, captureOptions(pod, config.dnsCapture), 'capture'),

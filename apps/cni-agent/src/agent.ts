@@ -42,6 +42,8 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   scope.defer(async () => side[Symbol.asyncDispose]());
   const setup = await setUpCapture(config);
   scope.defer(() => setup.looker[Symbol.dispose]());
+  const plain = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
+  const replay = await setup.learned.learn(plain);
   await side.start(stopping);
   const told = new ToldPods();
   const procRoot = join('/', config.hostRoot, 'proc');
@@ -147,7 +149,7 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   scope.defer(() => installer?.[Symbol.dispose]());
   stateBuilt();
   log.info(
-    { node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length },
+    { node: config.nodeName, backend: setup.backend.name, replay, served: controller.snapshot().length },
     'agent is ready',
   );
   scope.run('taint', (signal) => side.onReady(signal));

@@ -8,6 +8,7 @@ import { IptablesProbeExemption } from './host/iptables-probe-exemption.ts';
 import { NftablesProbeExemption } from './host/nftables-probe-exemption.ts';
 import { PROBE_SETS, type ProbeExemption } from './host/probe-exemption.ts';
 import type { CaptureBackend } from './rules/capture-backend.ts';
+import { LearnedRules } from './rules/learned-rules.ts';
 import { IptablesBackend } from './rules/iptables-backend.ts';
 import type { Family } from './rules/iptables-text.ts';
 import { chooseVariant, type IptablesVariant } from './rules/iptables-variant.ts';
@@ -21,6 +22,7 @@ export interface CaptureSetup {
   readonly shell: NamespaceShell;
   readonly backend: CaptureBackend;
   readonly capture: PodCapture;
+  readonly learned: LearnedRules;
   readonly exemption: ProbeExemption;
 }
 
@@ -34,21 +36,22 @@ export async function setUpCapture(config: AgentConfig): Promise<CaptureSetup> {
   const families: readonly Family[] = config.ipv6 && (await hasIpv6(shell)) ? ['v4', 'v6'] : ['v4'];
   const program = await nodeProgram('ambit-netns');
   const procRoot = join('/', config.hostRoot, 'proc');
-  const look = (legacyTables: boolean): { looker: NetnsLooker; returnPath: ReturnPath } => {
-    const looker = new NetnsLooker({ program, procRoot, legacyTables });
-    return { looker, returnPath: new ReturnPath({ shell, eyes: looker, procRoot }) };
+  const assemble = (backend: CaptureBackend, exemption: ProbeExemption): CaptureSetup => {
+    const looker = new NetnsLooker({ program, procRoot, legacyTables: backend.name === 'iptables-legacy' });
+    const returnPath = new ReturnPath({ shell, eyes: looker, procRoot });
+    const learned = new LearnedRules({ shell, backend, program, procRoot });
+    const capture = new PodCapture(backend, returnPath, looker, learned);
+    return { shell, looker, backend, capture, learned, exemption };
   };
   if (config.nativeNftables && (await canUseNftables(shell))) {
     const backend = new NftablesBackend({ shell, families, probes });
     const exemption = new NftablesProbeExemption({ shell, families, probes, kubeletUid: config.kubeletUid });
-    const { looker, returnPath } = look(false);
-    return { shell, looker, backend, capture: new PodCapture(backend, returnPath, looker), exemption };
+    return assemble(backend, exemption);
   }
   const variant = await detectVariant(shell, config.forcedIptables === '' ? undefined : config.forcedIptables);
   const backend = new IptablesBackend({ shell, variant, families, probes });
   const exemption = new IptablesProbeExemption({ shell, variant, families, probes });
-  const { looker, returnPath } = look(variant === 'legacy');
-  return { shell, looker, backend, capture: new PodCapture(backend, returnPath, looker), exemption };
+  return assemble(backend, exemption);
 }
 
 /** Native mode needs an nft with JSON; and sets of iptables mode mean that the node runs that mode until it reboots. */

@@ -39,7 +39,8 @@ export function serveCniPlugin(runDir: string, events: CniPluginEvents): Server 
       end(response, code, text);
     });
   });
-  server.listen(path, () => chmodSync(path, 0o666));
+  // The runtime is root. Who may write here tells which namespace a pod's keys are used in.
+  server.listen(path, () => chmodSync(path, 0o600));
   return server;
 }
 

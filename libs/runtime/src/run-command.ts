@@ -43,6 +43,15 @@ export function runCommand(argv: readonly string[], options: RunCommandOptions =
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     killSignal: 'SIGKILL',
   });
+  child.on('error', (cause) => {
+    reject(
+      options.signal?.aborted
+        ? options.signal.reason
+        : new AmbitError('COMMAND_NOT_STARTED', `cannot run ${program}: ${cause.message}`, { cause, retryable: true }),
+    );
+  });
+  // Without a free descriptor there are not even pipes to a program that could not be started.
+  if (child.pid === undefined) return promise;
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let outputBytes = 0;
   let killedFor: string | undefined;
@@ -61,14 +70,8 @@ export function runCommand(argv: readonly string[], options: RunCommandOptions =
   // A program that does not read its input closes the pipe early; its exit code tells the rest.
   child.stdin.on('error', () => {});
   child.stdin.end(options.stdin ?? '');
-  child.on('error', (cause) => {
-    clearTimeout(deadline);
-    reject(
-      options.signal?.aborted
-        ? options.signal.reason
-        : new AmbitError('COMMAND_NOT_STARTED', `cannot run ${program}: ${cause.message}`, { cause }),
-    );
-  });
+  // Comes before `close` when the program was ended by the signal.
+  child.on('error', () => clearTimeout(deadline));
   child.on('close', (code) => {
     clearTimeout(deadline);
     if (killedFor !== undefined)

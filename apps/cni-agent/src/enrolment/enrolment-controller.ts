@@ -3,7 +3,7 @@
  * periodically. Level-triggered: events only say "look again". Spec: data-plane contract 4.7.
  */
 import { AmbitError, Backoff, toAmbitError, type Clock } from '@ambit/runtime';
-import type { Pod, ResourceEvent, ResourceSource } from '@ambit/kube';
+import type { Namespace, Pod, ResourceEvent, ResourceSource } from '@ambit/kube';
 import { isEligible, isTerminal, isZtunnel, type EligibilityRules } from '../pods/eligibility.ts';
 import { isRuntimeUid } from '../pods/told-pods.ts';
 import type { PodPlace } from '../rules/return-path.ts';
@@ -72,7 +72,7 @@ export class EnrolmentController implements Disposable {
   /** Begins to act on pods and their changes. */
   run(): void {
     this.#subscription = this.#options.source.subscribe((events) => this.#onEvents(events));
-    this.#sync();
+    this.#sync(() => true);
     this.#verifyLater();
   }
 
@@ -127,8 +127,10 @@ export class EnrolmentController implements Disposable {
 
   /** Every pod of this node that should be in the mesh now, and how far it is. */
   expected(): readonly ExpectedPod[] {
+    const namespaces = new Map(this.#options.source.list('Namespace').map((one) => [one.metadata.name, one]));
+    const wants = (pod: Pod): boolean => this.#belongs(pod, namespaces.get(pod.metadata.namespace));
     return [...this.#workers.values()]
-      .filter(({ enrolment, isGone }) => !isGone && !isTerminal(enrolment.pod) && this.#wants(enrolment.pod))
+      .filter(({ enrolment, isGone }) => !isGone && !isTerminal(enrolment.pod) && wants(enrolment.pod))
       .map(({ enrolment: { pod, stage, place } }) => ({ pod, isEnrolled: stage === 'enrolled', place }));
   }
 
@@ -163,23 +165,31 @@ export class EnrolmentController implements Disposable {
     for (const { enrolment } of this.#workers.values()) enrolment.letGo();
   }
 
+  /** Only pods that changed, or whose namespace did, are looked at: a node that starts many must not look at all each time. */
   #onEvents(events: readonly ResourceEvent[]): void {
-    const concerns = (kind: string): boolean => kind === 'Pod' || kind === 'Namespace';
-    if (events.some((event) => concerns(event.kind === 'delete' ? event.previous.kind : event.resource.kind)))
-      this.#sync();
+    const pods = new Set<string>();
+    const namespaces = new Set<string>();
+    for (const event of events) {
+      const resource = event.kind === 'delete' ? event.previous : event.resource;
+      if (resource.kind === 'Pod') pods.add(uidOf(resource));
+      if (resource.kind === 'Namespace') namespaces.add(resource.metadata.name);
+    }
+    if (pods.size + namespaces.size > 0)
+      this.#sync((pod) => pods.has(uidOf(pod)) || namespaces.has(pod.metadata.namespace));
   }
 
-  /** Gives each worker the newest view of its pod, and makes workers for new pods. */
-  #sync(): void {
+  /** Gives workers the newest view of their pods, and makes workers for new pods. */
+  #sync(isNews: (pod: Pod) => boolean): void {
     const present = new Set<string>();
     for (const pod of this.#localPods()) {
       present.add(uidOf(pod));
+      if (!isNews(pod)) continue;
       const worker = this.#worker(pod);
       worker.enrolment.update(pod);
       this.#kick(worker);
     }
     for (const [uid, worker] of this.#workers) {
-      if (present.has(uid)) continue;
+      if (present.has(uid) || worker.isGone) continue;
       worker.isGone = true;
       this.#kick(worker);
     }
@@ -220,9 +230,14 @@ export class EnrolmentController implements Disposable {
   }
 
   #wants(pod: Pod): boolean {
-    const namespace = this.#options.source
-      .list('Namespace')
-      .find(({ metadata }) => metadata.name === pod.metadata.namespace);
+    const namespaces = this.#options.source.list('Namespace');
+    return this.#belongs(
+      pod,
+      namespaces.find(({ metadata }) => metadata.name === pod.metadata.namespace),
+    );
+  }
+
+  #belongs(pod: Pod, namespace: Namespace | undefined): boolean {
     return isEligible(pod, namespace?.metadata.labels ?? {}, this.#options.eligibility);
   }
 
@@ -237,7 +252,7 @@ export class EnrolmentController implements Disposable {
     worker.isRunning = true;
     worker.isAgain = false;
     void this.#gate
-      .run(() => this.#step(worker))
+      .run(() => this.#step(worker), worker.isStarting)
       .then((delayMs) => {
         worker.isRunning = false;
         if (worker.isAgain) this.#kick(worker);

@@ -55,6 +55,7 @@ class Node {
   carried = 0;
   refusal: Error | undefined;
   rulesPresent = false;
+  brokenLook = false;
   /** The runtime has told the address of the pod. */
   told = false;
   netnsId = 'netns1';
@@ -71,7 +72,7 @@ class Node {
         program: (_place, _options, phase) => this.#did(`program ${phase}`),
         heal: () => this.#did('heal').then(() => 'intact' as const),
         forget: () => {},
-        isPresent: () => Promise.resolve(this.rulesPresent),
+        isPresent: () => (this.brokenLook ? Promise.reject(new Error('gone')) : Promise.resolve(this.rulesPresent)),
         remove: () => this.#did('remove rules'),
       },
       carriedConnections: () => Promise.resolve(this.carried),
@@ -324,6 +325,40 @@ test('a starting pod is enrolled in one step with the address the runtime gave i
   await settled;
   assert.deepEqual(log.slice(0, 3), ['program capture', 'proxy add shop/web/web 7', 'event enrolled']);
   assert.deepEqual(log.slice(3, 6).toSorted(), ['annotate enabled', 'answered', 'probes add u1 10.0.0.9']);
+});
+
+test('a pod that starts again after its node booted is brought in like a new one', async () => {
+  const node = new Node();
+  node.hasNetns = false;
+  node.show({ pod: pod('enabled', STARTING), labels: namespace('ambient') });
+  node.told = true;
+  await node.begin();
+  node.hasNetns = true;
+  await node.controller.settle('shop', 'web', 'u1');
+  assert.deepEqual((await node.settle()).slice(0, 4), [
+    'program capture',
+    'proxy add shop/web/web 7',
+    'event enrolled',
+    'probes add u1 10.0.0.9',
+  ]);
+});
+
+test('news of one pod makes nobody look at another, and news of a namespace at all of its pods', async () => {
+  const node = new Node();
+  node.show({ labels: namespace('ambient') });
+  await node.begin();
+  const other: Pod = { ...pod(), metadata: { ...pod().metadata, name: 'other', namespace: 'elsewhere', uid: 'u2' } };
+  node.source.replace([node.labels, node.current, other]);
+  assert.deepEqual(await node.settle(), []);
+  node.show({ labels: namespace() });
+  assert.equal((await node.settle())[0], 'program carry');
+});
+
+test('a pod that cannot be looked at at the start does not keep the agent from starting', async () => {
+  const node = new Node();
+  node.brokenLook = true;
+  node.show({});
+  assert.deepEqual(await node.begin(), []);
 });
 
 test('a starting pod whose proxy refuses leaves nothing behind and does not start', async () => {

@@ -105,7 +105,7 @@ export class PodEnrolment {
       this.#isServed = true;
       this.#isOwedNetns = this.#netns === undefined;
       this.#skipsHeal = !this.#settings.repairOnStart;
-    } else if (this.#netns && (await this.#ports.capture.isPresent(placeOf(this.#netns)))) {
+    } else if (await this.#hasRules()) {
       // Either on its way out or not fully in; the next step decides. The proxy keeps what it has until then.
       this.#stage = 'releasing';
       this.#isServed = true;
@@ -120,7 +120,10 @@ export class PodEnrolment {
    * has been annotated as `pending`, unless the pod is starting and fails to. Without a namespace a starting pod fails too.
    */
   async enrol(isStarting = false): Promise<void> {
+    const hadNetns = this.#netns !== undefined;
     const netns = await this.#currentNetns();
+    // Enrolled in an earlier life, before the node booted: the sandbox that starts now has nothing of that.
+    if (isStarting && !hadNetns) this.#stage = 'idle';
     if (!netns) {
       if (!isStarting) return;
       throw new AmbitError('NETNS_UNKNOWN', 'the network namespace that the runtime named cannot be opened', {
@@ -149,6 +152,7 @@ export class PodEnrolment {
         await this.#abandon();
         throw cause;
       }
+      this.#isOwedNetns = false;
       this.#stage = 'enrolled';
       this.#report({ kind: 'enrolled', pod: this.#pod });
     } else {
@@ -247,6 +251,15 @@ export class PodEnrolment {
       throw cause;
     }
     this.#isOwedNetns = false;
+  }
+
+  /** Rules of a pod outside of the mesh are somebody's leftovers; one that cannot be looked at is looked at later. */
+  async #hasRules(): Promise<boolean> {
+    if (!this.#netns) return false;
+    return this.#ports.capture.isPresent(placeOf(this.#netns)).catch((cause: unknown) => {
+      this.#report({ kind: 'failed', pod: this.#pod, error: toAmbitError(cause), retryMs: 0 });
+      return false;
+    });
   }
 
   /** A pod whose sandbox was replaced has a new namespace, into which it has to be brought from the start. */

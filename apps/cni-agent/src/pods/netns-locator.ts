@@ -3,6 +3,7 @@
  * the lab's kubelet part writes. A namespace is only believed when it holds the pod's address and is not the node's own.
  */
 import { join } from 'node:path';
+import { NetError } from '@ambit/net';
 import { AmbitError } from '@ambit/runtime';
 import type { Pod } from '@ambit/kube';
 import type { NetnsLooker } from './netns-looker.ts';
@@ -12,6 +13,9 @@ import { runtimeUidOf, type ToldPods } from './told-pods.ts';
 
 /** Path of the pod's network namespace on this node. */
 const NETNS_ANNOTATION = 'ambit.dev/netns';
+
+/** ENOMEM, ENFILE, EMFILE. */
+const EXHAUSTED: readonly number[] = [12, 23, 24];
 
 export interface NetnsLocatorOptions {
   readonly looker: NetnsLooker;
@@ -49,7 +53,8 @@ export class NetnsLocator {
 
   /**
    * @returns undefined when there is no such namespace; else an open handle, which is the caller's.
-   * @throws AmbitError `NETNS_NOT_THE_PODS` when the path leads to somebody else's namespace.
+   * @throws AmbitError `NETNS_NOT_THE_PODS` when the path leads to somebody else's namespace, `NETNS_UNREADABLE` when
+   * this process cannot open any.
    */
   async locate(pod: Pod): Promise<PodNetns | undefined> {
     const netns = this.#open(pod);
@@ -90,7 +95,13 @@ function openIfPresent(path: string | undefined): PodNetns | undefined {
   if (path === undefined) return undefined;
   try {
     return PodNetns.open(path);
-  } catch {
+  } catch (cause) {
+    // That we have no descriptor left says nothing about the pod.
+    if (cause instanceof NetError && EXHAUSTED.includes(Number(cause.details['errno'])))
+      throw new AmbitError('NETNS_UNREADABLE', `${path} cannot be opened: ${cause.message}`, {
+        cause,
+        retryable: true,
+      });
     return undefined;
   }
 }

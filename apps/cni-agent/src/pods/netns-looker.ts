@@ -51,6 +51,19 @@ export class NetnsLooker implements Disposable {
     if (!answer.startsWith('{"ok":true')) fail(`the return path of ${enterPath} cannot be installed: ${answer}`);
   }
 
+  /** Prepares, and puts rules into a namespace that has none; false when it has some, which are left as they are. */
+  async capture(enterPath: string, rules: string): Promise<boolean> {
+    const answer = await this.#ask(`capture ${enterPath} ${rules}`);
+    if (!answer.startsWith('{"ok":true')) fail(`the rules of ${enterPath} cannot be put in: ${answer}`);
+    return answer === '{"ok":true,"fresh":true}';
+  }
+
+  /** All rules of nftables that the namespace holds, as `capture` takes them. */
+  async rules(enterPath: string): Promise<string> {
+    const answer = await this.#ask(`rules ${enterPath}`);
+    return /^\{"ok":true,"rules":"([0-9a-f]*)"\}$/.exec(answer)?.[1] ?? fail(`no rules of ${enterPath}: ${answer}`);
+  }
+
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#end('the agent ends');
@@ -63,16 +76,19 @@ export class NetnsLooker implements Disposable {
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => this.#end('ambit-netns does not answer'), ANSWER_MS);
       this.#waiting.push({ resolve, reject, deadline });
-      child.stdin.write(`${line}\n`);
+      if (child.pid !== undefined) child.stdin.write(`${line}\n`);
     });
   }
 
   #start(): Child {
     const child = spawn(this.#options.program, [this.#options.procRoot], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // Without a free descriptor the program has not been started, and there are no pipes to it either.
+    const isStarted = child.pid !== undefined;
     const ended = (reason: string) => (): void => {
       if (this.#child === child) this.#end(reason);
     };
     child.on('error', ended(`${this.#options.program} cannot be started`));
+    if (!isStarted) return child;
     child.on('exit', ended('ambit-netns ended'));
     child.stdin.on('error', ended('ambit-netns does not read'));
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

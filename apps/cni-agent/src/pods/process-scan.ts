@@ -43,11 +43,16 @@ function scan(procRoot: string): ReadonlyMap<string, number> {
       const startTicks = startTicksOf(readFileSync(join(procRoot, name, 'stat'), 'utf8'));
       const known = oldest.get(uid);
       if (!known || startTicks < known.startTicks) oldest.set(uid, { pid: Number(name), startTicks });
-    } catch {
-      // Ended since it was listed.
+    } catch (cause) {
+      // Ended since it was listed. Anything else, for instance no free descriptor, says nothing about the pods.
+      if (!isGone(cause)) throw cause;
     }
   }
   return new Map([...oldest].map(([uid, { pid }]) => [uid, pid]));
+}
+
+function isGone(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ESRCH');
 }
 
 /** cgroupfs writes `/kubepods/burstable/pod<uid>/<container>`, systemd `kubepods-burstable-pod<uid with _>.slice`. */

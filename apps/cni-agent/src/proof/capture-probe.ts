@@ -21,13 +21,18 @@ const EACCES = 13;
 const ENETUNREACH = 101;
 const EHOSTUNREACH = 113;
 const UNROUTABLE: readonly number[] = [EACCES, ENETUNREACH, EHOSTUNREACH];
+/** ENOMEM, ENFILE, EMFILE: the agent's trouble, not the pod's. */
+const EXHAUSTED: readonly number[] = [12, 23, 24];
 const ECONNREFUSED = 111;
 
 /** Never rejects. `family` is one of the pod's own addresses' families. */
 export function probeCapture(netnsFd: number, family: 'v4' | 'v6', clock: Clock): Promise<ProbeOutcome> {
   const fd = io.tcpConnect({ netnsFd, address: enforcementProbe[family], port: enforcementProbe.port });
   // Without a route nothing can leave by one; that is not a sign of a missing capture.
-  if (fd < 0) return Promise.resolve({ kind: UNROUTABLE.includes(-fd) ? 'unroutable' : 'lost' });
+  if (fd < 0)
+    return Promise.resolve({
+      kind: UNROUTABLE.includes(-fd) ? 'unroutable' : EXHAUSTED.includes(-fd) ? 'not-tried' : 'lost',
+    });
   const { promise, resolve } = Promise.withResolvers<ProbeOutcome>();
   const buffer = new Uint8Array(maxProbeAnswerBytes);
   let used = 0;

@@ -8,14 +8,18 @@ import type { ProbeAnswer } from '@ambit/net';
 import { isServed, type NetnsView } from '../pods/netns-view.ts';
 import { ZTUNNEL_PORTS } from '../rules/capture-constants.ts';
 
-/** How the connection from inside the pod went. `unroutable`: the pod has no way out of its own network at all. */
+/**
+ * How the connection from inside the pod went. `unroutable`: the pod has no way out of its own network at all.
+ * `not-tried`: the agent could not begin, for instance without a free descriptor.
+ */
 export type ProbeOutcome =
   | { readonly kind: 'answered'; readonly answer: ProbeAnswer }
-  | { readonly kind: 'accepted-in-silence' | 'refused' | 'lost' | 'unroutable' };
+  | { readonly kind: 'accepted-in-silence' | 'refused' | 'lost' | 'unroutable' | 'not-tried' };
 
 export type UnenforcedReason =
   | 'NotEnrolled'
   | 'NamespaceUnknown'
+  | 'WrongNamespace'
   | 'RulesAltered'
   | 'NotCaptured'
   | 'NotServed'
@@ -38,6 +42,7 @@ export type Verdict =
 export interface Observation {
   /** `namespace/name`. */
   readonly pod: string;
+  readonly addresses: readonly string[];
   readonly isEnrolled: boolean;
   readonly view: NetnsView | undefined;
   readonly areRulesIntact: boolean;
@@ -49,6 +54,7 @@ export interface Observation {
 const MESSAGES: Readonly<Record<UnenforcedReason, string>> = {
   NotEnrolled: 'the pod is not in the mesh although its labels ask for it',
   NamespaceUnknown: 'the network namespace of the pod was not found, so nothing is known about it',
+  WrongNamespace: 'the network namespace in the mesh under this name does not hold the address of the pod',
   RulesAltered: 'rules or routes of the capture were altered or removed; they are put back',
   NotCaptured: 'a connection from inside the pod was not captured',
   NotServed: 'ztunnel does not listen in the pod; its traffic is refused',
@@ -62,6 +68,7 @@ const MESSAGES: Readonly<Record<UnenforcedReason, string>> = {
 const EXPOSED: ReadonlySet<UnenforcedReason> = new Set([
   'NotEnrolled',
   'NamespaceUnknown',
+  'WrongNamespace',
   'RulesAltered',
   'NotCaptured',
   'WrongPod',
@@ -78,9 +85,10 @@ export function unenforced(reason: UnenforcedReason): Verdict {
 }
 
 export function judgeProof(seen: Observation): Verdict {
-  const { pod, isEnrolled, view, areRulesIntact, probe, answersProbes } = seen;
+  const { pod, addresses, isEnrolled, view, areRulesIntact, probe, answersProbes } = seen;
   if (!isEnrolled) return unenforced('NotEnrolled');
   if (!view) return unenforced('NamespaceUnknown');
+  if (!addresses.every((address) => view.addresses.includes(address))) return unenforced('WrongNamespace');
   if (!areRulesIntact || !view.returnPath) return unenforced('RulesAltered');
   if (!REQUIRED_PORTS.every((port) => isServed(view, 'tcp', port))) return unenforced('NotServed');
   switch (probe?.kind) {
@@ -92,6 +100,8 @@ export function judgeProof(seen: Observation): Verdict {
     case 'refused':
     case 'lost':
       return unenforced('NotCaptured');
+    case 'not-tried':
+      return unenforced('ProofFailed');
     case 'accepted-in-silence':
       return answersProbes
         ? unenforced('ProxySilent')

@@ -20,6 +20,7 @@ const ANSWER: ProbeOutcome = {
 };
 const GOOD: Observation = {
   pod: 'shop/web',
+  addresses: ['10.0.0.5'],
   isEnrolled: true,
   view: VIEW,
   areRulesIntact: true,
@@ -35,6 +36,8 @@ for (const [name, change, expected] of [
   ['everything in place', {}, 'enforced'],
   ['not enrolled', { isEnrolled: false }, 'NotEnrolled exposed'],
   ['no namespace', { view: undefined }, 'NamespaceUnknown exposed'],
+  ['an address that the namespace does not hold', { addresses: ['10.0.0.6'] }, 'WrongNamespace exposed'],
+  ['a probe that the agent could not begin', { probe: { kind: 'not-tried' } }, 'ProofFailed exposed'],
   ['altered rules', { areRulesIntact: false }, 'RulesAltered exposed'],
   ['no return path', { view: { ...VIEW, returnPath: false } }, 'RulesAltered exposed'],
   ['a missing listener', { view: { ...VIEW, listeners: VIEW.listeners.slice(1) } }, 'NotServed'],

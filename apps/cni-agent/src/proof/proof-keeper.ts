@@ -167,7 +167,7 @@ export class ProofKeeper implements Disposable {
     const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
     const epoch = ports.proxyEpoch();
     const answersProbes = this.#answeringEpoch === epoch;
-    const seen = { pod: name, isEnrolled, answersProbes };
+    const seen = { pod: name, addresses: pod.status.podIPs, isEnrolled, answersProbes };
     if (!isEnrolled || !place) return judgeProof({ ...seen, view: undefined, areRulesIntact: false, probe: undefined });
     const [areRulesIntact, view] = [await ports.areRulesIntact(expected, place), await ports.look(place)];
     const early = judgeProof({ ...seen, view, areRulesIntact, probe: undefined });

@@ -1,5 +1,5 @@
 /** Programs pods through iptables-restore, once per address family. */
-import type { CaptureBackend, CaptureFinding } from './capture-backend.ts';
+import type { CaptureBackend, CaptureFinding, CaptureRecipe } from './capture-backend.ts';
 import type { ProbeAddresses } from './capture-constants.ts';
 import type { CapturedState } from './iptables-save.ts';
 import { isEmptyState, parseSave, sameState } from './iptables-save.ts';
@@ -54,21 +54,26 @@ export class IptablesBackend implements CaptureBackend {
   async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, isFresh: boolean): Promise<void> {
     const { families, probes, shell } = this.#options;
     const rules = podRules(options, phase);
-    const texts = await Promise.all(
+    const words = await Promise.all(
       families.map(async (family) => {
         const actual = isFresh ? undefined : await this.#read(place, family);
-        return renderApply(rules, family, probes, actual);
+        return [this.#tool(family, 'restore'), renderApply(rules, family, probes, actual)];
       }),
     );
     // One entry into the namespace for both families, which work side by side.
-    const tools = families.map((family) => this.#tool(family, 'restore'));
-    await shell.run(place, [
-      'sh',
-      '-c',
-      APPLY_SCRIPT,
-      'sh',
-      ...families.flatMap((_, i) => [tools[i] ?? '', texts[i] ?? '']),
-    ]);
+    await shell.run(place, ['sh', '-c', APPLY_SCRIPT, 'sh', ...words.flat()]);
+  }
+
+  recipe(options: CaptureOptions, phase: CapturePhase): CaptureRecipe | undefined {
+    const { families, probes, variant } = this.#options;
+    if (variant === 'legacy') return undefined;
+    const rules = podRules(options, phase);
+    return {
+      script: APPLY_SCRIPT,
+      words: families.flatMap((family) => [this.#tool(family, 'restore'), renderApply(rules, family, probes)]),
+      stdin: '',
+      print: families.map((family) => this.#tool(family, 'save')).join(' && '),
+    };
   }
 
   async remove(place: NamespacePlace): Promise<void> {

@@ -1,5 +1,5 @@
 /** Programs pods through one nft transaction for both address families. Spec: data-plane contract 2.6. */
-import type { CaptureBackend, CaptureFinding } from './capture-backend.ts';
+import type { CaptureBackend, CaptureFinding, CaptureRecipe } from './capture-backend.ts';
 import type { ProbeAddresses } from './capture-constants.ts';
 import type { Family } from './iptables-text.ts';
 import type { NamespacePlace, NamespaceShell } from './namespace-shell.ts';
@@ -38,6 +38,10 @@ export class NftablesBackend implements CaptureBackend {
 
   async apply(place: NamespacePlace, options: CaptureOptions, phase: CapturePhase, _isFresh: boolean): Promise<void> {
     await this.#load(place, this.#text(options, phase));
+  }
+
+  recipe(options: CaptureOptions, phase: CapturePhase): CaptureRecipe {
+    return { script: 'nft -f -', words: [], stdin: this.#text(options, phase), print: LIST.join(' ') };
   }
 
   remove(place: NamespacePlace): Promise<void> {

@@ -11,6 +11,7 @@ import type { CaptureBackend } from './capture-backend.ts';
 import { DEFAULT_PROBE_ADDRESSES as probes } from './capture-constants.ts';
 import { carriedConnections } from './carried-connections.ts';
 import { IptablesBackend } from './iptables-backend.ts';
+import { LearnedRules } from './learned-rules.ts';
 import { NamespaceShell, type NamespacePlace } from './namespace-shell.ts';
 import { NftablesBackend } from './nftables-backend.ts';
 import { PodCapture } from './pod-capture.ts';
@@ -126,6 +127,35 @@ for (const backend of backends) {
       assert.equal(await capture.heal(place, options, 'capture'), 'repaired');
       assert.ok(await capture.isIntact(place, options, 'capture'));
       await capture.remove(place);
+    });
+
+    test('rules once learned go into fresh pods and are read back from them without a process', async () => {
+      const learned = new LearnedRules({ shell, backend, program, procRoot: '/proc' });
+      const outcome = await learned.learn(options);
+      // It keeps its rules elsewhere than in nftables.
+      if (backend.name === 'iptables-legacy') return assert.equal(outcome.kind, 'not-learned');
+      assert.deepEqual(outcome, { kind: 'learned' });
+      // Pods that were programmed before are not fresh any more.
+      const fresh = `${name}f`;
+      const there: PodPlace = { kind: 'pod', id: fresh, enterPath: `/run/netns/${fresh}` };
+      await mustRun(['ip', 'netns', 'add', fresh]);
+      try {
+        await mustRun(['ip', '-n', fresh, 'link', 'set', 'lo', 'up']);
+        const refuse = (): Promise<never> => Promise.reject(new Error('a process was started'));
+        const blind = { ...backend, inspect: refuse, apply: refuse, unguard: refuse, guard: refuse };
+        const returnPath = new ReturnPath({ shell, eyes, procRoot: '/proc' });
+        const swift = new PodCapture(Object.assign(Object.create(backend), blind), returnPath, eyes, learned);
+        await swift.program(there, options, 'capture');
+        assert.ok(await swift.isIntact(there, options, 'capture'));
+        assert.equal(await backend.inspect(there, options, 'capture'), 'equal');
+        await shell.run(there, ['nft', 'flush', 'ruleset']);
+        await assert.rejects(swift.isIntact(there, options, 'capture'), /a process was started/);
+        const careful = new PodCapture(backend, returnPath, eyes, learned);
+        assert.equal(await careful.heal(there, options, 'capture'), 'repaired');
+        assert.equal(await backend.inspect(there, options, 'capture'), 'equal');
+      } finally {
+        await mustRun(['ip', 'netns', 'delete', fresh]);
+      }
     });
 
     test('removal leaves nothing, and may be repeated', async () => {

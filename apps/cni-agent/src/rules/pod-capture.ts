@@ -6,6 +6,7 @@
  */
 import { FRESH_GENERATION } from '../pods/netns-view.ts';
 import type { CaptureBackend } from './capture-backend.ts';
+import type { LearnedRules } from './learned-rules.ts';
 import type { NamespaceEyes, PodPlace, ReturnPath } from './return-path.ts';
 import type { CaptureOptions, CapturePhase } from './rule-model.ts';
 
@@ -18,10 +19,19 @@ export class PodCapture {
   /** What was last read back and found right, by namespace. */
   readonly #proven = new Map<string, string>();
 
-  constructor(backend: CaptureBackend, returnPath: ReturnPath, eyes: NamespaceEyes) {
+  readonly #learned: Pick<LearnedRules, 'get' | 'learn'> | undefined;
+
+  /** With `learned` a pod that is fresh or untouched costs no process. */
+  constructor(
+    backend: CaptureBackend,
+    returnPath: ReturnPath,
+    eyes: NamespaceEyes,
+    learned?: Pick<LearnedRules, 'get' | 'learn'>,
+  ) {
     this.#backend = backend;
     this.#returnPath = returnPath;
     this.#eyes = eyes;
+    this.#learned = learned;
   }
 
   get backendName(): string {
@@ -30,11 +40,27 @@ export class PodCapture {
 
   /** Moves the pod to `phase`; resolves when the tools say that it is done. `heal` reads back. */
   async program(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<void> {
+    if (phase === 'capture' && (await this.#replay(place, options))) return;
     const { generation } = await this.#eyes.look(place.enterPath);
     await this.#returnPath.install(place);
     const isFresh = generation === FRESH_GENERATION;
     if (!isFresh && (await this.#backend.inspect(place, options, phase)) === 'equal') return;
     await this.#backend.apply(place, options, phase, isFresh);
+  }
+
+  /** True when the pod has exactly these rules now: it had none, or had them already. */
+  async #replay(place: PodPlace, options: CaptureOptions): Promise<boolean> {
+    const rules = this.#learned?.get(options);
+    if (rules === undefined) {
+      void this.#learned?.learn(options);
+      return false;
+    }
+    // Whatever it was: the tool can still do it, or says better what is wrong.
+    try {
+      return (await this.#eyes.capture(place.enterPath, rules)) || (await this.#eyes.rules(place.enterPath)) === rules;
+    } catch {
+      return false;
+    }
   }
 
   /** True when rules and routes are exactly those of `phase`. */
@@ -44,9 +70,12 @@ export class PodCapture {
     // The generation from before the reading: what changes meanwhile is read again next time.
     const claim = JSON.stringify([generation, options, phase]);
     if (this.#proven.get(place.id) === claim) return true;
-    if ((await this.#backend.inspect(place, options, phase)) !== 'equal') return false;
-    // An agent that died in the middle of a repair left its guard.
-    await this.#backend.unguard(place);
+    const learned = phase === 'capture' ? this.#learned?.get(options) : undefined;
+    if (learned === undefined || (await this.#eyes.rules(place.enterPath)) !== learned) {
+      if ((await this.#backend.inspect(place, options, phase)) !== 'equal') return false;
+      // An agent that died in the middle of a repair left its guard.
+      await this.#backend.unguard(place);
+    }
     this.#proven.set(place.id, claim);
     return true;
   }

@@ -19,6 +19,10 @@ export type PodPlace = Extract<NamespacePlace, { kind: 'pod' }>;
 export interface NamespaceEyes {
   look(enterPath: string): Promise<NetnsView>;
   prepare(enterPath: string): Promise<void>;
+  /** Prepares, and puts rules into a namespace that has none; false when it has some, which are left as they are. */
+  capture(enterPath: string, rules: string): Promise<boolean>;
+  /** All rules of nftables that the namespace holds. */
+  rules(enterPath: string): Promise<string>;
 }
 
 export interface ReturnPathOptions {
