@@ -6,7 +6,7 @@ import { DeltaClient, type DeltaClientOptions, type DeltaTypeHandler, type Rejec
 import { encodeResource, encodeResponse } from './delta-response.ts';
 import type { DeltaStream, Termination } from './delta-transport.ts';
 import { ADDRESS_TYPE as WDS, AUTHORIZATION_TYPE as WADS } from './type-url.ts';
-import { ztunnelNode } from './xds-node.ts';
+import { gatewayNode, readNode, ztunnelNode } from './xds-node.ts';
 
 const node: core.Node = ztunnelNode({
   instanceIp: '',
@@ -88,12 +88,12 @@ class PeerStream {
 /** Keeps what it is told, and rejects values that begin with `bad`. */
 class TextHandler implements DeltaTypeHandler {
   readonly typeUrl: string;
-  readonly mode: 'wildcard' | 'on-demand';
+  readonly mode: DeltaTypeHandler['mode'];
   readonly state = new Map<string, string>();
   readonly sliceSizes: number[] = [];
   readonly removedNames: string[] = [];
 
-  constructor(typeUrl: string, mode: 'wildcard' | 'on-demand' = 'wildcard') {
+  constructor(typeUrl: string, mode: DeltaTypeHandler['mode'] = 'wildcard') {
     this.typeUrl = typeUrl;
     this.mode = mode;
   }
@@ -126,7 +126,7 @@ class Rig implements AsyncDisposable {
   readonly #running: Promise<void>;
 
   constructor(
-    mode: 'wildcard' | 'on-demand' = 'wildcard',
+    mode: DeltaTypeHandler['mode'] = 'wildcard',
     options: Partial<DeltaClientOptions> = {},
     connectFailures: number = 0,
   ) {
@@ -344,6 +344,32 @@ test('a demand ends with its signal', async () => {
   const demand = rig.client.demand(WDS, '/1.1.1.1', { signal: abort.signal });
   abort.abort(new Error('enough'));
   await assert.rejects(demand, /enough/);
+});
+
+test('names that are followed are asked for on every stream, whether the server has them or not', async () => {
+  await using rig = new Rig('named');
+  rig.client.changeNames(WDS, ['a', 'b'], []);
+  const stream = await rig.streams.next();
+  assert.deepEqual((await stream.requests.next()).resourceNamesSubscribe, ['a', 'b']);
+  await stream.requests.next();
+  stream.send(WDS, { a: '1' }, ['b']);
+  await stream.requests.next();
+  rig.client.changeNames(WDS, ['a', 'c'], ['nothing']);
+  const change = await stream.requests.next();
+  assert.deepEqual([change.resourceNamesSubscribe, change.resourceNamesUnsubscribe], [['c'], []]);
+  rig.client.changeNames(WDS, [], ['a']);
+  assert.deepEqual((await stream.requests.next()).resourceNamesUnsubscribe, ['a']);
+  stream.end();
+  const again = await rig.streams.next();
+  const request = await again.requests.next();
+  assert.deepEqual([request.resourceNamesSubscribe, request.initialResourceVersions], [['b', 'c'], {}]);
+});
+
+test('an L7 proxy introduces itself as one, with the names a server looks at', () => {
+  const identity = { instanceIp: '10.0.0.9', podName: 'w-1', podNamespace: 'shop', nodeName: 'n1', extraMetadata: {} };
+  const said = readNode(gatewayNode({ ...identity, kind: 'waypoint', gateway: 'w', serviceAccount: 'w' }));
+  assert.equal(said.id, 'waypoint~10.0.0.9~w-1.shop~shop.svc.cluster.local');
+  assert.deepEqual([said.kind, said.namespace, said.serviceAccount], ['waypoint', 'shop', 'w']);
 });
 
 /** The first stream after its initial requests. */

@@ -28,8 +28,11 @@ export type ReceivedResource = RawResource & { readonly value: Uint8Array };
 /** Owner of one type's state. Its methods must be quick, synchronous, and must not throw. */
 export interface DeltaTypeHandler {
   readonly typeUrl: string;
-  /** `on-demand`: nothing but what {@link DeltaClient.demand} asks for. */
-  readonly mode: 'wildcard' | 'on-demand';
+  /**
+   * `on-demand`: nothing but what {@link DeltaClient.demand} asks for. `named`: what {@link DeltaClient.changeNames} says, for
+   * as long as it says so, whether the server has it or not.
+   */
+  readonly mode: 'wildcard' | 'on-demand' | 'named';
   /** Takes up to a slice of resources; all but those returned are in force. The bytes are views: copy what is kept. */
   update(resources: readonly ReceivedResource[]): readonly Rejection[];
   /** Unknown names are ordinary and mean nothing. Called after the updates of the same response. */
@@ -67,13 +70,17 @@ export class DeltaClient {
   readonly #options: Required<Omit<DeltaClientOptions, 'wait'>> & Pick<DeltaClientOptions, 'wait'>;
   readonly #held = new Map<string, HeldVersions>();
   readonly #demanded = new DemandedNames();
+  readonly #named = new Map<string, Set<string>>();
   readonly #unsynced: Set<string>;
   readonly #synced = Promise.withResolvers<void>();
   #stream: DeltaStream | undefined;
 
   constructor(options: DeltaClientOptions) {
     this.#options = { observer: {}, sliceSize: 256, ...options };
-    for (const { typeUrl } of options.types) this.#held.set(typeUrl, new HeldVersions());
+    for (const { typeUrl, mode } of options.types) {
+      this.#held.set(typeUrl, new HeldVersions());
+      if (mode === 'named') this.#named.set(typeUrl, new Set());
+    }
     this.#unsynced = new Set(options.types.filter(({ mode }) => mode === 'wildcard').map(({ typeUrl }) => typeUrl));
     if (this.#unsynced.size === 0) this.#synced.resolve();
   }
@@ -121,10 +128,16 @@ export class DeltaClient {
     return outcome;
   }
 
-  /** Asks no more for a name of an on-demand type; the handler is not told that it is gone. */
-  forget(typeUrl: string, name: string): void {
-    this.#held.get(typeUrl)?.removed(name);
-    this.#stream?.send(encodeRequest({ typeUrl, unsubscribe: [name] }));
+  /** Changes which names of a `named` type are asked for; also before the stream is there. Known names mean nothing. */
+  changeNames(typeUrl: string, add: readonly string[], remove: readonly string[]): void {
+    const names = this.#named.get(typeUrl);
+    if (names === undefined) return;
+    const subscribe = add.filter((name) => !names.has(name));
+    const unsubscribe = remove.filter((name) => names.delete(name));
+    for (const name of subscribe) names.add(name);
+    for (const name of unsubscribe) this.#held.get(typeUrl)?.removed(name);
+    if (subscribe.length + unsubscribe.length === 0) return;
+    this.#stream?.send(encodeRequest({ typeUrl, subscribe, unsubscribe }));
   }
 
   async #connectOnce(signal: AbortSignal): Promise<{ readonly termination: Termination; readonly messages: number }> {
@@ -159,9 +172,11 @@ export class DeltaClient {
 
   #initialRequest({ typeUrl, mode }: DeltaTypeHandler): Uint8Array {
     const initialVersions = this.#held.get(typeUrl)?.all ?? new Map<string, string>();
+    const names = [...(this.#named.get(typeUrl) ?? [])];
     // There is no word for "nothing yet"; taking and leaving `*` at once says it.
-    const nothing = mode === 'on-demand' ? { subscribe: [WILDCARD], unsubscribe: [WILDCARD] } : {};
-    return encodeRequest({ node: this.#options.node, typeUrl, initialVersions, ...nothing });
+    const nothing = { subscribe: [WILDCARD], unsubscribe: [WILDCARD] };
+    const wanted = mode === 'wildcard' ? {} : names.length > 0 ? { subscribe: names } : nothing;
+    return encodeRequest({ node: this.#options.node, typeUrl, initialVersions, ...wanted });
   }
 
   async #take(stream: DeltaStream, response: ScannedResponse, signal: AbortSignal): Promise<void> {
