@@ -2,7 +2,10 @@ import type { ExchangeError } from './exchange-error.ts';
 import type { FieldList } from './field-list.ts';
 import type { RequestHead, ResponseHead } from './message-head.ts';
 
-/** One request and its response on a client connection. Ends when both are complete or with `onAborted`. */
+/**
+ * One request and its response on a client connection. Ends with the complete response: what is missing of the request then
+ * goes nowhere. An exchange that became a byte stream ends when both directions have. Otherwise with `onAborted`.
+ */
 export interface ClientExchange {
   /** A part of the request's body, all of it; false above the high-water mark, then `onWritable` follows. */
   write(buffer: Uint8Array, offset: number, length: number): boolean;

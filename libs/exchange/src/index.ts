@@ -16,3 +16,5 @@ export {
   type Http2Settings,
   type ServerConnectionSettings,
 } from './connection-settings.ts';
+export { Http1ServerConnection } from './http1/http1-server-connection.ts';
+export { Http1ClientConnection } from './http1/http1-client-connection.ts';

@@ -4,7 +4,8 @@ import type { RequestHead, ResponseHead } from './message-head.ts';
 
 /**
  * One request and its response on a server connection. The handler of the connection gets it with the head, sets `user`
- * before it returns, and answers once. Ends when both messages are complete or with `onAborted`.
+ * before it returns, and answers once. Ends with the complete answer: what is missing of the request then is dropped, and the
+ * user is not called again. An exchange that became a byte stream ends when both directions have. Otherwise with `onAborted`.
  */
 export interface ServerExchange {
   readonly head: RequestHead;
@@ -34,7 +35,10 @@ export interface ServerExchange {
 export interface ServerExchangeUser {
   /** A piece of the body (or of an upgraded stream), valid during the call; all of it counts as taken. */
   onBody(buffer: Uint8Array, offset: number, length: number): void;
-  /** The request is complete. Follows at once for a request without a body. */
+  /**
+   * The request is complete. Follows at once for a request without a body; for one that asks for an upgrade, or CONNECT, with
+   * the end of the client's direction.
+   */
   onEnd(trailers: FieldList | undefined): void;
   /** The answer's body may go on. */
   onWritable(): void;

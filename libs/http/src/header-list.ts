@@ -72,8 +72,11 @@ export class HeaderList implements HeaderSink {
   }
 }
 
-/** Why a list is no legal request, or undefined. Spec: RFC 9113 sections 8.3.1 and 8.5. */
-export function requestProblem(list: HeaderList): string | undefined {
+/**
+ * Why a list is no legal request, or undefined. `isProtocolEnabled`: extended CONNECT was announced.
+ * Spec: RFC 9113 sections 8.3.1 and 8.5, RFC 8441.
+ */
+export function requestProblem(list: HeaderList, isProtocolEnabled = false): string | undefined {
   if (list.problem !== undefined) return list.problem;
   if (list.status !== undefined) return ':status in a request';
   if (list.method === undefined || list.method === '') return 'no :method';
@@ -81,8 +84,10 @@ export function requestProblem(list: HeaderList): string | undefined {
     if (list.scheme !== undefined || list.path !== undefined) return ':scheme or :path in CONNECT';
     return list.authority === undefined ? 'CONNECT without :authority' : undefined;
   }
-  // Extended CONNECT is never enabled here.
-  if (list.protocol !== undefined) return ':protocol without being enabled';
+  if (list.protocol !== undefined) {
+    if (!isProtocolEnabled) return ':protocol without being enabled';
+    if (list.method !== 'CONNECT' || list.authority === undefined) return ':protocol outside of CONNECT';
+  }
   if (list.scheme === undefined || list.path === undefined || list.path === '') return 'no :scheme or :path';
   return undefined;
 }

@@ -19,7 +19,7 @@ export interface ChunkSink {
 
 /**
  * Takes the chunked coding off a body, in whatever pieces it arrives. Chunk extensions are refused (nothing uses them but
- * smuggling), trailers are checked and dropped. Spec: RFC 9112 section 7.1.
+ * smuggling), trailers are checked. Spec: RFC 9112 section 7.1.
  */
 export class ChunkDecoder {
   readonly #limits: Http1Limits;
@@ -27,6 +27,8 @@ export class ChunkDecoder {
   #state: ChunkState = 'size';
   #size = 0;
   #digits = 0;
+  #isInterrupted = false;
+  #trailerHead: Http1Head | undefined;
 
   constructor(limits: Http1Limits) {
     this.#limits = limits;
@@ -36,8 +38,19 @@ export class ChunkDecoder {
     return this.#state === 'done';
   }
 
+  /** The trailer section of the body that is done, if it had one; valid until the next body begins. */
+  get trailers(): Http1Head | undefined {
+    return this.#trailerHead;
+  }
+
+  /** Makes the push under way return after the sink's call. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+  }
+
   /** Ready for the next body. */
   reset(): void {
+    this.#trailerHead = undefined;
     this.#state = 'size';
     this.#size = 0;
     this.#digits = 0;
@@ -47,6 +60,7 @@ export class ChunkDecoder {
   /** Reads up to the end of the body and returns the position after what it took. Throws Http1Error. */
   push(buffer: Uint8Array, from: number, to: number, sink: ChunkSink): number {
     let at = from;
+    this.#isInterrupted = false;
     while (at < to) {
       const octet = buffer[at] ?? 0;
       switch (this.#state) {
@@ -65,6 +79,7 @@ export class ChunkDecoder {
           if (this.#size === 0) this.#state = 'dataCr';
           sink.onBody(buffer, at, length);
           at += length;
+          if (this.#isInterrupted) return at;
           break;
         }
         case 'dataCr':
@@ -109,7 +124,10 @@ export class ChunkDecoder {
       const isEmptyLine =
         (length === 2 && bytes[0] === cr) || (length >= 4 && bytes[length - 2] === cr && bytes[length - 3] === lf);
       if (!isEmptyLine) continue;
-      if (length > 2) scanTrailers(new Http1Head(), bytes, 0, length, this.#limits.maxFields);
+      if (length > 2) {
+        this.#trailerHead = new Http1Head();
+        scanTrailers(this.#trailerHead, bytes, 0, length, this.#limits.maxFields);
+      }
       collected.clear();
       this.#state = 'done';
       return at + 1;

@@ -43,6 +43,7 @@ export class Http1Decoder {
   /** The last octets seen while an end of the head is searched over several pushes. */
   #tail = 0;
   #requestMethod = '';
+  #isInterrupted = false;
 
   constructor(role: Http1Role, sink: Http1Sink, limits: Http1Limits) {
     this.#role = role;
@@ -62,6 +63,17 @@ export class Http1Decoder {
     return this.#framing === 'head' && this.#collector.length > 0;
   }
 
+  /** Inside `onEnd`: the trailer section, if there was one. Valid during the call. */
+  get trailers(): Http1Head | undefined {
+    return this.#chunks.trailers;
+  }
+
+  /** Makes the push under way return after the sink's call, so that no further piece of a body is told. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    this.#chunks.interrupt();
+  }
+
   /** Announces that the next bytes answer a request with this method. */
   expectResponse(requestMethod: string): void {
     this.#requestMethod = requestMethod;
@@ -71,7 +83,8 @@ export class Http1Decoder {
   /** Reads `buffer[from..to)` up to the end of the message in progress; returns the position after what was read. */
   push(buffer: Uint8Array, from: number, to: number): number {
     let at = from;
-    while (at < to) {
+    this.#isInterrupted = false;
+    while (at < to && !this.#isInterrupted) {
       switch (this.#framing) {
         case 'idle':
           throw new Http1Error('framing', 'bytes that belong to no message');
@@ -171,7 +184,8 @@ export class Http1Decoder {
   #begin(framing: BodyFraming): void {
     this.#framing = framing.kind;
     if (framing.kind === 'length') this.#remaining = framing.bytes;
-    else if (framing.kind === 'chunked') this.#chunks.reset();
+    // Always, as it holds the trailers of the message before.
+    this.#chunks.reset();
   }
 
   #endsWithHead(): boolean {

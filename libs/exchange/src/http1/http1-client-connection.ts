@@ -1,0 +1,364 @@
+import { Http1Decoder, Http1Error, type Http1Head, type Http1Sink, responseFraming } from '@ambit/http';
+import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
+
+import type {
+  ClientConnection,
+  ClientConnectionOwner,
+  ClientExchange,
+  ClientExchangeUser,
+} from '../client-exchange.ts';
+import type { ClientConnectionSettings } from '../connection-settings.ts';
+import { Deadline, type DeadlineUser } from '../deadline.ts';
+import { ExchangeError } from '../exchange-error.ts';
+import { Farewell } from '../farewell.ts';
+import type { RequestHead } from '../message-head.ts';
+import { type Http1ClientCarrier, Http1ClientExchange } from './http1-client-exchange.ts';
+import { Http1Input, type Http1InputOwner } from './http1-input.ts';
+import { receivedResponse, receivedTrailers } from './received-head.ts';
+
+/** Informational answers to one request; more are a flood. */
+const maxInformational = 64;
+
+/**
+ * Makes HTTP/1.1 requests on a channel, one after the other. The connection is used again only when both messages ended as
+ * announced and not a byte followed: whatever else comes could be taken for the answer to the next request. Owns the channel.
+ */
+export class Http1ClientConnection
+  implements ClientConnection, Http1ClientCarrier, Http1InputOwner, ByteChannelUser, TurnEndTask, DeadlineUser
+{
+  readonly protocol = 'HTTP/1.1';
+  readonly channel: ByteChannel;
+  readonly #owner: ClientConnectionOwner;
+  readonly #loop: EventLoop;
+  readonly #settings: ClientConnectionSettings;
+  readonly #decoder: Http1Decoder;
+  readonly #input: Http1Input;
+  readonly #deadline: Deadline;
+  #exchange: Http1ClientExchange | undefined;
+  /** Begun after the end; told at the end of the turn. */
+  #refused: Http1ClientExchange | undefined;
+  #completed = 0;
+  /** No exchange after this one. */
+  #isLast = false;
+  #isClosed = false;
+  #isScheduled = false;
+  #hasEnded = false;
+  #farewell: Farewell | undefined;
+  #ending: { readonly error: ExchangeError; readonly ownerError: ExchangeError | undefined } | undefined;
+
+  constructor(channel: ByteChannel, owner: ClientConnectionOwner, loop: EventLoop, settings: ClientConnectionSettings) {
+    this.channel = channel;
+    this.#owner = owner;
+    this.#loop = loop;
+    this.#settings = settings;
+    this.#decoder = new Http1Decoder('response', new ResponseSink(this), settings.http1);
+    this.#input = new Http1Input(this.#decoder, channel, this);
+    this.#deadline = new Deadline(loop, this);
+    this.#deadline.set(settings.idleTimeoutMs);
+    channel.attach(this);
+  }
+
+  get capacity(): number {
+    return this.#exchange === undefined && !this.isDone ? 1 : 0;
+  }
+
+  get activeExchanges(): number {
+    return this.#exchange === undefined ? 0 : 1;
+  }
+
+  get isDone(): boolean {
+    return this.#isClosed || this.#isLast;
+  }
+
+  request(head: RequestHead, isEnd: boolean, user: ClientExchangeUser): ClientExchange {
+    if (this.#exchange !== undefined) throw new RangeError('an exchange is running on this connection');
+    const exchange = new Http1ClientExchange(this, head, isEnd, user);
+    if (this.isDone) {
+      this.#refused = exchange;
+    } else {
+      this.#deadline.clear();
+      this.#exchange = exchange;
+      this.#decoder.expectResponse(head.method);
+    }
+    this.#schedule();
+    return exchange;
+  }
+
+  drain(): void {
+    if (this.isDone) return;
+    this.#isLast = true;
+    if (this.#exchange === undefined) this.#endSoon(closedHere(), undefined);
+  }
+
+  close(): void {
+    if (!this.#isClosed) this.#endSoon(closedHere(), undefined);
+  }
+
+  // --- channel
+
+  onBytes(buffer: Uint8Array, offset: number, length: number): void {
+    if (this.#isClosed) return;
+    if (this.#exchange !== undefined) this.#exchange.hasAnswerBytes = true;
+    try {
+      this.#input.receive(buffer, offset, length);
+    } catch (error) {
+      return this.#onBreach(error);
+    }
+    this.#settle();
+  }
+
+  onEnd(): void {
+    if (this.#isClosed) return;
+    this.#hasEnded = true;
+    if (this.#farewell !== undefined) return this.#finishIfSent();
+    this.#isLast = true;
+    this.#checkEnd();
+  }
+
+  onWritable(): void {
+    const exchange = this.#exchange;
+    if (exchange !== undefined && !exchange.isRequestDone && !this.#isClosed) exchange.user.onWritable();
+  }
+
+  onLost(error: NetError): void {
+    if (this.#isClosed) return;
+    if (this.#farewell !== undefined) return this.#finish();
+    this.#lose(this.#exchange === undefined ? undefined : this.#lossOf(this.#exchange, error.message));
+  }
+
+  // --- input
+
+  get canRead(): boolean {
+    return this.#exchange?.isResponseDone !== true;
+  }
+
+  get isRaw(): boolean {
+    return this.#exchange?.isRaw === true;
+  }
+
+  onRawBytes(buffer: Uint8Array, offset: number, length: number): void {
+    this.#exchange?.user.onBody(buffer, offset, length);
+  }
+
+  takeInformational(head: Http1Head): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.informationalCount += 1;
+    if (exchange.informationalCount > maxInformational)
+      throw new Http1Error('framing', 'informational answers without end');
+    exchange.user.onInformational(receivedResponse(head));
+  }
+
+  beginResponse(head: Http1Head): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    const isConnect = exchange.method === 'CONNECT';
+    if (head.status === 101 && (isConnect || !exchange.asksSwitch)) {
+      throw new Http1Error('status_line', 'the server switched protocols without being asked');
+    }
+    const framing = responseFraming(head, exchange.method).kind;
+    if (!head.isPersistent || framing === 'untilClose') this.#isLast = true;
+    exchange.isAnswered = true;
+    if (head.status === 101 || (isConnect && head.status < 300)) {
+      this.#isLast = true;
+      const waits = exchange.becomeRaw();
+      exchange.user.onResponse(receivedResponse(head), false);
+      if (waits && !exchange.isRequestDone) exchange.user.onWritable();
+      return;
+    }
+    if (exchange.asksSwitch) exchange.isRequestDone = true;
+    exchange.user.onResponse(receivedResponse(head), framing === 'none');
+  }
+
+  takeBody(buffer: Uint8Array, offset: number, length: number): void {
+    this.#exchange?.user.onBody(buffer, offset, length);
+  }
+
+  endResponse(): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined || exchange.isRaw) return;
+    exchange.endResponse(receivedTrailers(this.#decoder.trailers), this.#input.isPaused);
+  }
+
+  // --- exchange
+
+  onSent(exchange: Http1ClientExchange): void {
+    if (exchange.isRaw) this.channel.end();
+    this.#schedule();
+  }
+
+  abortExchange(exchange: Http1ClientExchange): void {
+    if (exchange === this.#refused) this.#refused = undefined;
+    if (exchange !== this.#exchange || this.#isClosed) return;
+    this.#exchange = undefined;
+    exchange.finish();
+    this.#endSoon(closedHere(), undefined);
+  }
+
+  pause(): void {
+    this.#input.pause();
+  }
+
+  resume(): void {
+    this.#input.resume();
+    this.#schedule();
+  }
+
+  // --- loop
+
+  onTurnEnd(): void {
+    this.#isScheduled = false;
+    const refused = this.#refused;
+    this.#refused = undefined;
+    refused?.fail(new ExchangeError('refused', 'the connection had ended before the request'));
+    const ending = this.#ending;
+    this.#ending = undefined;
+    if (ending !== undefined) return this.#tellEnd(ending.error, ending.ownerError);
+    if (this.#isClosed) return;
+    if (this.#exchange !== undefined) this.#exchange.mayHaveLeft = true;
+    try {
+      this.#input.proceed();
+    } catch (error) {
+      return this.#onBreach(error);
+    }
+    if (!this.#input.isPaused && !this.#input.hasHeld && this.#exchange?.isEndPending === true) {
+      this.#exchange.tellPendingEnd();
+    }
+    this.#settle();
+    this.#checkEnd();
+  }
+
+  onDeadline(): void {
+    if (this.#farewell === undefined) {
+      if (this.#exchange === undefined) this.#lose(undefined);
+    } else if (this.#farewell.isOver) {
+      this.#finish();
+    } else {
+      this.#deadline.set(Farewell.checkMs);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#loop.atTurnEnd(this);
+  }
+
+  /** The server's end, after everything before it has been read. */
+  #checkEnd(): void {
+    if (!this.#hasEnded || this.#isClosed || this.#input.hasHeld || this.#input.isPaused) return;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return this.#lose(undefined);
+    if (exchange.isRaw) {
+      if (!exchange.isResponseDone) exchange.endResponse(undefined, false);
+      return this.#settle();
+    }
+    try {
+      this.#decoder.end();
+    } catch {
+      // Cut off; told as a loss.
+    }
+    if (exchange.isResponseDone) this.#settle();
+    else if (exchange === this.#exchange) this.#lose(this.#lossOf(exchange, 'the server closed the connection'));
+  }
+
+  /** Whether the exchange is over, and what becomes of the connection then. */
+  #settle(): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined || this.#isClosed || !exchange.isResponseDone || exchange.isEndPending) return;
+    if (exchange.isRaw && !exchange.isRequestDone) return;
+    this.#exchange = undefined;
+    this.#completed += 1;
+    exchange.finish();
+    if (exchange.isRaw) return this.#sayGoodbye();
+    if (this.#input.hasHeld) return this.#lose(new ExchangeError('protocol', 'bytes after the end of a response'));
+    if (this.#isLast || !exchange.isRequestDone) return this.#lose(undefined);
+    this.#input.resume();
+    this.#deadline.set(this.#settings.idleTimeoutMs);
+    this.#owner.onCapacity();
+  }
+
+  #lossOf(exchange: Http1ClientExchange, text: string): ExchangeError {
+    const isIdleClose = this.#completed > 0 && exchange.isIdempotent;
+    const isUnprocessed = !exchange.hasAnswerBytes && (isIdleClose || !exchange.mayHaveLeft);
+    return new ExchangeError(isUnprocessed ? 'refused' : 'lost', text);
+  }
+
+  #onBreach(error: unknown): void {
+    if (!(error instanceof Http1Error)) throw error;
+    if (!this.#isClosed) this.#lose(new ExchangeError('protocol', error.message));
+  }
+
+  /** A byte stream ended both ways: what is written leaves first. */
+  #sayGoodbye(): void {
+    this.#farewell = new Farewell(this.channel, undefined);
+    this.#input.stop();
+    this.#deadline.set(Farewell.checkMs);
+    if (this.#hasEnded) this.#finishIfSent();
+  }
+
+  /** Closing before the end has left would reset the connection. */
+  #finishIfSent(): void {
+    this.channel.flush();
+    if (this.channel.queuedBytes === 0) this.#finish();
+  }
+
+  #finish(): void {
+    this.#shut();
+    this.#owner.onClosed(undefined);
+  }
+
+  #lose(error: ExchangeError | undefined): void {
+    this.#shut();
+    this.#tellEnd(error ?? closedHere(), error);
+  }
+
+  #endSoon(error: ExchangeError, ownerError: ExchangeError | undefined): void {
+    this.#shut();
+    this.#ending = { error, ownerError };
+    this.#schedule();
+  }
+
+  #tellEnd(error: ExchangeError, ownerError: ExchangeError | undefined): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.fail(error);
+    this.#owner.onClosed(ownerError);
+  }
+
+  #shut(): void {
+    this.#isClosed = true;
+    this.#input.stop();
+    this.#deadline.stop();
+    this.channel.close();
+  }
+}
+
+function closedHere(): ExchangeError {
+  return new ExchangeError('closed', 'connection closed by this side');
+}
+
+/** Apart from the connection, as its `onEnd` is the channel's. */
+class ResponseSink implements Http1Sink {
+  readonly #connection: Http1ClientConnection;
+
+  constructor(connection: Http1ClientConnection) {
+    this.#connection = connection;
+  }
+
+  onHead(head: Http1Head): void {
+    this.#connection.beginResponse(head);
+  }
+
+  onInformational(head: Http1Head): void {
+    this.#connection.takeInformational(head);
+  }
+
+  onBody(buffer: Uint8Array, offset: number, length: number): void {
+    this.#connection.takeBody(buffer, offset, length);
+  }
+
+  onEnd(): void {
+    this.#connection.endResponse();
+  }
+}
