@@ -1,5 +1,6 @@
 export type { ByteChannel, ByteChannelUser } from './byte-channel.ts';
 export { ByteQueue, type ByteTaker } from './byte-queue.ts';
+export { ChannelBridge, type ChannelBridgeResult } from './channel-bridge.ts';
 export { Cidr, parseCidr } from './cidr.ts';
 export { CidrSet } from './cidr-set.ts';
 export { defaultChannelMarks, socketChannel, tlsChannel, type ChannelMarks } from './descriptor-channel.ts';
