@@ -169,7 +169,8 @@ case $command in
     ;;
   images) exec node tools/images/src/main.ts "$@" ;;
   ambitctl)
-    bundles
+    # Only labs run the apps on this machine.
+    case ${1:-} in lab | demo) bundles ;; esac
     exec node apps/ambitctl/src/main.ts "$@"
     ;;
   kube-lab) exec node tools/kube-lab/src/main.ts "$@" ;;
