@@ -4,6 +4,7 @@ import { addDemoCommand } from './demo-command.ts';
 import { addInstallCommands } from './install-commands.ts';
 import { addLabCommands } from './lab-commands.ts';
 import { addBusCommand } from './bus-command.ts';
+import { addWaypointCommands } from './waypoint-commands.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export function createProgram(surroundings: Surroundings): Command {
@@ -12,6 +13,7 @@ export function createProgram(surroundings: Surroundings): Command {
     .showHelpAfterError()
     .enablePositionalOptions();
   addInstallCommands(program, surroundings);
+  addWaypointCommands(program, surroundings);
   addLabCommands(program, surroundings);
   addDemoCommand(program, surroundings);
   addBusCommand(program);
