@@ -19,6 +19,7 @@ import type { LabDescription } from './lab-file.ts';
 import { FABRIC, LAB_MARKER, LabPaths, machineNamespace, namespacePath } from './lab-names.ts';
 import { isRunning, writeRecord, type LabRecord } from './lab-record.ts';
 import { ManifestEditor } from './manifest-editor.ts';
+import { LabGateways } from './lab-gateways.ts';
 import { LabMesh } from './lab-mesh.ts';
 import { LabServices } from './lab-services.ts';
 import { logTail } from './log-tail.ts';
@@ -258,6 +259,10 @@ export class Lab implements AsyncDisposable {
     this.#services = services;
     this.#cleanups.push(() => services[Symbol.asyncDispose]());
     await services.start();
+    if (withMesh) {
+      const gateways = new LabGateways({ source, paths, repository: REPOSITORY });
+      this.#cleanups.push(() => gateways[Symbol.dispose]());
+    }
     const kubelet = this.#createKubelet(source, withMesh);
     const identities = new IdentityFiles(paths, description.nodes, () => kubelet.sandboxes());
     this.#cleanups.push(() => identities[Symbol.dispose]());

@@ -92,6 +92,7 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
       { name: 'AMBIT_PROXY_ROLE', value: role },
       { name: 'XDS_ADDRESS', value: settings.xdsAddress },
       { name: 'CA_ADDRESS', value: settings.caAddress },
+      { name: 'AUTH_TOKEN', value: '/var/run/secrets/tokens/istio-token' },
       { name: 'ISTIO_META_CLUSTER_ID', value: settings.clusterId },
       { name: 'CLUSTER_DOMAIN', value: settings.clusterDomain },
       { name: 'TRUST_DOMAIN', value: settings.trustDomain },
