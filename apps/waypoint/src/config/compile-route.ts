@@ -13,7 +13,7 @@ import {
   WeightedChoice,
 } from '@ambit/routing';
 
-import { type ServiceTarget, serviceTarget } from './backend-target.ts';
+import { type BackendTarget, type ServiceTarget, serviceTarget } from './backend-target.ts';
 import { compileMatch } from './compile-match.ts';
 import { durationMs, limitMs } from './duration.ts';
 import { compileHeaderEdits } from './header-edits.ts';
@@ -57,7 +57,7 @@ export function compileRoute(message: messages.HttpRoute, place: string, problem
 }
 
 /** What happens where nothing is configured: everything to one backend. */
-export function plainRoute(backend: ServiceTarget): CompiledRoute {
+export function plainRoute(backend: BackendTarget): CompiledRoute {
   return {
     name: 'default',
     tests: [],

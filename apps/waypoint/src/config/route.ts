@@ -10,13 +10,13 @@ import type {
   WeightedChoice,
 } from '@ambit/routing';
 
-import type { ServiceTarget } from './backend-target.ts';
+import type { BackendTarget, ServiceTarget } from './backend-target.ts';
 import type { HeaderEdits } from './header-edits.ts';
 
 /** One alternative of a weighted split. `failed`: its share is answered with the status. */
 export interface RouteBackend {
   readonly target:
-    | { readonly kind: 'backend'; readonly backend: ServiceTarget }
+    | { readonly kind: 'backend'; readonly backend: BackendTarget }
     | { readonly kind: 'failed'; readonly status: number };
   readonly requestHeaders: HeaderEdits | undefined;
   readonly responseHeaders: HeaderEdits | undefined;
@@ -74,7 +74,7 @@ export interface FoundRoute {
 }
 
 /** Everything to one backend, as it comes. */
-export function plainForward(backend: ServiceTarget): ForwardAction {
+export function plainForward(backend: BackendTarget): ForwardAction {
   const only: RouteBackend = {
     target: { kind: 'backend', backend },
     requestHeaders: undefined,

@@ -64,6 +64,8 @@ export class RequestRecord implements LoggedRequest {
   /** Messages of a gRPC request and its answer, counted while they pass. */
   requestMessages = 0;
   responseMessages = 0;
+  /** The original client as far as it can be believed (X-Forwarded-For), canonical text; undefined before it was looked at. */
+  clientAddress: string | undefined;
   routeName: string | undefined;
   /** The backend that the route chose; undefined if none was. Its service gives the destination_service labels. */
   target: BackendTarget | undefined;
@@ -114,6 +116,13 @@ export class RequestRecord implements LoggedRequest {
     return `outbound|${port}|${subset}|${hostname}`;
   }
 
+  /** A client behind another proxy has no port that is known. */
+  get #remoteAddress(): string {
+    const { clientAddress, facts } = this;
+    if (clientAddress === undefined || clientAddress === facts.sourceAddress) return facts.remoteAddress;
+    return clientAddress.includes(':') ? `[${clientAddress}]:0` : `${clientAddress}:0`;
+  }
+
   value(name: LogValueName): string | number | undefined {
     switch (name) {
       case 'PROTOCOL':
@@ -150,7 +159,7 @@ export class RequestRecord implements LoggedRequest {
       case 'DOWNSTREAM_LOCAL_ADDRESS':
         return this.facts.localAddress;
       case 'DOWNSTREAM_REMOTE_ADDRESS':
-        return this.facts.remoteAddress;
+        return this.#remoteAddress;
       case 'DOWNSTREAM_PEER_URI_SAN':
         return this.facts.peer === undefined ? undefined : `spiffe://${this.facts.peer.principal}`;
       case 'REQUESTED_SERVER_NAME':

@@ -1,0 +1,23 @@
+import type { ConfigSnapshot } from '../config/config-snapshot.ts';
+import type { CopyBudget } from './body-copy.ts';
+import type { ProxySelf } from './prepare-request.ts';
+import type { RequestObserver } from './request-record.ts';
+import type { Timers } from './timers.ts';
+import type { Upstreams } from './upstream.ts';
+
+/** What requests of one worker share. */
+export interface RequestSurroundings extends ProxySelf {
+  readonly timers: Timers;
+  readonly upstreams: Upstreams;
+  readonly observer: RequestObserver;
+  /** Of all copies of bodies on the worker. */
+  readonly copyBudget: CopyBudget;
+  /** The configuration now; a request asks once. */
+  config(): ConfigSnapshot;
+  wallTimeMs(): number;
+  /** 0 to under 1. */
+  random(): number;
+}
+
+/** Most of a body that is kept for another attempt, a mirror that is behind, or an authorisation service. */
+export const maxCopyBytes: number = 1024 * 1024;
