@@ -3,7 +3,8 @@
  * Run: `node apps/control-plane/bench/scale.ts [pods]`. Prints times, memory and sizes.
  */
 import { parseManifests, type Pod, type Resource, ResourceTable } from '@ambit/kube';
-import { ADDRESS_TYPE, createContentVersion, ResourceStore, ztunnelTypes } from '@ambit/xds';
+import { ADDRESS_TYPE, createContentVersion, ResourceStore } from '@ambit/xds';
+import { meshTypes } from '../src/l7/l7-types.ts';
 import { AddressAllocator } from '../src/allocate/address-allocator.ts';
 import { meshCollections } from '../src/derive/mesh-collections.ts';
 import { feedMesh } from '../src/mesh-feed.ts';
@@ -74,7 +75,7 @@ function timed(what: string, action: () => void): void {
 }
 
 const mesh = meshCollections(defaultMeshSettings);
-const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
+const store = new ResourceStore(meshTypes(await createContentVersion()));
 let changed = 0;
 const publisher = new MeshPublisher(mesh, store, (publication) => (changed = publication.changed));
 const resources = makeResources();

@@ -4,11 +4,12 @@ import type { EventBus } from '@ambit/events';
 import { formatReport, type ResourceEvent, type ResourceSource, type SourceReport } from '@ambit/kube';
 import { toAmbitError } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
-import { createContentVersion, type NameResolver, ResourceStore, ztunnelTypes } from '@ambit/xds';
+import { createContentVersion, type NameResolver, ResourceStore } from '@ambit/xds';
 import { AddressAllocator, emptyAllocatorState } from './allocate/address-allocator.ts';
 import { readAllocatorState, writeAllocatorState } from './allocate/allocation-file.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { meshCollections, type MeshCollections } from './derive/mesh-collections.ts';
+import { meshTypes } from './l7/l7-types.ts';
 import { feedMesh } from './mesh-feed.ts';
 import { defaultMeshSettings } from './mesh-settings.ts';
 import { MeshNameResolver } from './publish/mesh-name-resolver.ts';
@@ -51,7 +52,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   const { bus, logger, metrics } = parts;
   const { source } = parts.source;
   using cleanup = new DisposableStack();
-  const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
+  const store = new ResourceStore(meshTypes(await createContentVersion()));
   const mesh = meshCollections({
     ...defaultMeshSettings,
     clusterId: config.clusterId,

@@ -13,6 +13,35 @@ export interface ServiceEntryVisibility {
   }[];
 }
 
+/** How a path is brought into one form before it is looked at. Istio: MeshConfig pathNormalization. */
+export type PathNormalisation = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES';
+
+/** A service that decides about requests. Istio: MeshConfig extensionProviders, envoyExtAuthzHttp and envoyExtAuthzGrpc. */
+export interface AuthorizationProviderSettings {
+  readonly name: string;
+  /** Host of a service, with `namespace/` in front where several namespaces have it. */
+  readonly service: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly failsOpen: boolean;
+  /** Answer when the provider cannot be asked. */
+  readonly statusOnError: number;
+  /** 0: the body is not sent. */
+  readonly maxBodyBytes: number;
+  readonly allowsPartialBody: boolean;
+  readonly protocol:
+    | { readonly kind: 'grpc' }
+    | {
+        readonly kind: 'http';
+        readonly pathPrefix: string;
+        readonly includedHeaders: readonly string[];
+        readonly addedHeaders: Readonly<Record<string, string>>;
+        readonly headersToUpstream: readonly string[];
+        readonly headersToDownstreamOnAllow: readonly string[];
+        readonly headersToDownstreamOnDeny: readonly string[];
+      };
+}
+
 /** What all derivations need to know of the mesh; fixed for the life of the process. */
 export interface MeshSettings {
   /** Name of the Kubernetes cluster, first part of workload UIDs. */
@@ -34,6 +63,15 @@ export interface MeshSettings {
   readonly findsAddressConflicts: boolean;
   /** Controller names whose GatewayClasses are classes of waypoints. */
   readonly waypointControllers: readonly string[];
+  /** Controller names whose GatewayClasses are classes of ingress and egress gateways; the first is written into statuses. */
+  readonly gatewayControllers: readonly string[];
+  /** Further names of the trust domain, all of the same authority. */
+  readonly trustDomainAliases: readonly string[];
+  /** What L7 proxies put into the header `server`; empty: they leave the backend's. */
+  readonly serverHeader: string;
+  readonly pathNormalisation: PathNormalisation;
+  /** Who may be asked about requests; policies with action CUSTOM name one. */
+  readonly authorizationProviders: readonly AuthorizationProviderSettings[];
 }
 
 /** The values of a mesh nobody configured; also what Istio defaults to. */
@@ -48,4 +86,9 @@ export const defaultMeshSettings: MeshSettings = {
   allowsOnlyWaypoints: false,
   findsAddressConflicts: true,
   waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
+  gatewayControllers: ['ambit.dev/gateway-controller', 'istio.io/gateway-controller'],
+  trustDomainAliases: [],
+  serverHeader: 'istio-envoy',
+  pathNormalisation: 'BASE',
+  authorizationProviders: [],
 };

@@ -26,7 +26,6 @@ export type {
   PolicyOperation,
   PolicyRule,
   PolicySource,
-  PolicyTarget,
 } from './resources/authorization-policy.ts';
 export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
 export type { AllowedNamespaces, Gateway, GatewayAddress, GatewayListener } from './resources/gateway.ts';
@@ -52,6 +51,53 @@ export type { Service, ServicePort } from './resources/service.ts';
 export type { StatusCondition } from './resources/status-condition.ts';
 export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entry.ts';
 export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
+export type { BackendObject } from './resources/backend-ref.ts';
+export type { BackendTLSPolicy } from './resources/backend-tls-policy.ts';
+export type { DestinationRule, SubsetSpec } from './resources/destination-rule.ts';
+export type { GRPCRoute, GrpcRouteMatch, GrpcRouteRule } from './resources/grpc-route.ts';
+export type {
+  HTTPRoute,
+  HttpRouteMatch,
+  HttpRouteRule,
+  RouteBackend,
+  RouteFieldMatch,
+  RouteRetry,
+} from './resources/http-route.ts';
+export { gatewayGroup, type ParentRef, type RouteParentStatus } from './resources/parent-ref.ts';
+export type { PolicyTarget } from './resources/policy-target.ts';
+export type { ReferenceGrant } from './resources/reference-grant.ts';
+export type { JwtRuleSpec, RequestAuthentication } from './resources/request-authentication.ts';
+export type { CorsRule, HeaderChanges, PathModifier, RouteFilter } from './resources/route-filter.ts';
+export type { StreamRouteRule, TCPRoute, TLSRoute } from './resources/stream-route.ts';
+export type { AccessLoggingSpec, MetricsSpec, Telemetry, TracingSpec } from './resources/telemetry.ts';
+export type {
+  BalancerSpec,
+  ClientTlsSpec,
+  HashKeySpec,
+  OutlierSpec,
+  PolicyParts,
+  PoolSpec,
+  TrafficPolicySpec,
+} from './resources/traffic-policy.ts';
+export type {
+  CorsPolicy,
+  FaultSpec,
+  HeaderOperation,
+  HeaderOperations,
+  HttpRetry,
+  TextCondition,
+} from './resources/virtual-service-parts.ts';
+export type {
+  HttpMatchRequest,
+  HttpRedirectSpec,
+  HttpRewriteSpec,
+  MirrorSpec,
+  RouteDestination,
+  StreamRule,
+  VirtualService,
+  VirtualServiceRoute,
+  WeightedDestination,
+} from './resources/virtual-service.ts';
 export { podStatusFile, removePodStatus, writePodStatus, writeStatus, type PodStatusPart } from './status-writer.ts';
 export type { ReviewedPod, ReviewedToken } from './api/reviewed-token.ts';
 export {

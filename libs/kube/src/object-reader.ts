@@ -128,6 +128,25 @@ export class ObjectReader {
     return Object.fromEntries(entries);
   }
 
+  /** Whole numbers within limits, both included. */
+  integers(name: string, min: number, max: number): readonly number[] {
+    const result: number[] = [];
+    for (const [index, item] of this.#items(name)) {
+      if (isWhole(item, min, max)) result.push(item);
+      else this.#problem('error', [...this.path, name, index], `must be a whole number from ${min} to ${max}`);
+    }
+    return result;
+  }
+
+  /** Any number within limits, both included. */
+  number(name: string, min: number, max: number): number | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    this.error(name, `must be a number from ${min} to ${max}`);
+    return undefined;
+  }
+
   /** A map from names to port numbers. */
   portMap(name: string): Readonly<Record<string, number>> {
     const entries: (readonly [string, number])[] = [];

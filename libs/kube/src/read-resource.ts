@@ -15,6 +15,15 @@ import { readServiceAccount } from './resources/service-account.ts';
 import { readServiceEntry } from './resources/service-entry.ts';
 import { readService } from './resources/service.ts';
 import { readWorkloadEntry } from './resources/workload-entry.ts';
+import { readBackendTLSPolicy } from './resources/backend-tls-policy.ts';
+import { readDestinationRule } from './resources/destination-rule.ts';
+import { readGRPCRoute } from './resources/grpc-route.ts';
+import { readHTTPRoute } from './resources/http-route.ts';
+import { readReferenceGrant } from './resources/reference-grant.ts';
+import { readRequestAuthentication } from './resources/request-authentication.ts';
+import { readTelemetry } from './resources/telemetry.ts';
+import { readVirtualService } from './resources/virtual-service.ts';
+import { readTCPRoute, readTLSRoute } from './resources/stream-route.ts';
 
 interface KindRule {
   readonly apiVersions: readonly string[];
@@ -29,32 +38,68 @@ const networking = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'ne
 
 const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   AuthorizationPolicy: { apiVersions: security, isNamespaced: true, read: readAuthorizationPolicy },
+  BackendTLSPolicy: {
+    apiVersions: [...gatewayApi, 'gateway.networking.k8s.io/v1alpha3'],
+    isNamespaced: true,
+    read: readBackendTLSPolicy,
+  },
+  DestinationRule: { apiVersions: networking, isNamespaced: true, read: readDestinationRule },
   EndpointSlice: { apiVersions: ['discovery.k8s.io/v1'], isNamespaced: true, read: readEndpointSlice },
+  GRPCRoute: { apiVersions: gatewayApi, isNamespaced: true, read: readGRPCRoute },
   Gateway: { apiVersions: gatewayApi, isNamespaced: true, read: readGateway },
   GatewayClass: { apiVersions: gatewayApi, isNamespaced: false, read: readGatewayClass },
+  HTTPRoute: { apiVersions: gatewayApi, isNamespaced: true, read: readHTTPRoute },
   Namespace: { apiVersions: core, isNamespaced: false, read: readNamespace },
   Node: { apiVersions: core, isNamespaced: false, read: readNode },
   PeerAuthentication: { apiVersions: security, isNamespaced: true, read: readPeerAuthentication },
   Pod: { apiVersions: core, isNamespaced: true, read: readPod },
+  ReferenceGrant: { apiVersions: gatewayApi, isNamespaced: true, read: readReferenceGrant },
+  RequestAuthentication: { apiVersions: security, isNamespaced: true, read: readRequestAuthentication },
   Service: { apiVersions: core, isNamespaced: true, read: readService },
   ServiceAccount: { apiVersions: core, isNamespaced: true, read: readServiceAccount },
   ServiceEntry: { apiVersions: networking, isNamespaced: true, read: readServiceEntry },
+  TCPRoute: {
+    apiVersions: [...gatewayApi, 'gateway.networking.k8s.io/v1alpha2'],
+    isNamespaced: true,
+    read: readTCPRoute,
+  },
+  TLSRoute: {
+    apiVersions: [...gatewayApi, 'gateway.networking.k8s.io/v1alpha2', 'gateway.networking.k8s.io/v1alpha3'],
+    isNamespaced: true,
+    read: readTLSRoute,
+  },
+  Telemetry: {
+    apiVersions: ['telemetry.istio.io/v1', 'telemetry.istio.io/v1alpha1'],
+    isNamespaced: true,
+    read: readTelemetry,
+  },
+  VirtualService: { apiVersions: networking, isNamespaced: true, read: readVirtualService },
   WorkloadEntry: { apiVersions: networking, isNamespaced: true, read: readWorkloadEntry },
 };
 
 /** All kinds, sorted. */
 export const resourceKinds: readonly ResourceKind[] = [
   'AuthorizationPolicy',
+  'BackendTLSPolicy',
+  'DestinationRule',
   'EndpointSlice',
+  'GRPCRoute',
   'Gateway',
   'GatewayClass',
+  'HTTPRoute',
   'Namespace',
   'Node',
   'PeerAuthentication',
   'Pod',
+  'ReferenceGrant',
+  'RequestAuthentication',
   'Service',
   'ServiceAccount',
   'ServiceEntry',
+  'TCPRoute',
+  'TLSRoute',
+  'Telemetry',
+  'VirtualService',
   'WorkloadEntry',
 ];
 

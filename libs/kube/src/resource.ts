@@ -10,20 +10,39 @@ import type { Service } from './resources/service.ts';
 import type { ServiceAccount } from './resources/service-account.ts';
 import type { ServiceEntry } from './resources/service-entry.ts';
 import type { WorkloadEntry } from './resources/workload-entry.ts';
+import type { BackendTLSPolicy } from './resources/backend-tls-policy.ts';
+import type { DestinationRule } from './resources/destination-rule.ts';
+import type { GRPCRoute } from './resources/grpc-route.ts';
+import type { HTTPRoute } from './resources/http-route.ts';
+import type { ReferenceGrant } from './resources/reference-grant.ts';
+import type { RequestAuthentication } from './resources/request-authentication.ts';
+import type { Telemetry } from './resources/telemetry.ts';
+import type { VirtualService } from './resources/virtual-service.ts';
+import type { TCPRoute, TLSRoute } from './resources/stream-route.ts';
 
 /** Every kind a source serves, by name. */
 export interface ResourceKinds {
   readonly AuthorizationPolicy: AuthorizationPolicy;
+  readonly BackendTLSPolicy: BackendTLSPolicy;
+  readonly DestinationRule: DestinationRule;
   readonly EndpointSlice: EndpointSlice;
+  readonly GRPCRoute: GRPCRoute;
   readonly Gateway: Gateway;
   readonly GatewayClass: GatewayClass;
+  readonly HTTPRoute: HTTPRoute;
   readonly Namespace: Namespace;
   readonly Node: Node;
   readonly PeerAuthentication: PeerAuthentication;
   readonly Pod: Pod;
+  readonly ReferenceGrant: ReferenceGrant;
+  readonly RequestAuthentication: RequestAuthentication;
   readonly Service: Service;
   readonly ServiceAccount: ServiceAccount;
   readonly ServiceEntry: ServiceEntry;
+  readonly TCPRoute: TCPRoute;
+  readonly TLSRoute: TLSRoute;
+  readonly Telemetry: Telemetry;
+  readonly VirtualService: VirtualService;
   readonly WorkloadEntry: WorkloadEntry;
 }
 

@@ -45,6 +45,7 @@ function derive(file: string, text: string): string {
 }
 
 const inputs = globSync(join(testdata, '*.in.yaml')).toSorted();
+const l7Inputs = globSync(join(testdata, 'l7/*.in.yaml')).toSorted();
 
 test('there are golden cases', () => assert.ok(inputs.length >= 20));
 
@@ -60,7 +61,9 @@ for (const input of inputs) {
 
 test('every kind of resource occurs in a golden case', () => {
   const seen = new Set(
-    inputs.flatMap((input) => parseManifests(input, readFileSync(input, 'utf8')).resources.map(({ kind }) => kind)),
+    [...inputs, ...l7Inputs].flatMap((input) =>
+      parseManifests(input, readFileSync(input, 'utf8')).resources.map(({ kind }) => kind),
+    ),
   );
   assert.deepEqual([...seen].toSorted(), [...resourceKinds]);
 });

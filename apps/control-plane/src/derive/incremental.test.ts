@@ -3,9 +3,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseManifests, type Resource, ResourceTable } from '@ambit/kube';
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, ResourceStore, ztunnelTypes } from '@ambit/xds';
+import { ResourceStore } from '@ambit/xds';
 import fc from 'fast-check';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
+import { meshTypes } from '../l7/l7-types.ts';
 import { feedMesh } from '../mesh-feed.ts';
 import { defaultMeshSettings } from '../mesh-settings.ts';
 import { MeshPublisher } from '../publish/mesh-publisher.ts';
@@ -13,19 +14,25 @@ import { formatReport } from '@ambit/kube';
 import { meshCollections } from './mesh-collections.ts';
 
 /** All resources of the golden cases; the same name in several cases stands for versions of one object. */
-const pool: readonly Resource[] = globSync(join(import.meta.dirname, '../../testdata/*.in.yaml'))
+const pool: readonly Resource[] = globSync(join(import.meta.dirname, '../../testdata/{*.in.yaml,l7/*.yaml}'))
+  .filter((file) => !file.endsWith('.out.yaml'))
   .toSorted()
   .flatMap((file) => [...parseManifests(file, readFileSync(file, 'utf8')).resources]);
 
 /** What clients would be sent, as text by name. */
 function published(store: ResourceStore): Record<string, string> {
-  const all = [ADDRESS_TYPE, AUTHORIZATION_TYPE].flatMap((type) => [...store.all(type).values()]);
-  return Object.fromEntries(all.map(({ name, value }) => [name, Buffer.from(value).toString('hex')]));
+  const all = store.types.flatMap(({ typeUrl }) =>
+    [...store.all(typeUrl).values()].map(({ name, value }) => [
+      `${typeUrl} ${name}`,
+      Buffer.from(value).toString('hex'),
+    ]),
+  );
+  return Object.fromEntries(all);
 }
 
 function follow(source: ResourceTable) {
   const mesh = meshCollections(defaultMeshSettings);
-  const store = new ResourceStore(ztunnelTypes((value) => Buffer.from(value).toString('hex')));
+  const store = new ResourceStore(meshTypes((value) => Buffer.from(value).toString('hex')));
   const publisher = new MeshPublisher(mesh, store, () => undefined);
   // Allocation remembers the past by design, so it is left out of the comparison.
   const allocator = new AddressAllocator({ next: 65535, assigned: {} });

@@ -6,6 +6,7 @@ import { appProtocol } from './app-protocol.ts';
 import { ipBytes } from './ip-prefix.ts';
 import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.ts';
 import type { ServiceCandidate } from './mesh-service.ts';
+import { portProtocol } from './port-protocol.ts';
 import { boundWaypoint, type ServiceBinding, setBinding } from './waypoint-binding.ts';
 
 /** Host name of a Kubernetes Service. */
@@ -60,8 +61,15 @@ export function kubernetesService(
       name: port.name,
       servicePort: port.port,
       target: port.targetPort ?? port.port,
+      protocol: portProtocol({
+        number: port.port,
+        name: port.name,
+        declared: port.appProtocol,
+        isUdp: port.protocol === 'UDP',
+      }),
     })),
     waypoint: boundWaypoint(binding.binding),
+    canary: binding.canary?.waypoint,
     message,
     origin: service.origin,
   };

@@ -1,5 +1,6 @@
 import { type Collection, Graph, join, singleton } from '@ambit/collections';
 import type { SourceReport } from '@ambit/kube';
+import { type L7Collections, l7Collections } from '../l7/l7-collections.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { ConditionJudge } from './condition-judge.ts';
 import { findingCollection, knownNames } from './finding-collection.ts';
@@ -30,6 +31,8 @@ export interface MeshCollections {
   readonly statuses: Collection<StatusWrite>;
   /** Warnings that need more than one resource to be seen. */
   readonly findings: Collection<SourceReport>;
+  /** What L7 proxies are told. */
+  readonly l7: L7Collections;
   /** For objects that are not in the mesh yet. */
   readonly review: MeshReview;
 }
@@ -47,6 +50,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
   const findings = findingCollection(graph, sources, peers, namesOf, settings);
   const judge = new ConditionJudge(sources, waypoints, settings);
   const statuses = statusCollections(graph, sources, judge);
+  const l7 = l7Collections(graph, { sources, services: services.services, settings });
   return {
     graph,
     sources,
@@ -55,6 +59,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     policies: policies.policies,
     statuses: statuses.writes,
     findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings]),
+    l7,
     review: new MeshReview({ judge, peers, namesOf, settings }),
   };
 }

@@ -37,14 +37,24 @@ export class MeshReview {
       case 'ServiceEntry':
       case 'WorkloadEntry':
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
+      case 'BackendTLSPolicy':
+      case 'DestinationRule':
       case 'EndpointSlice':
+      case 'GRPCRoute':
       case 'Gateway':
       case 'GatewayClass':
+      case 'HTTPRoute':
       case 'Namespace':
       case 'Node':
       case 'Pod':
+      case 'ReferenceGrant':
+      case 'RequestAuthentication':
       case 'Service':
       case 'ServiceAccount':
+      case 'TCPRoute':
+      case 'TLSRoute':
+      case 'Telemetry':
+      case 'VirtualService':
         return [];
     }
   }

@@ -2,6 +2,7 @@ import { workload } from '@ambit/api';
 import type { Labels, Location } from '@ambit/kube';
 import { toBinary, create } from '@bufbuild/protobuf';
 import type { Age } from './age-order.ts';
+import type { PortProtocol } from './port-protocol.ts';
 import type { Waypoint } from './waypoint.ts';
 
 /** A port of a service, with what is needed to find the port behind it on one workload. */
@@ -10,6 +11,8 @@ export interface MeshPort {
   readonly servicePort: number;
   /** A number, or the name of a container port. */
   readonly target: number | string;
+  /** How its bytes are read by a proxy that looks at them. */
+  readonly protocol: PortProtocol;
 }
 
 /** A definition of a host name in a namespace; of several only one counts (see `service-collections.ts`). */
@@ -21,6 +24,8 @@ export interface ServiceCandidate extends Age {
   readonly ports: readonly MeshPort[];
   /** The waypoint it is bound to. */
   readonly waypoint: Waypoint | undefined;
+  /** A second waypoint that takes a share. */
+  readonly canary: Waypoint | undefined;
   /** Without `canonical`, which depends on the other definitions. */
   readonly message: workload.Service;
   readonly origin: Location;

@@ -34,16 +34,26 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
   return {
     isOurs: (resource) => isOfRevision(resource, settings),
     AuthorizationPolicy: collectionOf(graph, 'AuthorizationPolicy'),
+    BackendTLSPolicy: collectionOf(graph, 'BackendTLSPolicy'),
+    DestinationRule: collectionOf(graph, 'DestinationRule'),
     EndpointSlice: collectionOf(graph, 'EndpointSlice'),
+    GRPCRoute: collectionOf(graph, 'GRPCRoute'),
     Gateway: collectionOf(graph, 'Gateway'),
     GatewayClass: collectionOf(graph, 'GatewayClass'),
+    HTTPRoute: collectionOf(graph, 'HTTPRoute'),
     Namespace: collectionOf(graph, 'Namespace'),
     Node: collectionOf(graph, 'Node'),
     PeerAuthentication: collectionOf(graph, 'PeerAuthentication'),
     Pod: collectionOf(graph, 'Pod'),
+    ReferenceGrant: collectionOf(graph, 'ReferenceGrant'),
+    RequestAuthentication: collectionOf(graph, 'RequestAuthentication'),
     Service: collectionOf(graph, 'Service'),
     ServiceAccount: collectionOf(graph, 'ServiceAccount'),
     ServiceEntry: collectionOf(graph, 'ServiceEntry'),
+    TCPRoute: collectionOf(graph, 'TCPRoute'),
+    TLSRoute: collectionOf(graph, 'TLSRoute'),
+    Telemetry: collectionOf(graph, 'Telemetry'),
+    VirtualService: collectionOf(graph, 'VirtualService'),
     WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
     allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
   };
@@ -70,12 +80,20 @@ function setResource(sources: MeshSources, resource: Resource): void {
   switch (resource.kind) {
     case 'AuthorizationPolicy':
       return sources.AuthorizationPolicy.set(resource);
+    case 'BackendTLSPolicy':
+      return sources.BackendTLSPolicy.set(resource);
+    case 'DestinationRule':
+      return sources.DestinationRule.set(resource);
     case 'EndpointSlice':
       return sources.EndpointSlice.set(resource);
+    case 'GRPCRoute':
+      return sources.GRPCRoute.set(resource);
     case 'Gateway':
       return sources.Gateway.set(resource);
     case 'GatewayClass':
       return sources.GatewayClass.set(resource);
+    case 'HTTPRoute':
+      return sources.HTTPRoute.set(resource);
     case 'Namespace':
       return sources.Namespace.set(resource);
     case 'Node':
@@ -84,12 +102,24 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.PeerAuthentication.set(resource);
     case 'Pod':
       return sources.Pod.set(resource);
+    case 'ReferenceGrant':
+      return sources.ReferenceGrant.set(resource);
+    case 'RequestAuthentication':
+      return sources.RequestAuthentication.set(resource);
     case 'Service':
       return sources.Service.set(resource);
     case 'ServiceAccount':
       return sources.ServiceAccount.set(resource);
     case 'ServiceEntry':
       return sources.ServiceEntry.set(resource);
+    case 'TCPRoute':
+      return sources.TCPRoute.set(resource);
+    case 'TLSRoute':
+      return sources.TLSRoute.set(resource);
+    case 'Telemetry':
+      return sources.Telemetry.set(resource);
+    case 'VirtualService':
+      return sources.VirtualService.set(resource);
     case 'WorkloadEntry':
       return sources.WorkloadEntry.set(resource);
   }

@@ -9,20 +9,30 @@ import type { MeshSettings } from '../mesh-settings.ts';
 export function isOfRevision(resource: Resource, settings: MeshSettings): boolean {
   switch (resource.kind) {
     case 'AuthorizationPolicy':
+    case 'DestinationRule':
     case 'PeerAuthentication':
+    case 'RequestAuthentication':
     case 'ServiceEntry':
+    case 'Telemetry':
+    case 'VirtualService':
     case 'WorkloadEntry': {
       const revision = resource.metadata.labels['istio.io/rev'];
       return revision === undefined || settings.revisions.includes(revision);
     }
+    case 'BackendTLSPolicy':
     case 'EndpointSlice':
+    case 'GRPCRoute':
     case 'Gateway':
     case 'GatewayClass':
+    case 'HTTPRoute':
     case 'Namespace':
     case 'Node':
     case 'Pod':
+    case 'ReferenceGrant':
     case 'Service':
     case 'ServiceAccount':
+    case 'TCPRoute':
+    case 'TLSRoute':
       return true;
   }
 }

@@ -6,6 +6,7 @@ import { parsePrefix } from './ip-prefix.ts';
 import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.ts';
 import type { Visibility } from '../mesh-settings.ts';
 import type { ServiceCandidate } from './mesh-service.ts';
+import { entryPortProtocol } from './port-protocol.ts';
 import { boundWaypoint, type ServiceBinding, setBinding } from './waypoint-binding.ts';
 
 /** True when addresses are to be allocated to a host automatically. Spec: control-plane.md section 3.5. */
@@ -70,8 +71,10 @@ export function serviceEntryServices(
         name: port.name,
         servicePort: port.number,
         target: port.targetPort ?? port.number,
+        protocol: entryPortProtocol(port.protocol, port.number),
       })),
       waypoint: boundWaypoint(binding.binding),
+      canary: binding.canary?.waypoint,
       message,
       origin: entry.origin,
     };

@@ -1,6 +1,14 @@
 import type { workload } from '@ambit/api';
 import type { Index } from '@ambit/collections';
-import { ADDRESS_TYPE, type NameResolver, type ResolvedName, type XdsNode } from '@ambit/xds';
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  DESTINATION_TYPE,
+  PROXY_TYPE,
+  type NameResolver,
+  type ResolvedName,
+  type XdsNode,
+} from '@ambit/xds';
 import { ipText } from '../derive/ip-prefix.ts';
 import type { MeshCollections } from '../derive/mesh-collections.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
@@ -19,10 +27,10 @@ interface NameIndexes {
  * Spec: control-plane.md section 1.8, on-demand mode.
  */
 export class MeshNameResolver implements NameResolver {
-  readonly #mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies'>;
+  readonly #mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies' | 'l7'>;
   #made: NameIndexes | undefined;
 
-  constructor(mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies'>) {
+  constructor(mesh: Pick<MeshCollections, 'workloads' | 'services' | 'policies' | 'l7'>) {
     this.#mesh = mesh;
   }
 
@@ -42,7 +50,7 @@ export class MeshNameResolver implements NameResolver {
   }
 
   resolve(typeUrl: string, name: string): readonly ResolvedName[] {
-    if (typeUrl !== ADDRESS_TYPE) return this.#mesh.policies.get(name) === undefined ? [] : [{ name, aliases: [] }];
+    if (typeUrl !== ADDRESS_TYPE) return this.#exists(typeUrl, name) ? [{ name, aliases: [] }] : [];
     const workload = this.#mesh.workloads.get(name);
     if (workload !== undefined) return [resolvedWorkload(workload)];
     const byAddress = this.#indexes.workloadsByAlias.lookup(name);
@@ -53,6 +61,19 @@ export class MeshNameResolver implements NameResolver {
       { name: found.key, aliases: serviceAliases(found.message) },
       ...this.#indexes.workloadsByService.lookup(found.key).map(resolvedWorkload),
     ]);
+  }
+
+  #exists(typeUrl: string, name: string): boolean {
+    switch (typeUrl) {
+      case AUTHORIZATION_TYPE:
+        return this.#mesh.policies.get(name) !== undefined;
+      case PROXY_TYPE:
+        return this.#mesh.l7.proxies.get(name) !== undefined;
+      case DESTINATION_TYPE:
+        return this.#mesh.l7.destinations.get(name) !== undefined;
+      default:
+        return false;
+    }
   }
 
   implied(typeUrl: string, node: XdsNode): readonly ResolvedName[] {

@@ -1,5 +1,5 @@
 import { type Change } from '@ambit/collections';
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceStore } from '@ambit/xds';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, DESTINATION_TYPE, PROXY_TYPE, type ResourceStore } from '@ambit/xds';
 import type { MeshCollections } from '../derive/mesh-collections.ts';
 
 /** Counts of one publication. */
@@ -19,6 +19,8 @@ export class MeshPublisher implements Disposable {
   readonly #subscriptions = new DisposableStack();
   readonly #addresses = new Map<string, Uint8Array | undefined>();
   readonly #policies = new Map<string, Uint8Array | undefined>();
+  readonly #proxies = new Map<string, Uint8Array | undefined>();
+  readonly #destinations = new Map<string, Uint8Array | undefined>();
 
   constructor(mesh: MeshCollections, store: ResourceStore, onPublished: (publication: Publication) => void) {
     this.#store = store;
@@ -26,6 +28,8 @@ export class MeshPublisher implements Disposable {
     this.#subscriptions.use(mesh.workloads.subscribe((changes) => collect(this.#addresses, changes)));
     this.#subscriptions.use(mesh.services.subscribe((changes) => collect(this.#addresses, changes)));
     this.#subscriptions.use(mesh.policies.subscribe((changes) => collect(this.#policies, changes)));
+    this.#subscriptions.use(mesh.l7.proxies.subscribe((changes) => collect(this.#proxies, changes)));
+    this.#subscriptions.use(mesh.l7.destinations.subscribe((changes) => collect(this.#destinations, changes)));
     this.#subscriptions.use(mesh.graph.onSettled(() => this.#publish()));
   }
 
@@ -35,9 +39,14 @@ export class MeshPublisher implements Disposable {
 
   #publish(): void {
     const before = this.#store.generation;
-    const updates = [toUpdate(AUTHORIZATION_TYPE, this.#policies), toUpdate(ADDRESS_TYPE, this.#addresses)];
-    this.#policies.clear();
-    this.#addresses.clear();
+    const pending = [
+      [AUTHORIZATION_TYPE, this.#policies],
+      [ADDRESS_TYPE, this.#addresses],
+      [DESTINATION_TYPE, this.#destinations],
+      [PROXY_TYPE, this.#proxies],
+    ] as const;
+    const updates = pending.map(([typeUrl, changes]) => toUpdate(typeUrl, changes));
+    for (const [, changes] of pending) changes.clear();
     this.#store.apply(updates);
     const { generation } = this.#store;
     if (generation === before) return;

@@ -32,16 +32,26 @@ const gateways = 'gateway.networking.k8s.io';
 /** The kinds that a source serves. */
 export const apiKinds: { readonly [K in ResourceKind]: ApiKind } = {
   AuthorizationPolicy: grouped('security.istio.io', 'AuthorizationPolicy', 'authorizationpolicies'),
+  BackendTLSPolicy: grouped(gateways, 'BackendTLSPolicy', 'backendtlspolicies'),
+  DestinationRule: grouped('networking.istio.io', 'DestinationRule', 'destinationrules'),
   EndpointSlice: grouped('discovery.k8s.io', 'EndpointSlice', 'endpointslices'),
+  GRPCRoute: grouped(gateways, 'GRPCRoute', 'grpcroutes'),
   Gateway: grouped(gateways, 'Gateway', 'gateways'),
   GatewayClass: { ...grouped(gateways, 'GatewayClass', 'gatewayclasses'), namespaced: false },
+  HTTPRoute: grouped(gateways, 'HTTPRoute', 'httproutes'),
   Namespace: core('Namespace', 'namespaces', false),
   Node: core('Node', 'nodes', false),
   PeerAuthentication: grouped('security.istio.io', 'PeerAuthentication', 'peerauthentications'),
   Pod: core('Pod', 'pods', true),
+  ReferenceGrant: grouped(gateways, 'ReferenceGrant', 'referencegrants'),
+  RequestAuthentication: grouped('security.istio.io', 'RequestAuthentication', 'requestauthentications'),
   Service: core('Service', 'services', true),
   ServiceAccount: core('ServiceAccount', 'serviceaccounts', true),
   ServiceEntry: grouped('networking.istio.io', 'ServiceEntry', 'serviceentries'),
+  TCPRoute: grouped(gateways, 'TCPRoute', 'tcproutes'),
+  TLSRoute: grouped(gateways, 'TLSRoute', 'tlsroutes'),
+  Telemetry: grouped('telemetry.istio.io', 'Telemetry', 'telemetries'),
+  VirtualService: grouped('networking.istio.io', 'VirtualService', 'virtualservices'),
   WorkloadEntry: grouped('networking.istio.io', 'WorkloadEntry', 'workloadentries'),
 };
 

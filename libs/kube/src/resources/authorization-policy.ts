@@ -2,6 +2,7 @@ import { isCidrOrIp } from '../ip-literal.ts';
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { type PolicyTarget, readTargets } from './policy-target.ts';
 import { readConditions, type StatusCondition } from './status-condition.ts';
 import { readSelector, type WorkloadSelector } from './workload-selector.ts';
 
@@ -40,16 +41,6 @@ export interface PolicyRule {
   readonly origin: Location;
 }
 
-/** What a policy of a waypoint or gateway is attached to. */
-export interface PolicyTarget {
-  /** Empty for the core group. */
-  readonly group: string;
-  readonly kind: string;
-  readonly name: string;
-  /** Only of use to say that it cannot be crossed: a target is in the policy's own namespace. */
-  readonly namespace: string | undefined;
-}
-
 /** Who may call a workload. */
 export interface AuthorizationPolicy extends ResourceBase<'AuthorizationPolicy'> {
   readonly spec: {
@@ -57,6 +48,8 @@ export interface AuthorizationPolicy extends ResourceBase<'AuthorizationPolicy'>
     /** When there are any, the policy is for waypoints and gateways, not for ztunnel. */
     readonly targets: readonly PolicyTarget[];
     readonly action: PolicyAction;
+    /** Who is asked, with action CUSTOM. */
+    readonly provider: string | undefined;
     readonly rules: readonly PolicyRule[];
   };
   readonly status: { readonly conditions: readonly StatusCondition[] };
@@ -76,16 +69,14 @@ export function readAuthorizationPolicy(
     kind: 'AuthorizationPolicy',
     metadata,
     origin,
-    spec: spec ?? { selector: undefined, targets: [], action: 'ALLOW', rules: [] },
+    spec: spec ?? { selector: undefined, targets: [], action: 'ALLOW', provider: undefined, rules: [] },
     status: { conditions: readConditions(reader) },
   };
 }
 
 function readSpec(reader: ObjectReader, locate: Locate): AuthorizationPolicy['spec'] {
-  reader.ignore('provider');
   const selector = readSelector(reader);
-  const single = reader.object('targetRef', readTarget);
-  const targets = [...(single === undefined ? [] : [single]), ...reader.objects('targetRefs', readTarget)];
+  const targets = readTargets(reader);
   if (selector !== undefined && targets.length > 0) {
     reader.error('selector', 'cannot be combined with targetRefs; keep one of the two');
   }
@@ -94,17 +85,8 @@ function readSpec(reader: ObjectReader, locate: Locate): AuthorizationPolicy['sp
     selector,
     targets,
     action,
+    provider: reader.object('provider', (provider) => provider.string('name')),
     rules: reader.objects('rules', (rule) => readRule(rule, locate)),
-  };
-}
-
-function readTarget(reader: ObjectReader): PolicyTarget {
-  reader.ignore('sectionName');
-  return {
-    group: reader.string('group') ?? '',
-    kind: reader.requiredString('kind'),
-    name: reader.requiredString('name'),
-    namespace: reader.string('namespace'),
   };
 }
 

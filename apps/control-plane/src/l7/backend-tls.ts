@@ -1,0 +1,48 @@
+/** BackendTLSPolicy: TLS between a proxy and the endpoints of a service. Spec: l7.md section 1.8. */
+import { traffic } from '@ambit/api';
+import type { Index } from '@ambit/collections';
+import type { BackendTLSPolicy } from '@ambit/kube';
+import { create } from '@bufbuild/protobuf';
+import { compareAge } from '../derive/age-order.ts';
+import type { MeshReads } from '../derive/mesh-reads.ts';
+import type { MeshSources } from '../derive/mesh-sources.ts';
+
+/** Finds the policy that holds for a port. */
+export class BackendTlsFinder {
+  readonly #byTarget: Index<BackendTLSPolicy>;
+
+  constructor(sources: MeshSources) {
+    this.#byTarget = sources.BackendTLSPolicy.index('by-target', ({ spec, metadata }) => [
+      ...new Set(spec.targets.map(({ kind, name }) => `${kind}/${metadata.namespace}/${name}`)),
+    ]);
+  }
+
+  /** A policy for the port's name counts before one for all ports; of several the oldest. */
+  tlsOf(
+    reads: MeshReads,
+    service: { readonly source: string; readonly namespace: string; readonly name: string },
+    port: string | undefined,
+  ): traffic.BackendTls | undefined {
+    const { source, namespace, name } = service;
+    const found = reads
+      .lookup(this.#byTarget, `${source}/${namespace}/${name}`)
+      .filter(({ metadata }) => metadata.annotations['istio.io/ignore-policy-attachment'] !== 'true')
+      .toSorted((a, b) => compareAge(a.metadata, b.metadata));
+    const names = (policy: BackendTLSPolicy, section: string | undefined): boolean =>
+      policy.spec.targets.some(
+        (target) => target.kind === source && target.name === name && target.sectionName === section,
+      );
+    const ofPort = port === undefined ? undefined : found.find((policy) => names(policy, port));
+    const policy = ofPort ?? found.find((candidate) => names(candidate, undefined));
+    return policy === undefined ? undefined : backendTls(policy);
+  }
+}
+
+/** Roots that cannot be had leave nothing to trust: connections fail rather than go in the clear. */
+function backendTls({ spec }: BackendTLSPolicy): traffic.BackendTls {
+  return create(traffic.BackendTlsSchema, {
+    serverName: spec.hostname,
+    subjectAltNames: spec.subjectAltNames.map(({ value }) => value),
+    useSystemRoots: spec.wellKnownCaCertificates === 'System' && spec.caCertificates.length === 0,
+  });
+}

@@ -1,0 +1,166 @@
+/** Everything that L7 proxies are told, kept up to date. */
+import { type access } from '@ambit/api';
+import { type Collection, derive, type FetchContext, type Graph, join, SourceCollection } from '@ambit/collections';
+import type { Gateway, RequestAuthentication } from '@ambit/kube';
+import type { MeshService } from '../derive/mesh-service.ts';
+import type { MeshSources } from '../derive/mesh-sources.ts';
+import { haveSameBytes } from '../derive/mesh-workload.ts';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { AccessRuleFinder } from './access-rules.ts';
+import { BackendTlsFinder } from './backend-tls.ts';
+import { DestinationPlanner, type PlannedDestination } from './destination-plan.ts';
+import { DestinationRules } from './destination-rules.ts';
+import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
+import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
+import { MeshView } from './mesh-view.ts';
+import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
+import { ServiceRoutes } from './service-routes.ts';
+import { subsetMembers } from './subset-members.ts';
+
+export interface L7Collections {
+  /** By `namespace/name`. */
+  readonly gateways: Collection<L7Gateway>;
+  /** By resource name, as are `destinations`. */
+  readonly proxies: Collection<PlannedProxy>;
+  readonly destinations: Collection<PlannedDestination>;
+  /** Keys that have to be fetched, by `KeyPlace.key`. */
+  readonly keyPlaces: Collection<KeyPlace>;
+  /** Keys that were fetched; whoever fetches them puts them in. */
+  readonly keys: SourceCollection<KeySource>;
+}
+
+export interface L7Inputs {
+  readonly sources: MeshSources;
+  readonly services: Collection<MeshService>;
+  readonly settings: MeshSettings;
+}
+
+/** A service that one gateway sends requests to. */
+interface BackendUse {
+  readonly gateway: string;
+  readonly service: string;
+}
+
+export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
+  const { sources, services, settings } = inputs;
+  const gateways = derive<Gateway, L7Gateway>(graph, {
+    name: 'l7-gateways',
+    from: sources.Gateway,
+    keyOf: ({ key }) => key,
+    transform: (gateway, context) => {
+      const found = l7Gateway(gateway, context.get(sources.GatewayClass, gateway.spec.gatewayClassName), settings);
+      return found === undefined ? [] : [found];
+    },
+    isEqual: (a, b) => a.gateway === b.gateway && a.controllerName === b.controllerName && a.role === b.role,
+  });
+  const keys = new SourceCollection<KeySource>(graph, 'jwks', ({ key }) => key);
+  const view = new MeshView(sources, services, settings);
+  const access = new AccessRuleFinder(sources, keys, settings);
+  const planner = new DestinationPlanner({
+    view,
+    rules: new DestinationRules(sources, settings),
+    routes: new ServiceRoutes(sources, settings),
+    access,
+    tls: new BackendTlsFinder(sources),
+    members: subsetMembers(graph, sources, services, settings),
+  });
+  const served = servedDestinations(graph, services, gateways, planner);
+  const uses = join<BackendUse>(graph, 'backend-uses', [
+    derive<PlannedDestination, BackendUse>(graph, {
+      name: 'route-backends',
+      from: served,
+      keyOf: useKey,
+      transform: ({ gateway, backends }) => backends.map((service) => ({ gateway, service })),
+    }),
+    derive<L7Gateway, BackendUse>(graph, {
+      name: 'provider-backends',
+      from: gateways,
+      keyOf: useKey,
+      transform: ({ key }, context) =>
+        providersOf(context, view, settings).map(({ namespace, hostname }) => ({
+          gateway: key,
+          service: `${namespace}/${hostname}`,
+        })),
+    }),
+  ]);
+  const backends = derive<BackendUse, PlannedDestination>(graph, {
+    name: 'backend-destinations',
+    from: uses,
+    keyOf: ({ name }) => name,
+    transform: ({ gateway, service: serviceKey }, context) => {
+      const at = context.get(gateways, gateway);
+      const service = context.get(services, serviceKey);
+      const isServed = context.get(served, destinationName(gateway, serviceKey)) !== undefined;
+      return at === undefined || service === undefined || isServed ? [] : [planner.plan(service, at, false, context)];
+    },
+    isEqual: haveSameBytes,
+  });
+  const destinations = join<PlannedDestination>(graph, 'destinations', [served, backends], haveSameBytes);
+  const byGateway = destinations.index('by-gateway', ({ gateway }) => [gateway]);
+  const proxies = derive<L7Gateway, PlannedProxy>(graph, {
+    name: 'proxies',
+    from: gateways,
+    keyOf: ({ name }) => name,
+    transform: (at, context) => {
+      const parts = {
+        destinations: context.lookup(byGateway, at.key).map(({ name }) => name),
+        servers: [],
+        access: access.ofGateway(context, at),
+        telemetry: undefined,
+        providers: providersOf(context, view, settings),
+      };
+      return [planProxy(at, parts, settings)];
+    },
+    isEqual: haveSameBytes,
+  });
+  return { gateways, proxies, destinations, keyPlaces: keyPlaces(graph, sources), keys };
+}
+
+function useKey({ gateway, service }: BackendUse): string {
+  return destinationName(gateway, service);
+}
+
+/** One for each service and each waypoint that it is bound to: its own, and the one that takes a share. */
+function servedDestinations(
+  graph: Graph,
+  services: Collection<MeshService>,
+  gateways: Collection<L7Gateway>,
+  planner: DestinationPlanner,
+): Collection<PlannedDestination> {
+  return derive<MeshService, PlannedDestination>(graph, {
+    name: 'served-destinations',
+    from: services,
+    keyOf: ({ name }) => name,
+    transform: (service, context) => {
+      const { waypoint, canary } = service.candidate;
+      return [waypoint, canary].flatMap((bound) => {
+        const at = bound === undefined ? undefined : context.get(gateways, bound.key);
+        return at === undefined ? [] : [planner.plan(service, at, true, context)];
+      });
+    },
+    isEqual: haveSameBytes,
+  });
+}
+
+/** Providers whose service is known; one that is not lets nobody through who would have to be asked about. */
+function providersOf(
+  context: FetchContext,
+  view: MeshView,
+  settings: MeshSettings,
+): readonly access.AuthorizationProvider[] {
+  return settings.authorizationProviders.flatMap((provider) => {
+    const slash = provider.service.indexOf('/');
+    const namespace = slash < 0 ? '' : provider.service.slice(0, slash);
+    const found = view.serviceOf(context, provider.service.slice(slash + 1), namespace);
+    return found === undefined ? [] : [authorizationProvider(provider, found.candidate)];
+  });
+}
+
+function keyPlaces(graph: Graph, sources: MeshSources): Collection<KeyPlace> {
+  return derive<RequestAuthentication, KeyPlace>(graph, {
+    name: 'key-places',
+    from: sources.RequestAuthentication,
+    keyOf: ({ key }) => key,
+    transform: ({ spec }) => spec.jwtRules.flatMap((rule) => keySourceOf(rule) ?? []),
+  });
+}

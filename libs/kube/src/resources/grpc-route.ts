@@ -1,0 +1,66 @@
+import type { Location } from '../location.ts';
+import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { readBackends, readFieldMatches, type RouteBackend, type RouteFieldMatch } from './http-route.ts';
+import { type ParentRef, readParentRefs, readRouteStatus, type RouteParentStatus } from './parent-ref.ts';
+import { readFilters, type RouteFilter } from './route-filter.ts';
+
+export interface GrpcRouteMatch {
+  /** Undefined: any method. `type` is `Exact`, `RegularExpression` or something not known here. */
+  readonly method:
+    | { readonly type: string; readonly service: string | undefined; readonly method: string | undefined }
+    | undefined;
+  readonly headers: readonly RouteFieldMatch[];
+}
+
+export interface GrpcRouteRule {
+  readonly name: string | undefined;
+  readonly matches: readonly GrpcRouteMatch[];
+  readonly filters: readonly RouteFilter[];
+  readonly backends: readonly RouteBackend[];
+}
+
+/** Routes of gRPC calls at a gateway or for a service. */
+export interface GRPCRoute extends ResourceBase<'GRPCRoute'> {
+  readonly spec: {
+    readonly parentRefs: readonly ParentRef[];
+    readonly hostnames: readonly string[];
+    readonly rules: readonly GrpcRouteRule[];
+  };
+  readonly status: { readonly parents: readonly RouteParentStatus[] };
+}
+
+export function readGRPCRoute(reader: ObjectReader, metadata: ObjectMeta, origin: Location): GRPCRoute {
+  const spec = reader.requiredObject('spec', (body) => {
+    body.ignore('useDefaultGateways');
+    return {
+      parentRefs: readParentRefs(body),
+      hostnames: body.strings('hostnames'),
+      rules: body.objects('rules', readRule),
+    };
+  });
+  return {
+    kind: 'GRPCRoute',
+    metadata,
+    origin,
+    spec: spec ?? { parentRefs: [], hostnames: [], rules: [] },
+    status: { parents: readRouteStatus(reader) },
+  };
+}
+
+function readRule(reader: ObjectReader): GrpcRouteRule {
+  reader.ignore('sessionPersistence');
+  return {
+    name: reader.string('name'),
+    matches: reader.objects('matches', (match) => ({
+      method: match.object('method', (method) => ({
+        type: method.string('type') ?? 'Exact',
+        service: method.string('service'),
+        method: method.string('method'),
+      })),
+      headers: readFieldMatches(match, 'headers'),
+    })),
+    filters: readFilters(reader),
+    backends: readBackends(reader),
+  };
+}

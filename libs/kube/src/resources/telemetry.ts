@@ -1,0 +1,115 @@
+import type { Location } from '../location.ts';
+import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
+import type { ObjectReader } from '../object-reader.ts';
+import { type PolicyTarget, readTargets } from './policy-target.ts';
+import { readConditions, type StatusCondition } from './status-condition.ts';
+import { readSelector, type WorkloadSelector } from './workload-selector.ts';
+
+export interface AccessLoggingSpec {
+  readonly providers: readonly string[];
+  readonly isDisabled: boolean;
+  /** A CEL expression over the request. */
+  readonly filter: string | undefined;
+}
+
+export interface MetricOverrideSpec {
+  /** `ALL_METRICS`, `REQUEST_COUNT` ..., or a name of its own. */
+  readonly metric: string;
+  readonly mode: string;
+  readonly isDisabled: boolean | undefined;
+  readonly tags: readonly (readonly [
+    name: string,
+    change: { readonly isRemoved: boolean; readonly value: string | undefined },
+  ])[];
+}
+
+export interface MetricsSpec {
+  readonly providers: readonly string[];
+  readonly overrides: readonly MetricOverrideSpec[];
+}
+
+export interface TracingSpec {
+  readonly providers: readonly string[];
+  readonly samplingPercent: number | undefined;
+  readonly isDisabled: boolean | undefined;
+  readonly tags: readonly (readonly [
+    name: string,
+    source: { readonly kind: 'literal' | 'header'; readonly value: string } | { readonly kind: 'other' },
+  ])[];
+}
+
+/** What is told about requests. */
+export interface Telemetry extends ResourceBase<'Telemetry'> {
+  readonly spec: {
+    readonly selector: WorkloadSelector | undefined;
+    readonly targets: readonly PolicyTarget[];
+    readonly accessLogging: readonly AccessLoggingSpec[];
+    readonly metrics: readonly MetricsSpec[];
+    readonly tracing: readonly TracingSpec[];
+  };
+  readonly status: { readonly conditions: readonly StatusCondition[] };
+}
+
+export function readTelemetry(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Telemetry {
+  const spec = reader.object('spec', (body) => ({
+    selector: readSelector(body),
+    targets: readTargets(body),
+    accessLogging: body.objects('accessLogging', (logging) => {
+      logging.ignore('match');
+      return {
+        providers: readProviders(logging),
+        isDisabled: logging.boolean('disabled') ?? false,
+        filter: logging.object('filter', (filter) => filter.string('expression')),
+      };
+    }),
+    metrics: body.objects('metrics', (metrics) => {
+      metrics.ignore('reportingInterval');
+      return { providers: readProviders(metrics), overrides: metrics.objects('overrides', readOverride) };
+    }),
+    tracing: body.objects('tracing', readTracing),
+  }));
+  return {
+    kind: 'Telemetry',
+    metadata,
+    origin,
+    spec: spec ?? { selector: undefined, targets: [], accessLogging: [], metrics: [], tracing: [] },
+    status: { conditions: readConditions(reader) },
+  };
+}
+
+function readProviders(reader: ObjectReader): readonly string[] {
+  return reader.objects('providers', (provider) => provider.requiredString('name'));
+}
+
+function readOverride(reader: ObjectReader): MetricOverrideSpec {
+  const match = reader.object('match', (body) => ({
+    metric: body.string('metric') ?? body.string('customMetric') ?? 'ALL_METRICS',
+    mode: body.string('mode') ?? 'CLIENT_AND_SERVER',
+  }));
+  return {
+    ...(match ?? { metric: 'ALL_METRICS', mode: 'CLIENT_AND_SERVER' }),
+    isDisabled: reader.boolean('disabled'),
+    tags: reader.objectMap('tagOverrides', (tag, name) => [
+      name,
+      { isRemoved: tag.string('operation') === 'REMOVE', value: tag.string('value') },
+    ]),
+  };
+}
+
+function readTracing(reader: ObjectReader): TracingSpec {
+  reader.ignore('match', 'useRequestIdForTraceSampling', 'enableIstioTags', 'disableContextPropagation');
+  return {
+    providers: readProviders(reader),
+    samplingPercent: reader.number('randomSamplingPercentage', 0, 100),
+    isDisabled: reader.boolean('disableSpanReporting'),
+    tags: reader.objectMap('customTags', (tag, name) => [
+      name,
+      tag.object('literal', (literal) => ({ kind: 'literal', value: literal.string('value') ?? '' }) as const) ??
+        tag.object('header', (header) => {
+          header.ignore('defaultValue');
+          return { kind: 'header', value: header.requiredString('name') } as const;
+        }) ??
+        (tag.ignore('environment', 'formatter'), { kind: 'other' } as const),
+    ]),
+  };
+}
