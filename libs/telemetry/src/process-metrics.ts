@@ -13,11 +13,11 @@ export function observeProcess(registry: MetricRegistry): Disposable {
     registry.computed('gauge', { name, help }, () => single(read()));
   gauge('process_open_fds', 'Number of open file descriptors', countDescriptors);
   gauge('process_max_fds', 'Maximum number of file descriptors', maxDescriptors);
-  gauge('process_resident_memory_bytes', 'Resident memory size in bytes', () => process.memoryUsage.rss());
-  gauge('nodejs_heap_used_bytes', 'Used heap of the main thread in bytes', () => process.memoryUsage().heapUsed);
+  gauge('process_resident_memory_bytes', 'Resident memory size in bytes', () => memory()?.rss);
+  gauge('nodejs_heap_used_bytes', 'Used heap of the main thread in bytes', () => memory()?.heapUsed);
   gauge('nodejs_external_memory_bytes', 'Memory of buffers outside the heap in bytes', () => {
-    const { external, arrayBuffers } = process.memoryUsage();
-    return external + arrayBuffers;
+    const now = memory();
+    return now && now.external + now.arrayBuffers;
   });
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
@@ -31,6 +31,15 @@ export function observeProcess(registry: MetricRegistry): Disposable {
 
 function single(value: number | undefined): ComputedSample[] {
   return value === undefined ? [] : [{ labelValues: [], value }];
+}
+
+/** Undefined when the process has no descriptor left to ask the kernel with. */
+function memory(): NodeJS.MemoryUsage | undefined {
+  try {
+    return process.memoryUsage();
+  } catch {
+    return undefined;
+  }
 }
 
 function countDescriptors(): number | undefined {

@@ -16,18 +16,20 @@ export type ProbeOutcome =
   | { readonly kind: 'answered'; readonly answer: ProbeAnswer }
   | { readonly kind: 'accepted-in-silence' | 'refused' | 'lost' | 'unroutable' | 'not-tried' };
 
-export type UnenforcedReason =
-  | 'NotEnrolled'
-  | 'NamespaceUnknown'
-  | 'WrongNamespace'
-  | 'RulesAltered'
-  | 'NotCaptured'
-  | 'NotServed'
-  | 'WrongPod'
-  | 'NoCertificate'
-  | 'WorkloadUnknown'
-  | 'ProxySilent'
-  | 'ProofFailed';
+export const unenforcedReasons = [
+  'NotEnrolled',
+  'NamespaceUnknown',
+  'WrongNamespace',
+  'RulesAltered',
+  'NotCaptured',
+  'NotServed',
+  'WrongPod',
+  'NoCertificate',
+  'WorkloadUnknown',
+  'ProxySilent',
+  'ProofFailed',
+] as const;
+export type UnenforcedReason = (typeof unenforcedReasons)[number];
 
 export type Verdict =
   | { readonly kind: 'enforced'; readonly message: string }

@@ -96,6 +96,8 @@ class Rig {
   expected: ExpectedPod[] = [];
   areRulesIntact = true;
   view: NetnsView = VIEW;
+  /** What is seen first. */
+  readonly views: NetnsView[] = [];
   probe: (pod: Pod) => ProbeOutcome = ({ metadata }) => ({
     kind: 'answered',
     answer: { pod: `shop/${metadata.name}`, state: 'valid', identity: undefined },
@@ -113,7 +115,7 @@ class Rig {
       ports: {
         expected: () => this.expected,
         hasProcess: ({ metadata }) => metadata.name !== 'rebooted',
-        look: () => Promise.resolve(this.view),
+        look: () => Promise.resolve(this.views.shift() ?? this.view),
         areRulesIntact: () => Promise.resolve(this.areRulesIntact),
         probe: (_place, one) => {
           this.probes += 1;
@@ -145,7 +147,9 @@ class Rig {
 
   seconds(): Readonly<Record<string, number>> {
     return Object.fromEntries(
-      [...this.keeper.unenforcedSeconds()].map(([reason, value]) => [reason, Math.round(value)]),
+      [...this.keeper.unenforcedSeconds()]
+        .map(([reason, value]) => [reason, Math.round(value)] as const)
+        .filter(([, value]) => value > 0),
     );
   }
 }
@@ -157,6 +161,17 @@ test('a pod is told to be enforced once, and proven again and again without anot
   assert.deepEqual(await rig.pass(21_000), ['web enforced']);
   assert.equal(rig.probes, 5);
   assert.deepEqual(rig.seconds(), {});
+});
+
+test('a refusal by a proxy that has just ended is no connection that got past it', async () => {
+  const rig = new Rig();
+  rig.show('web');
+  rig.views.push(VIEW);
+  rig.view = { ...VIEW, listeners: [] };
+  rig.probe = () => ({ kind: 'refused' });
+  rig.keeper.start();
+  assert.deepEqual(await rig.pass(1_000), ['web NotServed']);
+  assert.ok([...rig.keeper.unenforcedSeconds().keys()].includes('NotCaptured'), 'reasons are there before they occur');
 });
 
 test('altered rules are told, healed, and counted from the last proof on', async () => {

@@ -7,7 +7,14 @@ import type { Pod } from '@ambit/kube';
 import type { ExpectedPod } from '../enrolment/enrolment-controller.ts';
 import type { NetnsView } from '../pods/netns-view.ts';
 import type { PodPlace } from '../rules/return-path.ts';
-import { judgeProof, unenforced, type ProbeOutcome, type UnenforcedReason, type Verdict } from './judge-proof.ts';
+import {
+  judgeProof,
+  unenforced,
+  unenforcedReasons,
+  type ProbeOutcome,
+  type UnenforcedReason,
+  type Verdict,
+} from './judge-proof.ts';
 
 export interface ProofPorts {
   expected(): readonly ExpectedPod[];
@@ -66,7 +73,8 @@ const DISTRUST_AFTER_MS = 3_000;
 export class ProofKeeper implements Disposable {
   readonly #options: ProofKeeperOptions;
   readonly #tracks = new Map<string, Track>();
-  readonly #unprovenSeconds = new Map<UnenforcedReason, number>();
+  /** From the start on, so that a first increase is seen as one. */
+  readonly #unprovenSeconds = new Map<UnenforcedReason, number>(unenforcedReasons.map((reason) => [reason, 0]));
   readonly #running = new Set<string>();
   #timer: Disposable | undefined;
   #credit = 0;
@@ -177,7 +185,9 @@ export class ProofKeeper implements Disposable {
     const probe = await ports.probe(place, pod);
     track.probedMs = clock.nowMs();
     if (probe.kind === 'answered') this.#answeringEpoch = epoch;
-    return judgeProof({ ...seen, view, areRulesIntact, probe });
+    // A proxy that ended meanwhile refuses too, which is something else than a connection that got past it.
+    const isFailed = probe.kind === 'refused' || probe.kind === 'lost';
+    return judgeProof({ ...seen, view: isFailed ? await ports.look(place) : view, areRulesIntact, probe });
   }
 
   #conclude(uid: string, track: Track, verdict: Verdict): void {

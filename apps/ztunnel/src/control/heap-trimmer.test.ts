@@ -25,3 +25,18 @@ test('the heap is trimmed when the process has grown since the last time, and no
   assert.equal(trimsAt(-10 * MIB), 2);
   assert.equal(trimsAt(3 * MIB), 3);
 });
+
+test('a process without descriptors is left alone, and looked at again', () => {
+  let trims = 0;
+  let isExhausted = true;
+  const residentBytes = (): number => {
+    if (isExhausted) throw new Error('EMFILE');
+    return 100 * MIB;
+  };
+  using trimmer = new HeapTrimmer({ residentBytes, trim: () => void (trims += 1) });
+  trimmer.check();
+  assert.equal(trims, 0);
+  isExhausted = false;
+  trimmer.check();
+  assert.equal(trims, 1);
+});

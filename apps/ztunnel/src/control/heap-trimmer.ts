@@ -10,6 +10,7 @@ const WORTHWHILE_BYTES = 3 * 1024 * 1024;
 
 /** What it looks at and acts on; replaced in tests. */
 export interface TrimmedProcess {
+  /** Throws when the process has no descriptor left to ask with. */
   residentBytes(): number;
   trim(): void;
 }
@@ -32,12 +33,21 @@ export class HeapTrimmer implements Disposable {
 
   /** One look; the timer does this. */
   check(): void {
-    const before = this.#target.residentBytes();
+    const before = this.#residentBytes();
+    if (before === undefined) return;
     // What the process gave back by itself lowers the mark, so that the next growth is seen.
     this.#lastBytes = Math.min(this.#lastBytes, before);
     if (before < this.#lastBytes + WORTHWHILE_BYTES) return;
     this.#target.trim();
-    this.#lastBytes = this.#target.residentBytes();
+    this.#lastBytes = this.#residentBytes() ?? before;
+  }
+
+  #residentBytes(): number | undefined {
+    try {
+      return this.#target.residentBytes();
+    } catch {
+      return undefined;
+    }
   }
 
   [Symbol.dispose](): void {

@@ -28,7 +28,8 @@ export async function runZdsClient(
   { signal }: { readonly signal: AbortSignal },
 ): Promise<void> {
   // Istio: first wait 20 ms, doubling, cap 15 s; a clean end reconnects at once; jitter only after a failed hello.
-  const connectBackoff = new Backoff({ initialMs: 20, maxMs: 15_000 });
+  // Our cap is lower: no pod starts between the return of the agent and ours, and looking for a socket costs nothing.
+  const connectBackoff = new Backoff({ initialMs: 20, maxMs: 1_000 });
   const helloBackoff = new Backoff({ initialMs: 5, maxMs: 15_000, jitter: 0.2 });
   while (!signal.aborted) {
     let waitMs = 0;
