@@ -347,8 +347,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     if (reply.details === 'direct_response') editResponse(this.#found, this.#backend, record);
     this.#finishHead(head);
     this.#isAnswered = true;
-    // The rest of the request is of no use; a connection that cannot say so in time is closed.
-    if (!this.#isRequestEnded) exchange.closeAfter();
+    // The rest of the request is of no use: the connection decides whether to read it or to close.
     this.resumeRequest();
     const hasBody = body !== undefined && exchange.head.method !== 'HEAD';
     exchange.respond(head, !hasBody);
