@@ -150,6 +150,7 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
         rules: streamRules(config, source),
         trustDomain,
         clusterId,
+        gatewayOf: (key) => pipeline.mesh.sources.Gateway.get(key),
         onRefused,
       }),
     }),

@@ -45,6 +45,8 @@ export interface XdsCaller {
   readonly identities: readonly string[];
   /** Throws GrpcError to refuse what the stream says it is; called once, when it has introduced itself. */
   admit?(node: XdsNode): void;
+  /** Whether the stream may be sent a resource of a private type, asked each time; absent: none. */
+  mayRead?(typeUrl: string, name: string): boolean;
 }
 
 export interface DeltaServerOptions {
@@ -94,6 +96,8 @@ export interface SessionOptions {
   readonly abort?: () => void;
   /** The sink may write `compressedFrame` where there is one; full answers then wait for it. Default false. */
   readonly acceptsGzip?: boolean;
+  /** See `XdsCaller`. */
+  readonly mayRead?: (typeUrl: string, name: string) => boolean;
 }
 
 /** How often old snapshots are dropped and slow clients looked for, milliseconds. */
@@ -180,7 +184,7 @@ export class DeltaServer implements Disposable {
   openSession(
     node: XdsNode,
     sink: SessionSink,
-    { abort = () => undefined, acceptsGzip = false }: SessionOptions = {},
+    { abort = () => undefined, acceptsGzip = false, mayRead }: SessionOptions = {},
   ): readonly [session: DeltaSession, close: () => void] {
     const { store, observer = {}, holdMs = 100 } = this.#options;
     const session = new DeltaSession({
@@ -191,6 +195,7 @@ export class DeltaServer implements Disposable {
       sink,
       observer,
       acceptsGzip,
+      ...(mayRead === undefined ? {} : { mayRead }),
       onBehind: () => this.#pacer.request(),
     });
     const open: OpenStream = { session, node, abort, blockedSinceMs: undefined };
@@ -236,7 +241,9 @@ export class DeltaServer implements Disposable {
         writer.onDrain(() => session?.resume());
         const write = ({ frame, compressedFrame }: EncodedResponse): boolean =>
           writer.write((acceptsGzip ? compressedFrame : undefined) ?? frame);
-        [session, close] = this.openSession(introduced, { write }, { abort: () => writer.abort(), acceptsGzip });
+        const mayRead = (typeUrl: string, name: string): boolean => caller.mayRead?.(typeUrl, name) ?? false;
+        const options = { abort: () => writer.abort(), acceptsGzip, mayRead };
+        [session, close] = this.openSession(introduced, { write }, options);
       }
       session.receive(request);
       session.answer();

@@ -19,6 +19,7 @@ import {
   openSubscription,
   type Subscription,
   type SubscriptionRequest,
+  WILDCARD,
 } from './subscription.ts';
 import { XdsError } from './xds-error.ts';
 import type { XdsNode } from './xds-node.ts';
@@ -57,6 +58,8 @@ export interface DeltaSessionOptions {
   readonly observer: DeltaServerObserver;
   /** The client reads gzip; default false. */
   readonly acceptsGzip?: boolean;
+  /** Whether the stream may be sent a resource of a private type; default: none. */
+  readonly mayRead?: (typeUrl: string, name: string) => boolean;
   /**
    * A reader that was slow can take more, and changes wait for it: {@link DeltaSession.flush} it together with others.
    * Default: it is flushed at once.
@@ -175,7 +178,10 @@ export class DeltaSession {
     if (this.#subscriptions.size >= MAX_TYPES) {
       throw new XdsError('TOO_MANY_TYPES', `a stream asked for more than ${MAX_TYPES} types`);
     }
-    this.#subscriptions.set(request.typeUrl, openSubscription(request));
+    const { isPrivate = false } = this.#options.store.types.find(({ typeUrl }) => typeUrl === request.typeUrl) ?? {};
+    // Leaving `*` at once is how a request says that it means only the names it has.
+    const asked = isPrivate ? { ...request, unsubscribe: [...request.unsubscribe, WILDCARD] } : request;
+    this.#subscriptions.set(request.typeUrl, openSubscription(asked));
   }
 
   #isAnswerDue(): boolean {
@@ -188,8 +194,8 @@ export class DeltaSession {
     if (!this.#isInStep() && !encoder.hasRoom()) return [];
     const held = this.#isHolding ? this.#heldTypes() : new Set<string>();
     const due = [...this.#subscriptions.values()].filter((state) => !held.has(state.typeUrl));
-    const { acceptsGzip = false } = this.#options;
-    const round = planRound({ ...this.#options, acceptsGzip }, due);
+    const { acceptsGzip = false, mayRead = () => false } = this.#options;
+    const round = planRound({ ...this.#options, acceptsGzip, mayRead }, due);
     for (const response of round) encoder.pin(response);
     return round;
   }

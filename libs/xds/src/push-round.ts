@@ -16,6 +16,8 @@ export interface RoundContext {
   readonly node: XdsNode;
   /** The client reads gzip. */
   readonly acceptsGzip: boolean;
+  /** Whether the stream may be sent a resource of a private type. */
+  readonly mayRead: (typeUrl: string, name: string) => boolean;
 }
 
 /** Responses of one type: `last` ones go out behind those of all other types. */
@@ -198,15 +200,17 @@ function isOwed({ resource, isAsked }: Wanted, { isNew, held }: Subscription, di
 }
 
 function wantedOnDemand(
-  { store, resolver, node }: RoundContext,
+  { store, resolver, node, mayRead }: RoundContext,
   subscription: Subscription,
 ): { readonly wanted: ReadonlyMap<string, Wanted>; readonly missing: readonly string[] } {
   const wanted = new Map<string, Wanted>();
   const missing: string[] = [];
   const { typeUrl } = subscription;
+  const isPrivate = store.types.find((type) => type.typeUrl === typeUrl)?.isPrivate === true;
   const want = (name: string, aliases: readonly string[], isAsked: boolean): boolean => {
     const resource = store.get(typeUrl, name);
-    if (resource === undefined) return false;
+    // What may not be read does not exist.
+    if (resource === undefined || (isPrivate && !mayRead(typeUrl, name))) return false;
     const entry = wanted.get(name) ?? { resource, aliases: new Set<string>(), isAsked: false };
     for (const alias of aliases) entry.aliases.add(alias);
     entry.isAsked ||= isAsked;

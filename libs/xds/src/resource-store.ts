@@ -15,6 +15,8 @@ export interface ResourceTypeSpec {
   readonly version: ContentVersion;
   /** `last`: names that vanished leave after all other types' updates, so that nothing refers to them any more. */
   readonly removals: 'with-updates' | 'last';
+  /** Sent by name only, and only to streams that may read it; `*` stands for nothing. Default false: for everybody. */
+  readonly isPrivate?: boolean;
 }
 
 /** A resource as stored, its bytes once. Immutable: a change makes a new one. */

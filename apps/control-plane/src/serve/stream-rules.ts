@@ -51,6 +51,12 @@ export function refuseStream(owner: TokenOwner, node: XdsNode, rules: StreamRule
   }
 }
 
+/** The gateway that the caller's pod says it is; empty, which is no gateway, for any other pod. */
+export function gatewayOfPod({ namespace, pod: bound }: TokenOwner, view: ClusterView): string {
+  const pod = bound === undefined ? undefined : view.get('Pod', `${namespace}/${bound.name}`);
+  return (pod?.metadata.uid === bound?.uid ? pod?.metadata.labels[GATEWAY_LABEL] : undefined) ?? '';
+}
+
 function refuseNode(own: string, claimed: string): string | undefined {
   if (own === '') return "the node of the caller's pod is not known";
   return own === claimed

@@ -1,7 +1,9 @@
 import { type CallContext, GrpcError } from '@ambit/grpc';
-import { parseCertificate, parseSpiffeId, spiffeIdParts } from '@ambit/identity';
+import { parseCertificate, parseSpiffeId, type SpiffeId, spiffeIdParts } from '@ambit/identity';
 import type { XdsCaller } from '@ambit/xds';
-import { refuseStream, type StreamRules } from './stream-rules.ts';
+import type { Gateway } from '@ambit/kube';
+import { type GatewayReader, mayReadGateway } from '../l7/gateway-readers.ts';
+import { gatewayOfPod, refuseStream, type StreamRules } from './stream-rules.ts';
 import type { Judgement, TokenJudge } from './token-judge.ts';
 
 export interface XdsCallersOptions {
@@ -11,6 +13,8 @@ export interface XdsCallersOptions {
   readonly rules: StreamRules | undefined;
   readonly trustDomain: string;
   readonly clusterId: string;
+  /** A Gateway by `namespace/name`. */
+  readonly gatewayOf: (key: string) => Gateway | undefined;
   /** Hears of refused callers; `reason` holds no secret. */
   readonly onRefused: (peer: string, reason: string) => void;
 }
@@ -21,10 +25,17 @@ export interface XdsCallersOptions {
  * reason stays in the log. Spec: control-plane.md section 1.3.
  */
 export function authenticateXdsCaller(options: XdsCallersOptions): (call: CallContext) => Promise<XdsCaller> {
-  const { rules, trustDomain, onRefused } = options;
+  const { rules, trustDomain, onRefused, gatewayOf } = options;
+  const reads =
+    (reader: GatewayReader): NonNullable<XdsCaller['mayRead']> =>
+    (_typeUrl, name) =>
+      mayReadGateway(reader, name, gatewayOf);
   return async (call) => {
     const ofCertificate = rules === undefined ? certificateIdentity(call.clientCertificate, trustDomain) : undefined;
-    if (ofCertificate !== undefined) return { identities: [ofCertificate] };
+    if (ofCertificate !== undefined) {
+      const { namespace, serviceAccount } = spiffeIdParts(ofCertificate);
+      return { identities: [ofCertificate], mayRead: reads({ namespace, serviceAccount, gateway: undefined }) };
+    }
     const judgement = await judge(call, options);
     if (judgement.kind === 'refused') {
       onRefused(call.peer, judgement.reason);
@@ -32,14 +43,17 @@ export function authenticateXdsCaller(options: XdsCallersOptions): (call: CallCo
     }
     const { namespace, serviceAccount } = judgement;
     const identities = [`spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`];
-    if (rules === undefined) return { identities };
+    if (rules === undefined) {
+      return { identities, mayRead: reads({ namespace, serviceAccount, gateway: undefined }) };
+    }
+    const gateway = gatewayOfPod(judgement, rules.view);
     const admit: XdsCaller['admit'] = (node) => {
       const reason = refuseStream(judgement, node, rules);
       if (reason === undefined) return;
       onRefused(call.peer, reason);
       throw new GrpcError('PERMISSION_DENIED', reason, { source: 'policy' });
     };
-    return { identities, admit };
+    return { identities, admit, mayRead: reads({ namespace, serviceAccount, gateway }) };
   };
 }
 
@@ -51,7 +65,7 @@ async function judge(call: CallContext, options: XdsCallersOptions): Promise<Jud
   return tokens.verify(call.header('authorization'));
 }
 
-function certificateIdentity(der: Uint8Array | undefined, trustDomain: string): string | undefined {
+function certificateIdentity(der: Uint8Array | undefined, trustDomain: string): SpiffeId | undefined {
   if (der === undefined) return undefined;
   const uris = parseCertificate(der).uriSans;
   const identity = uris.length === 1 ? parseSpiffeId(uris[0] ?? '') : undefined;
