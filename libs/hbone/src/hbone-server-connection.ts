@@ -40,6 +40,7 @@ export class HboneServerConnection implements TlsHandshakeUser, TunnelOwner {
   #handshake: TlsHandshake | undefined;
   #tunnel: TunnelConnection | undefined;
   #session: TlsSession | undefined;
+  #isDraining = false;
 
   /** `tls` undefined: no TLS, for conformance tests of the HTTP/2 half. Throws NetError when no session can be made. */
   constructor(
@@ -71,10 +72,10 @@ export class HboneServerConnection implements TlsHandshakeUser, TunnelOwner {
     return this.#session === undefined ? undefined : io.tlsPeerCertificate(this.#session);
   }
 
-  /** Graceful end: no new streams, closes after the last one. A handshake under way is given up. */
+  /** Graceful end: no new streams, closes after the last one. A handshake under way is ended first. */
   drain(): void {
-    if (this.#tunnel !== undefined) this.#tunnel.drain();
-    else this.close();
+    this.#isDraining = true;
+    this.#tunnel?.drain();
   }
 
   /** Ends it now; running bridges end with `reason`. */
@@ -140,5 +141,6 @@ export class HboneServerConnection implements TlsHandshakeUser, TunnelOwner {
 
   #start(transport: ByteTransport): void {
     this.#tunnel = new TunnelConnection(this.#loop, transport, 'server', this.#settings, this);
+    if (this.#isDraining) this.#tunnel.drain();
   }
 }

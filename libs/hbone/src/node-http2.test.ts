@@ -224,6 +224,20 @@ test('draining sends GOAWAY, lets streams finish, refuses new ones and then clos
   assert.deepEqual(inbound.closed, [undefined]);
 });
 
+test('a handshake under way is ended before the drain, and what the client asks first is answered', async () => {
+  await using rig = new Rig();
+  const inbound = new InboundProxy(rig);
+  const server = rig.server();
+  const port = rig.listen((fd) => {
+    server.accept(fd, rig.serverTls, inbound);
+    server.drain();
+  });
+  const session = await nodeClient(rig, port);
+  assert.equal(inbound.closed.length, 0);
+  await rig.until(() => server.connectionCount === 0 && session.destroyed, 'close');
+  assert.deepEqual(inbound.closed, [undefined]);
+});
+
 test('an idle connection closes soon after a drain', async () => {
   await using rig = new Rig();
   const inbound = new InboundProxy(rig);

@@ -53,6 +53,19 @@ export class PodListener implements IoHandler {
     if (!this.#isClosed) this.#loop.modify(this.#fd, EPOLLIN);
   }
 
+  /**
+   * Takes what has arrived and closes: the kernel resets what a closed listener had not taken, even when another process
+   * listens on the same port.
+   */
+  drain(): void {
+    while (!this.#isClosed && !this.#pending.isFull) {
+      const fd = io.accept(this.#fd);
+      if (fd >= 0) this.#onAccepted(fd);
+      else if (fd !== -ECONNABORTED && fd !== -EINTR) break;
+    }
+    this.close();
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

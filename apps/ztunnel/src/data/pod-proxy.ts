@@ -38,8 +38,9 @@ export class PodProxy implements PodScope {
     return this.#keepsSourceAddress;
   }
 
+  /** Connections of programs and tunnels to this pod, those in their handshake included. */
   get connectionCount(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#hbone.connectionCount;
   }
 
   /** Opens all listeners or none. Throws NetError or AmbitError with the reason. */
@@ -97,9 +98,9 @@ export class PodProxy implements PodScope {
     return { inbound: list('inbound'), outbound: list('outbound') };
   }
 
-  /** Accepts nothing new; what runs may end by itself. */
+  /** Accepts nothing new; what has arrived and what runs may end by itself. */
   drain(): void {
-    for (const listener of this.#listeners.splice(0)) listener.close();
+    for (const listener of this.#listeners.splice(0)) listener.drain();
     this.#hbone.drain();
   }
 
