@@ -5,6 +5,7 @@ import { toAmbitError } from '@ambit/runtime';
 import { claimLine, summaryLine, type Claim, type ClaimContext, type ClaimGroup } from './claim.ts';
 import { claimGroups } from './claims/claim-groups.ts';
 import { dualClaims } from './claims/dual-claims.ts';
+import { Guest } from './cluster/guest.ts';
 import { Mesh } from './cluster/mesh.ts';
 import { Objects } from './cluster/objects.ts';
 import { E2eError } from './e2e-error.ts';
@@ -15,6 +16,8 @@ export interface E2eOptions {
   readonly kubeconfig: string | undefined;
   /** Ids of the groups to run; all when undefined. */
   readonly only: readonly string[] | undefined;
+  /** The nodes have the images already, or can pull them: those of `npm run images` and of `kube-lab build`. */
+  readonly hasImages: boolean;
   /** Leaves the cluster as it is at the end, for somebody who wants to look. */
   readonly keeps: boolean;
   /** Goes on with the lab that an earlier run left, with the images that it has. */
@@ -74,20 +77,27 @@ export class E2eRun {
       return;
     }
     const cluster = await this.#cluster(stage);
+    let guest: Guest | undefined;
     try {
-      if (images.length > 0) this.#narrate('loading images');
-      await cluster.loadImages(images);
       const [first, second] = await cluster.nodes();
       if (first === undefined || second === undefined) throw new E2eError('NOT_READY', 'two nodes are needed');
       const objects = new Objects(cluster, [first, second]);
       const mesh = new Mesh(cluster, objects);
+      if (kubeconfig !== undefined && !this.#options.attaches) guest = await Guest.arrive(cluster, mesh);
+      if (images.length > 0 && !this.#options.hasImages) {
+        this.#narrate('loading images');
+        await cluster.loadImages(images);
+      }
       for (const group of groups) {
         if (this.#stopping.signal.aborted) return;
         await this.#runGroup(group, { cluster, objects, mesh, nodes: [first, second] });
       }
     } finally {
       if (keeps) cluster.release();
-      else await cluster[Symbol.asyncDispose]();
+      else {
+        await guest?.leave();
+        await cluster[Symbol.asyncDispose]();
+      }
     }
   }
 
@@ -111,6 +121,7 @@ export class E2eRun {
     place: Pick<ClaimContext, 'cluster' | 'objects' | 'mesh' | 'nodes'>,
   ): Promise<void> {
     this.#options.write(`\n${group.id}. ${group.title}`);
+    const startMs = performance.now();
     const deadline = AbortSignal.timeout(group.timeoutMs);
     const signal = AbortSignal.any([this.#stopping.signal, deadline]);
     try {
@@ -133,6 +144,7 @@ export class E2eRun {
         observed,
       });
     }
+    this.#options.write(`  took ${secondsSince(startMs)}`);
   }
 
   #report(claim: Claim): void {
@@ -145,6 +157,10 @@ export class E2eRun {
   }
 
   #seconds(): string {
-    return `${((performance.now() - this.#startMs) / 1_000).toFixed(1)} s`;
+    return secondsSince(this.#startMs);
   }
+}
+
+function secondsSince(startMs: number): string {
+  return `${((performance.now() - startMs) / 1_000).toFixed(1)} s`;
 }

@@ -10,6 +10,7 @@ interface Flags {
   readonly kubeconfig?: string;
   readonly keep?: boolean;
   readonly attach?: boolean;
+  readonly loaded?: boolean;
 }
 
 const program = new Command('e2e')
@@ -17,8 +18,9 @@ const program = new Command('e2e')
   .option('--only <ids>', 'only these groups of claims, such as 1,2,4; group 1 installs the mesh')
   .option('--kubeconfig <file>', 'a cluster of two nodes or more, instead of labs on this machine')
   .option('--keep', 'leave the cluster up at the end')
-  .option('--attach', 'go on with the lab that an earlier --keep left, and leave it up')
-  .action(async ({ only, kubeconfig, keep, attach }: Flags) => {
+  .option('--attach', 'go on with the cluster that an earlier --keep left, and leave it as it is')
+  .option('--loaded', 'the nodes have the images already')
+  .action(async ({ only, kubeconfig, keep, attach, loaded }: Flags) => {
     const settings = readLabSettings({
       AMBIT_KUBE_LAB_NAME: 'e2e',
       AMBIT_KUBE_LAB_PORT: String(await freePort()),
@@ -36,6 +38,7 @@ const program = new Command('e2e')
       only: only?.split(','),
       keeps: keep === true || attach === true,
       attaches: attach === true,
+      hasImages: loaded === true,
       write: (line) => void process.stdout.write(`${line}\n`),
     });
     // A group that was given up may still wait for something.

@@ -30,6 +30,7 @@ export class CachePaths {
 
 /** The state of one lab; removed when it is taken down. */
 export class LabPaths {
+  readonly name: string;
   readonly root: string;
   readonly processes: string;
   readonly logs: string;
@@ -41,6 +42,7 @@ export class LabPaths {
   readonly description: string;
 
   constructor({ home, name }: Pick<LabSettings, 'home' | 'name'>) {
+    this.name = name;
     this.root = join(home, 'run', name);
     this.processes = join(this.root, 'pid');
     this.logs = join(this.root, 'log');

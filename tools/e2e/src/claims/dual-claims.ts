@@ -4,7 +4,7 @@ import { DATAPLANE_MODE } from '../cluster/enrolment.ts';
 import { captureWhile } from '../cluster/sites.ts';
 import { isEnrolled } from '../cluster/pod-facts.ts';
 import { describePorts } from '../observe/packet-capture.ts';
-import { SHOP } from './shop.ts';
+import { CLIENT, SHOP } from './shop.ts';
 
 export const dualClaims: ClaimGroup = {
   id: '10',
@@ -43,8 +43,8 @@ async function proveFamily(
   const host = family === 'IPv6' ? `[${address}]` : address;
   const mark = `secret-${family}`;
   let answer = { code: -1, stdout: '', stderr: '' };
-  const summary = await captureWhile(context, 'link', async () => {
-    answer = await context.objects.ask(SHOP, 'deploy/client', `http://${host}/${mark}`);
+  const summary = await captureWhile(context, 'link', CLIENT, async () => {
+    answer = await context.objects.ask(CLIENT.namespace, CLIENT.pod, `http://${host}/${mark}`);
   });
   const isSecret = !summary.contains(mark) && summary.bytesByPort.has(15_008);
   context.report(

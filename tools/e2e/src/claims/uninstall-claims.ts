@@ -61,7 +61,7 @@ for pod in $(ip netns list | cut -d' ' -f1); do
 done
 grep -liE 'ambit|istio' /etc/cni/net.d/* 2>/dev/null
 ls /opt/cni/bin | grep -iE 'ambit|istio'
-ls -d /var/run/ztunnel/* /var/run/ambit* 2>/dev/null
+find /var/run/ztunnel /var/run/ambit* ! -type d 2>/dev/null
 true
 `;
 

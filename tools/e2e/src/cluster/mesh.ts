@@ -75,6 +75,12 @@ export class Mesh {
     );
   }
 
+  /** Whatever is installed goes; nothing installed is fine. Definitions stay, as helm keeps them. */
+  async remove(): Promise<void> {
+    const releases = ['ambit', 'ambit-crds'].map((name) => ['uninstall', name, '-n', this.namespace]);
+    for (const release of releases) await this.#helm([...release, '--ignore-not-found']);
+  }
+
   pods(part: MeshPart): Promise<readonly PodFacts[]> {
     return this.#objects.pods(this.namespace, `app.kubernetes.io/component=${part}`);
   }

@@ -93,6 +93,18 @@ export class Objects {
     }
   }
 
+  /** Addresses of a pod (`NAME` or `deploy/NAME`), one of each family. */
+  async addressesOf(namespace: string, pod: string): Promise<readonly string[]> {
+    const [, app = pod] = pod.split('/');
+    const which = pod === app ? ['pod', pod] : ['pods', '-l', `app=${app}`];
+    const items = pod === app ? '' : '.items[0]';
+    const path = `jsonpath={${items}.status.podIPs[*].ip}`;
+    const text = await this.#cluster.kubectl(['-n', namespace, 'get', ...which, '-o', path]);
+    const addresses = text.split(' ').filter((address) => address !== '');
+    if (addresses.length === 0) throw new E2eError('NOT_READY', `${namespace}/${pod} has no address`);
+    return addresses;
+  }
+
   /** Runs a command in a pod (`NAME` or `deploy/NAME`), whatever its exit code. */
   exec(namespace: string, pod: string, argv: readonly string[]): Promise<CommandResult> {
     return runCommand(['kubectl', ...execArguments(namespace, pod, argv)], {

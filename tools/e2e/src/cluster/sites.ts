@@ -4,13 +4,11 @@ import type { Caller } from '../claims/shop.ts';
 import { E2eError } from '../e2e-error.ts';
 import { PacketCapture, type CaptureSummary } from '../observe/packet-capture.ts';
 
-/**
- * Between pods of a lab, in both families. What a node itself says to its pods is not looked at: the kubelet probes in
- * plaintext, from the bridge's address, or from the link-local one that marks probes to pods in the mesh.
- */
+/** Pods of a lab, in both families: what goes to a node or to the API server is not looked at. */
 const PODS: readonly string[] = ['10.244.0.0/16', 'fd00:244::/56'];
 const BETWEEN_PODS: string = PODS.map((net) => `(src net ${net} and dst net ${net})`).join(' or ');
-const POD_TRAFFIC: string = `tcp and (${BETWEEN_PODS}) and not host 10.244.1.1 and not host 10.244.2.1`;
+/** The bridge's address: the kubelet probes from there, in plaintext. */
+const NOT_THE_NODE = 'not host 10.244.1.1 and not host 10.244.2.1';
 /** The bridge of a node, which all traffic between its pods crosses. */
 const BRIDGE = 'cni0';
 
@@ -21,17 +19,21 @@ export function canCapture({ cluster }: ClaimContext): boolean {
   return cluster.machines !== undefined;
 }
 
-/** Captures between the nodes, or between the pods of the first one, while something is done. */
+/** Captures what a caller says to other pods and hears from them, between the nodes or inside the first one. */
 export async function captureWhile(
-  { cluster }: ClaimContext,
+  { cluster, objects }: ClaimContext,
   site: Site,
+  caller: Caller,
   action: () => Promise<void>,
 ): Promise<CaptureSummary> {
   const { machines } = cluster;
   if (machines === undefined) throw new E2eError('NOT_READY', 'a capture needs a lab of our own');
+  const addresses = await objects.addressesOf(caller.namespace, caller.pod);
+  const ofCaller = addresses.map((address) => `host ${address}`).join(' or ');
+  const filter = `tcp and (${ofCaller}) and (${BETWEEN_PODS}) and ${NOT_THE_NODE}`;
   const capture = await (site === 'link'
-    ? PacketCapture.start((argv) => machines.commandInNetwork(argv), machines.linkOf(1), POD_TRAFFIC)
-    : PacketCapture.start((argv) => machines.commandInNodeNetwork(1, argv), BRIDGE, POD_TRAFFIC));
+    ? PacketCapture.start((argv) => machines.commandInNetwork(argv), machines.linkOf(1), filter)
+    : PacketCapture.start((argv) => machines.commandInNodeNetwork(1, argv), BRIDGE, filter));
   try {
     await action();
   } finally {
@@ -48,7 +50,7 @@ export async function captureRequest(
   url: string,
   mark: string,
 ): Promise<CaptureSummary> {
-  return captureWhile(context, site, async () => {
+  return captureWhile(context, site, caller, async () => {
     const { code, stderr } = await context.objects.ask(caller.namespace, caller.pod, `${url}/${mark}`);
     if (code !== 0) throw new E2eError('UNEXPECTED_ANSWER', `the request for ${mark} failed: ${stderr.trim()}`);
   });

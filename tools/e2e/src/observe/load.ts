@@ -26,6 +26,7 @@ export interface LoadFigures {
 }
 
 const ANSWER_TIMEOUT_MS = 20_000;
+const END_TIMEOUT_MS = 15_000;
 
 export class Load implements AsyncDisposable {
   readonly #child: ChildProcess;
@@ -74,7 +75,7 @@ export class Load implements AsyncDisposable {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
     this.#child.stdin?.end();
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), 3_000);
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), END_TIMEOUT_MS);
     await ended;
     clearTimeout(force);
   }

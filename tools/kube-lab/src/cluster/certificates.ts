@@ -79,6 +79,7 @@ async function makeCertificate(paths: LabPaths, port: number, certificate: Certi
     certificate: read(`${name}.crt`),
     key: read(`${name}.key`),
     user: name,
+    context: `${CONTEXT_PREFIX}${paths.name}`,
   });
   writeFileSync(paths.kubeconfig(name), text, { mode: 0o600 });
 }
@@ -90,9 +91,13 @@ export interface KubeconfigParts {
   readonly certificate: string;
   readonly key: string;
   readonly user: string;
+  readonly context: string;
 }
 
-export function kubeconfig({ server, authority, certificate, key, user }: KubeconfigParts): string {
+/** A kubeconfig's context is called so, with the lab's name behind it. */
+export const CONTEXT_PREFIX = 'kube-lab-';
+
+export function kubeconfig({ server, authority, certificate, key, user, context }: KubeconfigParts): string {
   return `apiVersion: v1
 kind: Config
 clusters:
@@ -102,8 +107,8 @@ users:
 - name: ${user}
   user: {client-certificate-data: ${certificate}, client-key-data: ${key}}
 contexts:
-- name: kube-lab
+- name: ${context}
   context: {cluster: kube-lab, user: ${user}}
-current-context: kube-lab
+current-context: ${context}
 `;
 }

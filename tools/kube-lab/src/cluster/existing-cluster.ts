@@ -1,8 +1,11 @@
 /** A cluster that somebody brought along: kind, k3d, or any that a kubeconfig leads to. */
 import { mustRun, runCommand, type RunCommandOptions } from '@ambit/runtime';
 import { KubeLabError } from '../kube-lab-error.ts';
+import { CachePaths } from '../lab-paths.ts';
 import type { LabSettings } from '../lab-settings.ts';
+import { CONTEXT_PREFIX } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
+import { LabCluster } from './lab-cluster.ts';
 
 /** Who brings images into the nodes, told by the name of the context. */
 const LOADERS: readonly {
@@ -17,22 +20,24 @@ export class ExistingCluster implements Cluster {
   readonly kubeconfig: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly machines: undefined = undefined;
+  readonly #settings: LabSettings;
   readonly #context: string;
 
-  private constructor(kubeconfig: string, searchPath: string, context: string) {
+  private constructor(kubeconfig: string, settings: LabSettings, context: string) {
     this.kubeconfig = kubeconfig;
-    this.environment = { KUBECONFIG: kubeconfig, PATH: searchPath };
+    this.environment = { KUBECONFIG: kubeconfig, PATH: toolPath(settings) };
+    this.#settings = settings;
     this.#context = context;
   }
 
-  /** kubectl and helm are those on the `PATH`. @throws KubeLabError `NOT_READY` when the cluster does not answer */
-  static async attach(kubeconfig: string, { searchPath }: LabSettings): Promise<ExistingCluster> {
-    const env = { KUBECONFIG: kubeconfig, PATH: searchPath };
+  /** kubectl and helm are those on the `PATH`, or those of labs where it has none. @throws KubeLabError `NOT_READY` when the cluster does not answer */
+  static async attach(kubeconfig: string, settings: LabSettings): Promise<ExistingCluster> {
+    const env = { KUBECONFIG: kubeconfig, PATH: toolPath(settings) };
     const { code, stderr } = await runCommand(['kubectl', 'get', '--raw', '/readyz'], { env });
     if (code !== 0)
       throw new KubeLabError('NOT_READY', `the cluster of ${kubeconfig} does not answer: ${stderr.trim()}`);
     const context = await mustRun(['kubectl', 'config', 'current-context'], { env });
-    return new ExistingCluster(kubeconfig, searchPath, context.trim());
+    return new ExistingCluster(kubeconfig, settings, context.trim());
   }
 
   kubectl(args: readonly string[], options: RunCommandOptions = {}): Promise<string> {
@@ -51,8 +56,12 @@ export class ExistingCluster implements Cluster {
       .toSorted();
   }
 
-  /** @throws KubeLabError `UNSUPPORTED` unless kind or k3d made the cluster */
+  /** @throws KubeLabError `UNSUPPORTED` unless kind, k3d or kube-lab made the cluster */
   async loadImages(files: readonly string[]): Promise<void> {
+    if (this.#context.startsWith(CONTEXT_PREFIX)) {
+      const name = this.#context.slice(CONTEXT_PREFIX.length);
+      return LabCluster.attach({ ...this.#settings, name }).loadImages(files);
+    }
     for (const { context, command } of LOADERS) {
       const name = context.exec(this.#context)?.[1];
       if (name === undefined) continue;
@@ -74,4 +83,8 @@ export class ExistingCluster implements Cluster {
   #run(argv: readonly string[], options: RunCommandOptions): Promise<string> {
     return mustRun(argv, { timeoutMs: 180_000, ...options, env: { ...this.environment, ...options.env } });
   }
+}
+
+function toolPath(settings: LabSettings): string {
+  return `${settings.searchPath}:${new CachePaths(settings).programs}`;
 }

@@ -71,6 +71,7 @@ test('a kubeconfig names its server and keeps certificates inline', () => {
     certificate: 'Qg==',
     key: 'Qw==',
     user: 'admin',
+    context: 'kube-lab-kl',
   };
   assert.match(kubeconfig(parts), /server: "https:\/\/127\.0\.0\.1:6443", certificate-authority-data: QQ==/);
 });
