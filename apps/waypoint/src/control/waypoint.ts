@@ -6,10 +6,9 @@
  * End: readiness fails, listeners close, GOAWAY and `connection: close`, running requests get their time, then the rest is cut.
  * Spec: contract l7 9.3.
  */
-import type { Server } from 'node:http';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
-import { AmbitError, Readiness, TaskScope, toAmbitError } from '@ambit/runtime';
+import { Readiness, TaskScope, toAmbitError } from '@ambit/runtime';
 import { createLogger, type LoggerRoot, LogLevels, MetricRegistry, observeProcess } from '@ambit/telemetry';
 import { DeltaClient, type DeltaClientObserver, gatewayNode, grpcConnector, PROXY_TYPE } from '@ambit/xds';
 import type { DataSettings, ToWorker } from '../worker-protocol.ts';

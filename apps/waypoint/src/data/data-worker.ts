@@ -1,0 +1,269 @@
+import { randomUUID } from 'node:crypto';
+import { Http1ClientConnection, Http2ClientConnection } from '@ambit/exchange';
+import { HbonePool } from '@ambit/hbone';
+import { type EventLoop, io } from '@ambit/net';
+import { assertNever, toAmbitError } from '@ambit/runtime';
+import { descriptorSink, isLevelEnabled, LogLevels, type MetricAnnouncement, MetricRegistry } from '@ambit/telemetry';
+import { changeCount, WorkloadStore } from '@ambit/workload';
+
+import { ConfigState } from '../config/config-snapshot.ts';
+import { CopyBudget } from '../request/body-copy.ts';
+import type { ConfigUpdate, DataSettings, FromWorker, ToWorker, WorkerDescription } from '../worker-protocol.ts';
+import { readConfigUpdate } from './config-updates.ts';
+import { HboneInbound, type RefusedTunnel } from './inbound/hbone-inbound.ts';
+import { Listener } from './listener.ts';
+import { LiveConnections } from './live-connection.ts';
+import { OwnTls } from './own-tls.ts';
+import { RequestLog } from './telemetry/request-log.ts';
+import { TrafficObserver } from './telemetry/traffic-observer.ts';
+import { MeshUpstreams } from './upstream/mesh-upstreams.ts';
+
+/** Latest time between a change of endpoints and its effect on idle connections. */
+const refreshMs = 1000;
+const sweepMs = 60_000;
+const drainPollMs = 20;
+/** New tunnels of clients that have not heard of the end get their GOAWAY as often. */
+const goAwayMs = 500;
+/** Copies of bodies, for retries and mirrors, of all requests of the worker. */
+const maxCopyBytes = 64 * 1024 * 1024;
+
+/** The data half of one thread. Driven by its event loop and by messages; knows nothing of threads or ports. */
+export class DataWorker {
+  readonly #loop: EventLoop;
+  readonly #settings: DataSettings;
+  readonly #post: (message: FromWorker) => void;
+  readonly #registry: MetricRegistry;
+  readonly #levels: LogLevels;
+  readonly #log: RequestLog;
+  readonly #observer: TrafficObserver;
+  readonly #store = new WorkloadStore();
+  readonly #state = new ConfigState();
+  readonly #ownTls = new OwnTls();
+  readonly #live = new LiveConnections();
+  readonly #hbone: HbonePool;
+  readonly #upstreams: MeshUpstreams;
+  readonly #inbound: HboneInbound;
+  readonly #refused: ReturnType<typeof refusedFamily>;
+  #listeners: readonly Listener[] = [];
+  #announcements: MetricAnnouncement[] = [];
+  #isStopped = false;
+
+  constructor(loop: EventLoop, settings: DataSettings, post: (message: FromWorker) => void) {
+    this.#loop = loop;
+    this.#settings = settings;
+    this.#post = post;
+    this.#levels = new LogLevels(settings.log.directives);
+    this.#registry = new MetricRegistry({ announce: (message) => this.#announcements.push(message) });
+    this.#refused = refusedFamily(this.#registry);
+    this.#log = new RequestLog(descriptorSink(settings.log.fd), settings.podName);
+    this.#observer = new TrafficObserver(this.#registry, this.#log);
+    this.#hbone = new HbonePool({ loop });
+    const random = Math.random;
+    const { network, instanceIp, identity } = settings;
+    const ownTls = () => this.#ownTls.context;
+    const config = () => this.#state.snapshot;
+    this.#upstreams = new MeshUpstreams({
+      surroundings: {
+        loop,
+        hbone: this.#hbone,
+        identity,
+        instanceIp,
+        peerHbonePort: settings.peerHbonePort,
+        ownTls,
+        random,
+        connectHttp1: (channel, owner, options) => new Http1ClientConnection(channel, owner, loop, options),
+        connectHttp2: (channel, owner, options) => new Http2ClientConnection(channel, owner, loop, options),
+      },
+      store: this.#store,
+      network,
+      instanceIp,
+      config,
+      resolve: () => [],
+    });
+    this.#inbound = new HboneInbound({
+      loop,
+      store: this.#store,
+      network,
+      instanceIp,
+      config,
+      ownTls,
+      upstreams: this.#upstreams,
+      live: this.#live,
+      tcpObserver: this.#observer,
+      wallTimeMs: () => Date.now(),
+      onRefused: (reason, detail, remoteAddress) => this.#onRefused(reason, detail, remoteAddress),
+      requests: {
+        identity,
+        newRequestId: randomUUID,
+        timers: loop,
+        upstreams: this.#upstreams,
+        observer: this.#observer,
+        copyBudget: new CopyBudget(maxCopyBytes),
+        config: () => {
+          const { snapshot } = this.#state;
+          if (snapshot === undefined) throw new TypeError('a request without configuration');
+          return snapshot;
+        },
+        wallTimeMs: () => Date.now(),
+        random,
+      },
+    });
+    this.#repeat(refreshMs, () => this.#upstreams.refresh());
+    this.#repeat(sweepMs, () => {
+      this.#observer.letGo();
+      this.#registry.sweep();
+    });
+  }
+
+  /** True after `stop`: the caller leaves its loop. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** The HBONE port in use; 0 before `listen`. */
+  get hbonePort(): number {
+    return this.#listeners[0]?.port ?? 0;
+  }
+
+  /** Ends a turn: what was logged and announced in it leaves in one piece. The caller calls it once a turn. */
+  flush(): void {
+    this.#log.flush();
+    if (this.#announcements.length === 0) return;
+    const announcements = this.#announcements.splice(0);
+    this.#post({ kind: 'metrics', announcements });
+  }
+
+  /** Acts on a message of the control thread. */
+  receive(message: ToWorker): void {
+    switch (message.kind) {
+      case 'addresses':
+        // Whole batches: a proxy waits for its first one before it serves, and later ones are small.
+        this.#store.apply(message.batch, 0, changeCount(message.batch));
+        return this.#upstreams.onMeshChanged();
+      case 'config':
+        return this.#configure(message.update);
+      case 'certificate':
+        return this.#putCertificate(message);
+      case 'listen':
+        return this.#listen();
+      case 'drain':
+        return this.#drain(message.deadlineMs, message.minimumMs);
+      case 'describe':
+        return this.#post({ kind: 'described', query: message.query, description: this.#describe() });
+      case 'logLevels':
+        return this.#levels.reset(message.directives);
+      case 'stop':
+        this.#closeAll();
+        this.flush();
+        this.#isStopped = true;
+        return;
+      default:
+        assertNever(message);
+    }
+  }
+
+  #configure(update: ConfigUpdate): void {
+    const change = readConfigUpdate(update, (name, reason) =>
+      this.#tell('error', 'config', 'resource does not compile in a worker', { name, reason }),
+    );
+    const snapshot = this.#state.apply(change);
+    if (snapshot === undefined || change.proxy === undefined) return;
+    const unknown = this.#observer.configure(snapshot.proxy);
+    if (unknown.length > 0) {
+      this.#tell('warn', 'config', 'access log operators that are not known', { operators: unknown.join(' ') });
+    }
+  }
+
+  #putCertificate({ material }: Extract<ToWorker, { kind: 'certificate' }>): void {
+    try {
+      this.#ownTls.put(material);
+    } catch (error) {
+      this.#tell('error', 'certificates', 'certificate cannot be used', { error: toAmbitError(error).message });
+    }
+  }
+
+  #listen(): void {
+    const { hbonePort, listenAddress, isIpv6Enabled } = this.#settings;
+    const address = listenAddress ?? (isIpv6Enabled ? '::' : '0.0.0.0');
+    const fd = io.tcpListen({ address, port: hbonePort, reusePort: true, dualStack: address === '::', backlog: 1024 });
+    if (fd < 0) {
+      this.#post({ kind: 'listenFailed', error: `cannot listen on ${address} port ${hbonePort}: errno ${-fd}` });
+      return;
+    }
+    this.#listeners = [new Listener(this.#loop, fd, (accepted) => this.#inbound.accept(accepted))];
+    this.#post({ kind: 'listening', hbonePort: this.hbonePort });
+  }
+
+  /** Clients hear of it by GOAWAY and `connection: close`; who has not heard yet is still served. */
+  #drain(deadlineMs: number, minimumMs: number): void {
+    const startMs = this.#loop.nowMs;
+    let nextGoAwayMs = startMs;
+    this.#live.drain();
+    const look = (): void => {
+      const elapsedMs = this.#loop.nowMs - startMs;
+      if (this.#loop.nowMs >= nextGoAwayMs) {
+        this.#inbound.drain();
+        nextGoAwayMs = this.#loop.nowMs + goAwayMs;
+      }
+      const isDone = elapsedMs >= deadlineMs || (elapsedMs >= minimumMs && this.#live.activeExchanges === 0);
+      if (!isDone) {
+        this.#loop.setTimer(drainPollMs, { onTimer: look });
+        return;
+      }
+      const cut = this.#live.activeExchanges;
+      this.#closeAll();
+      this.flush();
+      this.#post({ kind: 'drained', cutConnections: cut });
+    };
+    look();
+  }
+
+  #closeAll(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#live.close();
+    this.#inbound.close();
+    this.#upstreams.retire();
+    this.#hbone.close();
+  }
+
+  #describe(): WorkerDescription {
+    return {
+      inboundTunnels: this.#inbound.tunnelCount,
+      inboundStreams: this.#inbound.streamCount,
+      outboundTunnels: this.#hbone.connectionCount,
+      clusters: this.#upstreams.describe(),
+    };
+  }
+
+  #onRefused(reason: RefusedTunnel, detail: string, remoteAddress: string): void {
+    const series = this.#refused.bind([reason]);
+    series.inc();
+    series.release();
+    this.#tell('debug', 'tunnel', 'refused', { reason, detail, remoteAddress });
+  }
+
+  #tell(
+    level: 'error' | 'warn' | 'info' | 'debug',
+    scope: string,
+    message: string,
+    fields: Readonly<Record<string, string | number | boolean>>,
+  ): void {
+    if (isLevelEnabled(this.#levels.levelOf(scope), level)) this.#post({ kind: 'log', level, scope, message, fields });
+  }
+
+  #repeat(intervalMs: number, task: () => void): void {
+    const onTimer = (): void => {
+      task();
+      this.#loop.setTimer(intervalMs, { onTimer });
+    };
+    this.#loop.setTimer(intervalMs, { onTimer });
+  }
+}
+
+function refusedFamily(registry: MetricRegistry) {
+  return registry.counter({
+    name: 'ambit_waypoint_tunnels_refused',
+    help: 'Tunnels, and requests for one, that were refused',
+    labels: registry.labels(['reason']),
+  });
+}

@@ -1,0 +1,208 @@
+import { type ByteChannel, ChannelBridge, type ChannelBridgeResult, type EventLoop } from '@ambit/net';
+import { authorizeRequest, type RequestAdmitted, type RequestFacts } from '@ambit/policy';
+
+import { type BackendTarget, workloadTarget } from '../../config/backend-target.ts';
+import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
+import type { CompiledPort } from '../../config/destination.ts';
+import { nameSpecificity } from '../../config/server-name.ts';
+import type { CompiledTcpRoute } from '../../config/tcp-route.ts';
+import type { DownstreamFacts } from '../../request/downstream-facts.ts';
+import { accessOf } from '../../request/find-route.ts';
+import type { ConnectFailure, UpstreamChoiceFacts } from '../../request/upstream.ts';
+import type { LiveConnection, LiveConnections } from '../live-connection.ts';
+import { TcpRecord } from '../tcp-record.ts';
+import type { EndpointTurn } from '../upstream/cluster.ts';
+import type { ChannelDial, ChannelReceiver } from '../upstream/endpoint-channel.ts';
+import type { MeshUpstreams } from '../upstream/mesh-upstreams.ts';
+
+/** Who counts and logs connections that are not HTTP. */
+export interface TcpObserver {
+  onTcpStart(record: TcpRecord): void;
+  /** Now and then while it runs: the record's bytes are up to date. */
+  onTcpProgress(record: TcpRecord): void;
+  onTcpEnd(record: TcpRecord): void;
+}
+
+export interface TcpSurroundings {
+  readonly loop: EventLoop;
+  readonly upstreams: MeshUpstreams;
+  readonly live: LiveConnections;
+  readonly tcpObserver: TcpObserver;
+  wallTimeMs(): number;
+}
+
+/** How often a long connection brings its counters up to date. Istio: the reporting interval. */
+const progressMs = 5000;
+
+/**
+ * A connection that is not read as HTTP: policy, route, endpoint, bytes. Owns the client's channel, which is not attached yet.
+ * Spec: contract l7 5.1, waypoint TCP.
+ */
+export class TcpSession implements LiveConnection, ChannelReceiver {
+  readonly #surroundings: TcpSurroundings;
+  readonly #client: ByteChannel;
+  readonly #record: TcpRecord;
+  #turn: EndpointTurn | undefined;
+  #dial: ChannelDial | undefined;
+  #bridge: ChannelBridge | undefined;
+  #isOver = false;
+
+  constructor(surroundings: TcpSurroundings, client: ByteChannel, facts: DownstreamFacts) {
+    this.#surroundings = surroundings;
+    this.#client = client;
+    this.#record = new TcpRecord(facts, surroundings.loop.nowMs, surroundings.wallTimeMs());
+  }
+
+  readonly activeExchanges = 1;
+
+  /** `serverName`: what the client's TLS names, if that was looked at. */
+  start(config: ConfigSnapshot, port: CompiledPort | undefined, serverName: string | undefined): void {
+    const { live, tcpObserver } = this.#surroundings;
+    const record = this.#record;
+    record.serverName = serverName;
+    live.add(this);
+    tcpObserver.onTcpStart(record);
+    const access = accessOf(config, record.facts.served);
+    if (access === undefined) return this.#refuse('NR', 'filter_chain_not_found');
+    const facts = requestFacts(record.facts, serverName);
+    // Nobody can be asked about bytes: what a provider would have to judge is refused.
+    if (access.tcp.providersToAsk(facts).length > 0) return this.#refuse('UAEX', 'ext_authz_denied');
+    const authorization = authorizeRequest(access.tcp, facts);
+    if (authorization.kind === 'denied') return this.#refuse('', authorization.details);
+    const target = this.#route(port, serverName);
+    if (target !== undefined) this.#connect(authorization, target);
+  }
+
+  /** A stream of bytes has no end that could be asked for: it goes on until the deadline. */
+  drain(): void {
+    // Spec: contract l7 9.3.
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#dial?.cancel();
+    if (this.#bridge === undefined) this.#client.close();
+    this.#bridge?.close();
+    this.#end('');
+  }
+
+  onChannel(channel: ByteChannel, localAddress: string): void {
+    this.#dial = undefined;
+    this.#record.upstreamLocalAddress = localAddress;
+    this.#bridge = new ChannelBridge(this.#client, channel, (result) => this.#onBridgeEnd(result));
+    this.#watchProgress();
+  }
+
+  onChannelFailed(failure: ConnectFailure): void {
+    this.#dial = undefined;
+    this.#record.transportFailureReason = failure.transportReason;
+    this.#turn?.release({ kind: 'connect-failure' });
+    this.#refuse(failure.kind === 'overflow' ? 'UO' : 'UF', undefined);
+  }
+
+  #route(port: CompiledPort | undefined, serverName: string | undefined): BackendTarget | undefined {
+    const { facts } = this.#record;
+    if (facts.served.kind === 'workload') {
+      return workloadTarget(facts.served.workload.uid, facts.served.address, facts.served.port);
+    }
+    const route = port?.tcpRoutes.find((one) => matchesName(one, serverName));
+    if (route === undefined) {
+      this.#refuse('NR', 'route_not_found');
+      return undefined;
+    }
+    this.#record.routeName = route.name;
+    const { backends, choice } = route.action;
+    const backend = backends[choice === undefined ? 0 : (choice.next() ?? -1)];
+    if (backend?.target.kind === 'backend') return backend.target.backend;
+    this.#refuse(backend === undefined ? 'NR' : 'UH', 'cluster_not_found');
+    return undefined;
+  }
+
+  /** Only with the permit. */
+  #connect(_permit: RequestAdmitted, target: BackendTarget): void {
+    const record = this.#record;
+    record.target = target;
+    const turn = this.#surroundings.upstreams.take(target, choiceFacts(record.facts, record.serverName));
+    switch (turn.kind) {
+      case 'endpoint':
+        this.#turn = turn;
+        record.endpoint = turn.endpoint;
+        this.#dial = turn.cluster.dial(turn.endpoint, this);
+        return;
+      case 'unknown-backend':
+        return this.#refuse('NC', 'cluster_not_found');
+      case 'no-endpoint':
+        return this.#refuse('UH', 'no_healthy_upstream');
+      case 'overflow':
+        return this.#refuse('UO', 'upstream_overflow');
+    }
+  }
+
+  #refuse(flag: TcpRecord['flag'], details: string | undefined): void {
+    this.#record.details = details;
+    this.#client.close();
+    this.#end(flag);
+  }
+
+  #onBridgeEnd({ lost }: ChannelBridgeResult): void {
+    this.#turn?.release(lost?.side === 'far' ? { kind: 'reset' } : { kind: 'canceled' });
+    this.#end(lost === undefined ? '' : lost.side === 'far' ? 'UC' : 'DC');
+  }
+
+  #watchProgress(): void {
+    this.#surroundings.loop.setTimer(progressMs, {
+      onTimer: () => {
+        if (this.#isOver) return;
+        this.#count();
+        this.#surroundings.tcpObserver.onTcpProgress(this.#record);
+        this.#watchProgress();
+      },
+    });
+  }
+
+  #count(): void {
+    this.#record.bytesReceived = this.#bridge?.bytesToFar ?? 0;
+    this.#record.bytesSent = this.#bridge?.bytesToNear ?? 0;
+  }
+
+  #end(flag: TcpRecord['flag']): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { loop, live, tcpObserver } = this.#surroundings;
+    this.#turn?.release({ kind: 'canceled' });
+    this.#count();
+    this.#record.flag = flag;
+    this.#record.endMs = loop.nowMs;
+    live.remove(this);
+    tcpObserver.onTcpEnd(this.#record);
+  }
+}
+
+function requestFacts(facts: DownstreamFacts, serverName: string | undefined): RequestFacts {
+  return {
+    peer: facts.peer,
+    sourceIp: facts.sourceIp,
+    remoteIp: facts.sourceIp,
+    destinationIp: facts.destinationIp,
+    destinationPort: facts.destinationPort,
+    serverName,
+    http: undefined,
+  };
+}
+
+function choiceFacts(facts: DownstreamFacts, serverName: string | undefined): UpstreamChoiceFacts {
+  return {
+    hash: undefined,
+    triedEndpoints: [],
+    clientProtocol: 'HTTP/1.1',
+    isUpgrade: false,
+    originalAddress: facts.destinationAddress,
+    originalPort: facts.destinationPort,
+    requestHost: serverName ?? '',
+  };
+}
+
+function matchesName({ serverNames }: CompiledTcpRoute, serverName: string | undefined): boolean {
+  if (serverNames.length === 0) return true;
+  return serverName !== undefined && serverNames.some((pattern) => nameSpecificity(pattern, serverName) !== undefined);
+}

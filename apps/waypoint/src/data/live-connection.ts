@@ -1,0 +1,43 @@
+/** A client's connection inside a tunnel, as far as draining and counting need it. */
+export interface LiveConnection {
+  /** Requests, or 1 for a connection that is not HTTP. */
+  readonly activeExchanges: number;
+  /** No new requests; ends when the running ones have. */
+  drain(): void;
+  close(): void;
+}
+
+/** All of a worker. */
+export class LiveConnections {
+  readonly #connections = new Set<LiveConnection>();
+  #isDraining = false;
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  get activeExchanges(): number {
+    let sum = 0;
+    for (const { activeExchanges } of this.#connections) sum += activeExchanges;
+    return sum;
+  }
+
+  add(connection: LiveConnection): void {
+    this.#connections.add(connection);
+    if (this.#isDraining) connection.drain();
+  }
+
+  remove(connection: LiveConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** Those that are added later are drained at once: they serve what has come with them. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}

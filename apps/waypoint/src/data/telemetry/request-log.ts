@@ -1,0 +1,96 @@
+import {
+  defaultLogFormat,
+  type DescriptorSink,
+  jsonLogFormat,
+  LineBuffer,
+  type LoggedRequest,
+  type LogValueName,
+  type RequestLogFormat,
+  textLogFormat,
+} from '@ambit/telemetry';
+
+import type { TelemetrySettings } from '../../config/proxy.ts';
+
+/** Lines that wait to be written; what does not fit is counted and lost. */
+const bufferBytes = 256 * 1024;
+
+/** The access log of one worker: lines collected during a turn, written at its end. Off unless configured. */
+export class RequestLog {
+  readonly #buffer = new LineBuffer(bufferBytes);
+  readonly #output: DescriptorSink;
+  readonly #hostname: string;
+  #format: RequestLogFormat | undefined;
+  #minStatus = 0;
+  #lostLines = 0;
+
+  constructor(output: DescriptorSink, hostname: string) {
+    this.#output = output;
+    this.#hostname = hostname;
+  }
+
+  /** Lines lost since the start: the reader was too slow, or a line was too long. */
+  get lostLines(): number {
+    return this.#lostLines;
+  }
+
+  /** Takes over what the configuration says; operators that are not known. */
+  configure(settings: TelemetrySettings | undefined): readonly string[] {
+    const log = settings?.accessLog;
+    this.#format = undefined;
+    this.#minStatus = log?.minStatus ?? 0;
+    if (log?.enabled !== true) return [];
+    const hasJson = Object.keys(log.jsonFormat).length > 0;
+    this.#format = hasJson
+      ? jsonLogFormat(log.jsonFormat)
+      : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat);
+    return this.#format.unknownOperators;
+  }
+
+  write(record: LoggedRequest): void {
+    const format = this.#format;
+    if (format === undefined) return;
+    const status = record.value('RESPONSE_CODE');
+    if (this.#minStatus > 0 && typeof status === 'number' && status !== 0 && status < this.#minStatus) return;
+    const named = new NamedRecord(record, this.#hostname);
+    if (format.write(this.#buffer, named)) return;
+    this.flush();
+    if (!format.write(this.#buffer, named)) this.#lostLines += 1;
+  }
+
+  /** Writes what goes. Called once a turn. */
+  flush(): void {
+    const buffer = this.#buffer;
+    let at = 0;
+    while (at < buffer.length) {
+      const run = buffer.wholeLines(at, this.#output.maxWriteBytes);
+      const written = this.#output.sink(buffer.bytes, at, run);
+      if (written < run) {
+        at += Math.max(0, written);
+        break;
+      }
+      at += run;
+    }
+    if (at > 0) buffer.consume(at);
+  }
+}
+
+/** Adds what the process knows. */
+class NamedRecord implements LoggedRequest {
+  readonly startWallTimeMs: number;
+  readonly #record: LoggedRequest;
+  readonly #hostname: string;
+
+  constructor(record: LoggedRequest, hostname: string) {
+    this.startWallTimeMs = record.startWallTimeMs;
+    this.#record = record;
+    this.#hostname = hostname;
+  }
+
+  value(name: LogValueName): string | number | undefined {
+    return name === 'HOSTNAME' ? this.#hostname : this.#record.value(name);
+  }
+
+  header(of: 'request' | 'response' | 'trailers', lowerName: string): string | undefined {
+    return this.#record.header(of, lowerName);
+  }
+}

@@ -1,0 +1,118 @@
+/** Labels of Istio's standard metrics as a waypoint or gateway fills them. Pure. Spec: contract l7 7.2. */
+import type { LabelValues } from '@ambit/telemetry';
+import type { Workload } from '@ambit/workload';
+
+import type { BackendTarget } from '../../config/backend-target.ts';
+import type { DownstreamFacts } from '../../request/downstream-facts.ts';
+import type { UpstreamEndpoint } from '../../request/upstream.ts';
+
+export const tcpLabelNames = [
+  'reporter',
+  'source_workload',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_cluster',
+  'destination_workload',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_service',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_service_name',
+  'destination_service_namespace',
+  'destination_cluster',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+] as const;
+
+export const httpLabelNames = [
+  'reporter',
+  'source_workload',
+  'source_canonical_service',
+  'source_canonical_revision',
+  'source_workload_namespace',
+  'source_principal',
+  'source_app',
+  'source_version',
+  'source_cluster',
+  'destination_workload',
+  'destination_workload_namespace',
+  'destination_principal',
+  'destination_app',
+  'destination_version',
+  'destination_service',
+  'destination_canonical_service',
+  'destination_canonical_revision',
+  'destination_service_name',
+  'destination_service_namespace',
+  'destination_cluster',
+  'request_protocol',
+  'response_flags',
+  'connection_security_policy',
+  'response_code',
+  'grpc_response_status',
+] as const;
+
+/** What is known of traffic when it is counted. */
+export interface TrafficFacts {
+  readonly reporter: 'waypoint' | 'source';
+  readonly downstream: DownstreamFacts;
+  readonly target: BackendTarget | undefined;
+  readonly endpoint: UpstreamEndpoint | undefined;
+  readonly protocol: 'http' | 'grpc' | 'tcp';
+  readonly flags: string;
+}
+
+export function commonLabels(facts: TrafficFacts): LabelValues<typeof tcpLabelNames> {
+  const { downstream, target } = facts;
+  const { source, peer } = downstream;
+  const destination = facts.endpoint?.workload;
+  const service = target?.kind === 'service' ? target : undefined;
+  return [
+    facts.reporter,
+    known(source?.workloadName),
+    known(source?.canonicalName),
+    known(source?.canonicalRevision),
+    known(peer?.namespace ?? source?.namespace),
+    peer === undefined ? 'unknown' : `spiffe://${peer.principal}`,
+    known(source?.canonicalName),
+    known(source?.canonicalRevision),
+    known(source?.clusterId),
+    known(destination?.workloadName),
+    known(destination?.namespace),
+    known(destination?.identity),
+    known(destination?.canonicalName),
+    known(destination?.canonicalRevision),
+    known(service?.hostname),
+    known(destination?.canonicalName),
+    known(destination?.canonicalRevision),
+    known(service === undefined ? undefined : shortName(service.hostname)),
+    known(service?.namespace),
+    known(destination?.clusterId),
+    facts.protocol,
+    facts.flags === '' ? '-' : facts.flags,
+    securityPolicy(facts, destination),
+  ];
+}
+
+function securityPolicy({ reporter, downstream }: TrafficFacts, destination: Workload | undefined): string {
+  if (reporter === 'source') return 'unknown';
+  if (downstream.peer === undefined) return 'none';
+  return destination === undefined || destination.identity === '' ? 'unknown' : 'mutual_tls';
+}
+
+/** The name of a Kubernetes service; the whole of any other host. */
+function shortName(hostname: string): string {
+  return /^([^.]+)\.[^.]+\.svc\./.exec(hostname)?.[1] ?? hostname;
+}
+
+function known(value: string | undefined): string {
+  return value === undefined || value === '' ? 'unknown' : value;
+}

@@ -1,0 +1,223 @@
+import type { Counter, Histogram, LabelSchema, MetricFamily, MetricRegistry } from '@ambit/telemetry';
+import type { Workload } from '@ambit/workload';
+
+import type { TelemetrySettings } from '../../config/proxy.ts';
+import type { RequestRecord } from '../../request/request-record.ts';
+import type { TcpRecord } from '../tcp-record.ts';
+import { commonLabels, httpLabelNames, tcpLabelNames, type TrafficFacts } from './traffic-labels.ts';
+
+type HttpNames = typeof httpLabelNames;
+type TcpNames = typeof tcpLabelNames;
+
+/** Milliseconds and bytes. Istio: the buckets of its standard histograms. */
+const buckets = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
+];
+
+/** Names by which Telemetry resources mean each metric. */
+const metricNames = {
+  requests: ['REQUEST_COUNT', 'istio_requests_total', 'requests_total'],
+  duration: ['REQUEST_DURATION', 'istio_request_duration_milliseconds', 'request_duration_milliseconds'],
+  requestBytes: ['REQUEST_SIZE', 'istio_request_bytes', 'request_bytes'],
+  responseBytes: ['RESPONSE_SIZE', 'istio_response_bytes', 'response_bytes'],
+  requestMessages: ['GRPC_REQUEST_MESSAGES', 'istio_request_messages_total', 'request_messages_total'],
+  responseMessages: ['GRPC_RESPONSE_MESSAGES', 'istio_response_messages_total', 'response_messages_total'],
+  opened: ['TCP_OPENED_CONNECTIONS', 'istio_tcp_connections_opened_total', 'tcp_connections_opened_total'],
+  closed: ['TCP_CLOSED_CONNECTIONS', 'istio_tcp_connections_closed_total', 'tcp_connections_closed_total'],
+  sent: ['TCP_SENT_BYTES', 'istio_tcp_sent_bytes_total', 'tcp_sent_bytes_total'],
+  received: ['TCP_RECEIVED_BYTES', 'istio_tcp_received_bytes_total', 'tcp_received_bytes_total'],
+} as const;
+type MetricKey = keyof typeof metricNames;
+
+/** Series of one combination of labels, held for the requests to come. */
+interface RequestSeries {
+  readonly requests: Counter;
+  readonly duration: Histogram;
+  readonly requestBytes: Histogram;
+  readonly responseBytes: Histogram;
+}
+
+interface TcpSeries {
+  readonly opened: Counter;
+  readonly closed: Counter;
+  readonly sent: Counter;
+  readonly received: Counter;
+}
+
+/** Combinations whose series are held; beyond it all are let go, and those in use are taken again. */
+const maxHeld = 2048;
+
+/** Istio's standard metrics of one worker. Series are bounded by the registry's budgets: what is over goes into one series. */
+export class TrafficMetrics {
+  readonly #http: LabelSchema<HttpNames>;
+  readonly #tcp: LabelSchema<TcpNames>;
+  readonly #requests: MetricFamily<Counter, HttpNames>;
+  readonly #duration: MetricFamily<Histogram, HttpNames>;
+  readonly #requestBytes: MetricFamily<Histogram, HttpNames>;
+  readonly #responseBytes: MetricFamily<Histogram, HttpNames>;
+  readonly #requestMessages: MetricFamily<Counter, TcpNames>;
+  readonly #responseMessages: MetricFamily<Counter, TcpNames>;
+  readonly #opened: MetricFamily<Counter, TcpNames>;
+  readonly #closed: MetricFamily<Counter, TcpNames>;
+  readonly #sent: MetricFamily<Counter, TcpNames>;
+  readonly #received: MetricFamily<Counter, TcpNames>;
+  readonly #heldHttp = new Map<string, RequestSeries>();
+  readonly #heldTcp = new Map<string, TcpSeries>();
+  readonly #told = new WeakMap<TcpRecord, { sent: number; received: number }>();
+  readonly #ids = new WeakMap<Workload, number>();
+  #nextId = 1;
+  #disabled: ReadonlySet<MetricKey> = new Set();
+
+  constructor(registry: MetricRegistry) {
+    this.#http = registry.labels(httpLabelNames);
+    this.#tcp = registry.labels(tcpLabelNames);
+    const byRequest = { labels: this.#http };
+    const byConnection = { labels: this.#tcp };
+    this.#requests = registry.counter({ name: 'istio_requests', help: 'Requests', ...byRequest });
+    this.#duration = registry.histogram(
+      { name: 'istio_request_duration_milliseconds', help: 'Duration of requests', ...byRequest },
+      buckets,
+    );
+    this.#requestBytes = registry.histogram(
+      { name: 'istio_request_bytes', help: 'Size of request bodies', ...byRequest },
+      buckets,
+    );
+    this.#responseBytes = registry.histogram(
+      { name: 'istio_response_bytes', help: 'Size of response bodies', ...byRequest },
+      buckets,
+    );
+    const counter = (name: string, help: string): MetricFamily<Counter, TcpNames> =>
+      registry.counter({ name, help, ...byConnection });
+    this.#requestMessages = counter('istio_request_messages', 'gRPC messages of clients');
+    this.#responseMessages = counter('istio_response_messages', 'gRPC messages of servers');
+    this.#opened = counter('istio_tcp_connections_opened', 'TCP connections opened');
+    this.#closed = counter('istio_tcp_connections_closed', 'TCP connections closed');
+    this.#sent = counter('istio_tcp_sent_bytes', 'Bytes sent to clients of TCP connections');
+    this.#received = counter('istio_tcp_received_bytes', 'Bytes received from clients of TCP connections');
+  }
+
+  /** Takes over what the configuration says of metrics. */
+  configure(settings: TelemetrySettings | undefined): void {
+    const all = Object.keys(metricNames).filter(isMetricKey);
+    const disabled = new Set<MetricKey>(settings?.metricsDisabled === true ? all : []);
+    for (const override of settings?.metricOverrides ?? []) {
+      for (const key of all) {
+        const isMeant = override.metric === 'ALL_METRICS' || metricNames[key].some((name) => name === override.metric);
+        if (isMeant && override.disabled) disabled.add(key);
+        else if (isMeant) disabled.delete(key);
+      }
+    }
+    this.#disabled = disabled;
+  }
+
+  onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter']): void {
+    const disabled = this.#disabled;
+    if (disabled.size === Object.keys(metricNames).length) return;
+    const facts = requestFacts(record, reporter);
+    const series = this.#requestSeries(record, facts);
+    if (!disabled.has('requests')) series.requests.inc();
+    if (!disabled.has('duration')) series.duration.observe(record.durationMs);
+    if (!disabled.has('requestBytes')) series.requestBytes.observe(record.requestBytes);
+    if (!disabled.has('responseBytes')) series.responseBytes.observe(record.responseBytes);
+    if (!record.isGrpc) return;
+    const labels = this.#tcp.set(commonLabels(facts));
+    if (!disabled.has('requestMessages')) addOnce(this.#requestMessages.bind(labels), record.requestMessages);
+    if (!disabled.has('responseMessages')) addOnce(this.#responseMessages.bind(labels), record.responseMessages);
+  }
+
+  onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
+    if (!this.#disabled.has('opened')) this.#tcpSeries(record, reporter).opened.inc();
+  }
+
+  onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
+    const told = this.#told.get(record) ?? { sent: 0, received: 0 };
+    const series = this.#tcpSeries(record, reporter);
+    if (!this.#disabled.has('sent')) series.sent.add(record.bytesSent - told.sent);
+    if (!this.#disabled.has('received')) series.received.add(record.bytesReceived - told.received);
+    this.#told.set(record, { sent: record.bytesSent, received: record.bytesReceived });
+  }
+
+  onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
+    this.onTcpProgress(record, reporter);
+    if (!this.#disabled.has('closed')) this.#tcpSeries(record, reporter).closed.inc();
+  }
+
+  /** Before the registry sweeps, which retires what nobody holds. */
+  letGo(): void {
+    for (const series of this.#heldHttp.values()) {
+      for (const one of [series.requests, series.duration, series.requestBytes, series.responseBytes]) one.release();
+    }
+    for (const series of this.#heldTcp.values()) {
+      for (const one of [series.opened, series.closed, series.sent, series.received]) one.release();
+    }
+    this.#heldHttp.clear();
+    this.#heldTcp.clear();
+  }
+
+  #requestSeries(record: RequestRecord, facts: TrafficFacts): RequestSeries {
+    const grpcStatus = record.grpcStatus === undefined ? '' : String(record.grpcStatus);
+    const key = `${this.#keyOf(facts)} ${record.status} ${grpcStatus}`;
+    const known = this.#heldHttp.get(key);
+    if (known !== undefined) return known;
+    if (this.#heldHttp.size >= maxHeld) this.letGo();
+    const labels = this.#http.set([...commonLabels(facts), String(record.status), grpcStatus]);
+    const series = {
+      requests: this.#requests.bind(labels),
+      duration: this.#duration.bind(labels),
+      requestBytes: this.#requestBytes.bind(labels),
+      responseBytes: this.#responseBytes.bind(labels),
+    };
+    this.#heldHttp.set(key, series);
+    return series;
+  }
+
+  #tcpSeries(record: TcpRecord, reporter: TrafficFacts['reporter']): TcpSeries {
+    const { facts: downstream, target, endpoint, flag: flags } = record;
+    const facts: TrafficFacts = { reporter, downstream, target, endpoint, protocol: 'tcp', flags };
+    const key = this.#keyOf(facts);
+    const known = this.#heldTcp.get(key);
+    if (known !== undefined) return known;
+    if (this.#heldTcp.size >= maxHeld) this.letGo();
+    const labels = this.#tcp.set(commonLabels(facts));
+    const series = {
+      opened: this.#opened.bind(labels),
+      closed: this.#closed.bind(labels),
+      sent: this.#sent.bind(labels),
+      received: this.#received.bind(labels),
+    };
+    this.#heldTcp.set(key, series);
+    return series;
+  }
+
+  /** Equal for facts that make equal labels; building the labels for each request would cost more than the rest. */
+  #keyOf({ reporter, downstream, target, endpoint, protocol, flags }: TrafficFacts): string {
+    const source = this.#id(downstream.source);
+    const destination = this.#id(endpoint?.workload);
+    return `${reporter} ${source} ${downstream.peer?.principal} ${destination} ${target?.key} ${protocol} ${flags}`;
+  }
+
+  #id(workload: Workload | undefined): number {
+    if (workload === undefined) return 0;
+    let id = this.#ids.get(workload);
+    if (id === undefined) {
+      id = this.#nextId++;
+      this.#ids.set(workload, id);
+    }
+    return id;
+  }
+}
+
+function requestFacts(record: RequestRecord, reporter: TrafficFacts['reporter']): TrafficFacts {
+  const { facts: downstream, target, endpoint, isGrpc, flags } = record;
+  return { reporter, downstream, target, endpoint, protocol: isGrpc ? 'grpc' : 'http', flags };
+}
+
+function addOnce(counter: Counter, amount: number): void {
+  counter.add(amount);
+  counter.release();
+}
+
+function isMetricKey(name: string): name is MetricKey {
+  return Object.hasOwn(metricNames, name);
+}

@@ -1,0 +1,87 @@
+import { formatSocketAddress, type SocketAddress } from '@ambit/net';
+import type { BalancedEndpoint } from '@ambit/routing';
+import type { Workload } from '@ambit/workload';
+
+import type { UpstreamEndpoint } from '../../request/upstream.ts';
+import type { EndpointRoute } from './endpoint-route.ts';
+import type { HttpPool } from './http-pool.ts';
+
+/** Where an endpoint is and what it is worth, as the mesh's state says now. */
+export interface EndpointFacts {
+  /** Stable over updates. */
+  readonly id: string;
+  readonly socketAddress: SocketAddress;
+  readonly route: EndpointRoute;
+  readonly workload: Workload | undefined;
+  readonly weight: number;
+  /** Higher is nearer. */
+  readonly rank: number;
+}
+
+/** One endpoint of a cluster: lives, with its connections, as long as the endpoint is known and reached in the same way. */
+export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
+  readonly id: string;
+  readonly address: string;
+  readonly socketAddress: SocketAddress;
+  readonly route: EndpointRoute;
+  readonly knownSinceMs: number;
+  workload: Workload | undefined;
+  weight: number;
+  rank: number;
+  activeRequests = 0;
+  http1: HttpPool | undefined;
+  http2: HttpPool | undefined;
+  #isGone = false;
+
+  constructor(facts: EndpointFacts, nowMs: number) {
+    this.id = facts.id;
+    this.socketAddress = facts.socketAddress;
+    this.address = formatSocketAddress(facts.socketAddress);
+    this.route = facts.route;
+    this.knownSinceMs = nowMs;
+    this.workload = facts.workload;
+    this.weight = facts.weight;
+    this.rank = facts.rank;
+  }
+
+  get connectionCount(): number {
+    return (this.http1?.connectionCount ?? 0) + (this.http2?.connectionCount ?? 0);
+  }
+
+  /** Is it reached as it was? If not, another endpoint takes its place. */
+  isReachedAs({ socketAddress, route }: EndpointFacts): boolean {
+    return (
+      socketAddress.address === this.socketAddress.address &&
+      socketAddress.port === this.socketAddress.port &&
+      route.kind === this.route.kind &&
+      (route.kind !== 'hbone' || (this.route.kind === 'hbone' && route.identity === this.route.identity))
+    );
+  }
+
+  /** Takes over what may change; true if that matters for balancing. */
+  update({ workload, weight, rank }: EndpointFacts): boolean {
+    const hasChanged = weight !== this.weight || rank !== this.rank;
+    this.workload = workload;
+    this.weight = weight;
+    this.rank = rank;
+    return hasChanged;
+  }
+
+  /** Gone: a turn that was taken before still gets its connection, which ends with it. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  leave(): void {
+    this.#isGone = true;
+    this.dropConnections();
+  }
+
+  /** No new requests on the connections there are. */
+  dropConnections(): void {
+    this.http1?.retire();
+    this.http2?.retire();
+    this.http1 = undefined;
+    this.http2 = undefined;
+  }
+}

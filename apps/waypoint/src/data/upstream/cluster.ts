@@ -1,0 +1,322 @@
+import {
+  type ClientConnection,
+  type ClientConnectionOwner,
+  type ClientConnectionSettings,
+  defaultClientConnectionSettings,
+} from '@ambit/exchange';
+import type { ByteChannel } from '@ambit/net';
+import { OutlierEjector } from '@ambit/routing';
+
+import type { PortProtocol } from '../../config/destination.ts';
+import { defaultTrafficPolicy, type TrafficPolicy } from '../../config/traffic-policy.ts';
+import type { AttemptResult, UpstreamChoiceFacts, UpstreamFailure } from '../../request/upstream.ts';
+import type { ClusterDescription } from '../../worker-protocol.ts';
+import { EndpointBalancing } from './balance-endpoints.ts';
+import { ClusterEndpoint, type EndpointFacts } from './cluster-endpoint.ts';
+import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurroundings } from './endpoint-channel.ts';
+import { HttpPool, type HttpPoolOwner } from './http-pool.ts';
+
+/** What the clusters of a worker share. */
+export interface ClusterSurroundings extends DialSurroundings {
+  random(): number;
+  connectHttp1(
+    channel: ByteChannel,
+    owner: ClientConnectionOwner,
+    settings: ClientConnectionSettings,
+  ): ClientConnection;
+  connectHttp2(
+    channel: ByteChannel,
+    owner: ClientConnectionOwner,
+    settings: ClientConnectionSettings,
+  ): ClientConnection;
+}
+
+/** What a cluster is made of at the moment. */
+export interface ClusterFacts {
+  readonly policy: TrafficPolicy;
+  readonly protocol: PortProtocol;
+  readonly serviceHostname: string;
+  readonly endpoints: readonly EndpointFacts[];
+}
+
+/** The connection limits of HTTP, beside those of the policy. */
+const maxStreamsByDefault = 1000;
+
+/**
+ * The endpoints of one target with their balancing, limits, ejections and connections. Lives as long as the target is
+ * configured; changes of endpoints and policy keep what they do not touch.
+ */
+export class Cluster {
+  readonly key: string;
+  readonly #surroundings: ClusterSurroundings;
+  #policy: TrafficPolicy = defaultTrafficPolicy;
+  #protocol: PortProtocol = 'auto';
+  #serviceHostname = '';
+  #endpoints = new Map<string, ClusterEndpoint>();
+  #balancing: EndpointBalancing;
+  #ejector: OutlierEjector | undefined;
+  #activeRequests = 0;
+  #pending = 0;
+  #connections = 0;
+  #retries = 0;
+
+  constructor(key: string, surroundings: ClusterSurroundings) {
+    this.key = key;
+    this.#surroundings = surroundings;
+    this.#balancing = new EndpointBalancing([], this.#policy, this.#clock);
+  }
+
+  get policy(): TrafficPolicy {
+    return this.#policy;
+  }
+
+  /** Takes over a new state of things. */
+  update(facts: ClusterFacts): void {
+    const before = this.#policy;
+    const isSamePolicy = facts.policy === before;
+    const isOtherTransport =
+      facts.protocol !== this.#protocol || (!isSamePolicy && !isSameTransport(before, facts.policy));
+    this.#policy = facts.policy;
+    this.#protocol = facts.protocol;
+    this.#serviceHostname = facts.serviceHostname;
+    if (isOtherTransport) for (const endpoint of this.#endpoints.values()) endpoint.dropConnections();
+    const hasChanged = this.#replaceEndpoints(facts.endpoints);
+    if (!isSamePolicy && !isSame(before.outliers, facts.policy.outliers)) {
+      this.#ejector = facts.policy.outliers === undefined ? undefined : new OutlierEjector(facts.policy.outliers);
+    }
+    if (!hasChanged && (isSamePolicy || isSameBalancing(before, facts.policy))) return;
+    this.#ejector?.keepOnly(new Set(this.#endpoints.keys()));
+    this.#balancing = new EndpointBalancing([...this.#endpoints.values()], facts.policy, this.#clock);
+  }
+
+  choose(facts: UpstreamChoiceFacts): EndpointTurn | UpstreamFailure {
+    const { maxRequests } = this.#policy.limits;
+    if (maxRequests !== undefined && this.#activeRequests >= maxRequests) return { kind: 'overflow' };
+    this.#ejector?.sweep(this.#surroundings.loop.nowMs);
+    const endpoint = this.#balancing.pick(facts.hash, facts.triedEndpoints, this.#ejector);
+    if (endpoint === undefined) return { kind: 'no-endpoint' };
+    return this.take(endpoint, facts);
+  }
+
+  /** A turn of a certain endpoint. */
+  take(endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts): EndpointTurn {
+    this.#activeRequests += 1;
+    endpoint.activeRequests += 1;
+    return new EndpointTurn(this, endpoint, facts);
+  }
+
+  /** The endpoint of that id, for targets whose endpoint the client names. */
+  endpoint(id: string): ClusterEndpoint | undefined {
+    return this.#endpoints.get(id);
+  }
+
+  release(endpoint: ClusterEndpoint, result: AttemptResult): void {
+    this.#activeRequests -= 1;
+    endpoint.activeRequests -= 1;
+    if (result.kind === 'canceled' || this.#ejector === undefined || !this.#endpoints.has(endpoint.id)) return;
+    const noted = result.kind === 'response' ? result : ({ kind: 'local' } as const);
+    this.#ejector.note(endpoint.id, noted, this.#endpoints.size, this.#surroundings.loop.nowMs);
+  }
+
+  beginRetry(): boolean {
+    const { maxRetries, retryBudget } = this.#policy.limits;
+    const most =
+      retryBudget === undefined
+        ? maxRetries
+        : Math.max(retryBudget.minConcurrency, (this.#activeRequests * retryBudget.percent) / 100);
+    if (most !== undefined && this.#retries >= most) return false;
+    this.#retries += 1;
+    return true;
+  }
+
+  endRetry(): void {
+    this.#retries -= 1;
+  }
+
+  /** The pool for a request to the endpoint. */
+  pool(endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts): HttpPool {
+    const isHttp2 = this.#isHttp2(facts);
+    const known = isHttp2 ? endpoint.http2 : endpoint.http1;
+    if (known !== undefined) return known;
+    const pool = new HttpPool(this.#poolOwner(endpoint, isHttp2), isHttp2);
+    if (endpoint.isGone) pool.retire();
+    else if (isHttp2) endpoint.http2 = pool;
+    else endpoint.http1 = pool;
+    return pool;
+  }
+
+  /** A connection of its own to the endpoint. */
+  dial(endpoint: ClusterEndpoint, receiver: ChannelReceiver): ChannelDial {
+    return dialEndpoint(
+      this.#surroundings,
+      {
+        route: endpoint.route,
+        address: endpoint.socketAddress,
+        serviceHostname: this.#serviceHostname,
+        timeoutMs: this.#policy.limits.connectTimeoutMs,
+      },
+      receiver,
+    );
+  }
+
+  /** The target is gone: no new requests, connections end when they are idle. */
+  retire(): void {
+    this.#replaceEndpoints([]);
+  }
+
+  takeConnection(isFirst: boolean): boolean {
+    const { maxConnections } = this.#policy.limits;
+    // Envoy: a pool that has none may make one, whatever the others have.
+    if (!isFirst && maxConnections !== undefined && this.#connections >= maxConnections) return false;
+    this.#connections += 1;
+    return true;
+  }
+
+  giveConnection(): void {
+    this.#connections -= 1;
+    if (this.#policy.limits.maxConnections === undefined || this.#pending === 0) return;
+    for (const { http1, http2 } of this.#endpoints.values()) {
+      http1?.dialForWaiting();
+      http2?.dialForWaiting();
+    }
+  }
+
+  describe(): ClusterDescription {
+    return {
+      target: this.key,
+      activeRequests: this.#activeRequests,
+      endpoints: [...this.#endpoints.values()].map((endpoint) => ({
+        id: endpoint.id,
+        address: endpoint.address,
+        activeRequests: endpoint.activeRequests,
+        isEjected: this.#ejector?.isUsable(endpoint.id, this.#endpoints.size) === false,
+        connections: endpoint.connectionCount,
+      })),
+    };
+  }
+
+  get #clock(): { readonly nowMs: number; random(): number } {
+    const { loop, random } = this.#surroundings;
+    return {
+      get nowMs(): number {
+        return loop.nowMs;
+      },
+      random,
+    };
+  }
+
+  #isHttp2({ clientProtocol, isUpgrade }: UpstreamChoiceFacts): boolean {
+    if (isUpgrade) return false;
+    switch (this.#policy.httpVersion) {
+      case 'http1':
+        return false;
+      case 'http2':
+        return true;
+      case 'as-client':
+        return clientProtocol === 'HTTP/2';
+      case 'by-port':
+    }
+    switch (this.#protocol) {
+      case 'http2':
+      case 'grpc':
+      case 'grpc-web':
+        return true;
+      case 'auto':
+        return clientProtocol === 'HTTP/2';
+      case 'http':
+      case 'tcp':
+      case 'tls':
+        return false;
+    }
+  }
+
+  /** Whether the set, or what balancing looks at, is another one now. */
+  #replaceEndpoints(found: readonly EndpointFacts[]): boolean {
+    const next = new Map<string, ClusterEndpoint>();
+    let hasChanged = false;
+    for (const facts of found) {
+      if (next.has(facts.id)) continue;
+      const known = this.#endpoints.get(facts.id);
+      if (known?.isReachedAs(facts) === true) {
+        hasChanged = known.update(facts) || hasChanged;
+        next.set(facts.id, known);
+      } else {
+        next.set(facts.id, new ClusterEndpoint(facts, this.#surroundings.loop.nowMs));
+        hasChanged = true;
+      }
+    }
+    for (const [id, endpoint] of this.#endpoints) {
+      if (next.get(id) === endpoint) continue;
+      endpoint.leave();
+      hasChanged = true;
+    }
+    this.#endpoints = next;
+    return hasChanged;
+  }
+
+  #poolOwner(endpoint: ClusterEndpoint, isHttp2: boolean): HttpPoolOwner {
+    const { loop, connectHttp1, connectHttp2 } = this.#surroundings;
+    const { limits } = this.#policy;
+    const defaults = defaultClientConnectionSettings;
+    const maxStreams = limits.maxConcurrentStreams ?? maxStreamsByDefault;
+    return {
+      loop,
+      connect: isHttp2 ? connectHttp2 : connectHttp1,
+      dial: (receiver) => this.dial(endpoint, receiver),
+      settings: { ...defaults, idleTimeoutMs: limits.idleTimeoutMs, http2: { ...defaults.http2, maxStreams } },
+      maxRequestsPerConnection: limits.maxRequestsPerConnection,
+      maxConnectionDurationMs: limits.maxConnectionDurationMs,
+      takeConnection: (isFirst) => this.takeConnection(isFirst),
+      giveConnection: () => this.giveConnection(),
+      takePending: () => {
+        const { maxPendingRequests } = this.#policy.limits;
+        if (maxPendingRequests !== undefined && this.#pending >= maxPendingRequests) return false;
+        this.#pending += 1;
+        return true;
+      },
+      givePending: () => {
+        this.#pending -= 1;
+      },
+    };
+  }
+}
+
+/** An endpoint taken for one attempt. */
+export class EndpointTurn {
+  readonly kind = 'endpoint' as const;
+  readonly cluster: Cluster;
+  readonly endpoint: ClusterEndpoint;
+  readonly facts: UpstreamChoiceFacts;
+  #isReleased = false;
+
+  constructor(cluster: Cluster, endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts) {
+    this.cluster = cluster;
+    this.endpoint = endpoint;
+    this.facts = facts;
+  }
+
+  release(result: AttemptResult): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.cluster.release(this.endpoint, result);
+  }
+}
+
+/** Policies are plain data, compiled anew with every change of their resource. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** Whether connections made under one are good under the other. */
+function isSameTransport(one: TrafficPolicy, other: TrafficPolicy): boolean {
+  return (
+    isSame(one.tls, other.tls) &&
+    isSame(one.limits, other.limits) &&
+    one.proxyProtocol === other.proxyProtocol &&
+    one.httpVersion === other.httpVersion
+  );
+}
+
+function isSameBalancing(one: TrafficPolicy, other: TrafficPolicy): boolean {
+  return isSame(one.balancing, other.balancing) && isSame(one.warmup, other.warmup);
+}
