@@ -87,11 +87,13 @@ export class Http1ClientConnection
   drain(): void {
     if (this.isDone) return;
     this.#isLast = true;
-    if (this.#exchange === undefined) this.#endSoon(closedHere(), undefined);
+    if (this.#exchange === undefined) this.close();
   }
 
   close(): void {
-    if (!this.#isClosed) this.#endSoon(closedHere(), undefined);
+    if (this.#isClosed) return;
+    if (this.#exchange === undefined) this.#endChannel();
+    this.#endSoon(closedHere(), undefined);
   }
 
   // --- channel
@@ -123,6 +125,7 @@ export class Http1ClientConnection
   onLost(error: NetError): void {
     if (this.#isClosed) return;
     if (this.#farewell !== undefined) return this.#finish();
+    // Without an exchange nothing is lost.
     this.#lose(this.#exchange === undefined ? undefined : this.#lossOf(this.#exchange, error.message));
   }
 
@@ -303,12 +306,19 @@ export class Http1ClientConnection
     if (this.channel.queuedBytes === 0) this.#finish();
   }
 
+  /** So that the server sees an end and no reset. */
+  #endChannel(): void {
+    this.channel.end();
+    this.channel.flush();
+  }
+
   #finish(): void {
     this.#shut();
     this.#owner.onClosed(undefined);
   }
 
   #lose(error: ExchangeError | undefined): void {
+    if (error === undefined) this.#endChannel();
     this.#shut();
     this.#tellEnd(error ?? closedHere(), error);
   }

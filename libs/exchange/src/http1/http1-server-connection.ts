@@ -62,7 +62,7 @@ export class Http1ServerConnection
   drain(): void {
     if (!this.#isOpen) return;
     this.#isClosing = true;
-    if (this.#exchange === undefined && this.#decoder.isIdle && !this.#isDropping) this.#sayGoodbye(undefined);
+    if (this.#isIdle) this.#sayGoodbye(undefined);
   }
 
   close(): void {
@@ -96,8 +96,7 @@ export class Http1ServerConnection
       if (exchange.isOver && !exchange.isEndPending) this.#release();
       return;
     }
-    const isOrderly = exchange === undefined && this.#decoder.isIdle && !this.#isDropping;
-    this.#lose(isOrderly ? undefined : new ExchangeError('lost', 'the client closed the connection'));
+    this.#lose(this.#isIdle ? undefined : new ExchangeError('lost', 'the client closed the connection'));
   }
 
   onWritable(): void {
@@ -108,7 +107,7 @@ export class Http1ServerConnection
   onLost(error: NetError): void {
     if (this.#isClosed) return;
     if (this.#farewell !== undefined) return this.#finish(this.#farewell.error);
-    this.#lose(new ExchangeError('lost', error.message));
+    this.#lose(this.#isIdle ? undefined : new ExchangeError('lost', error.message));
   }
 
   // --- input
@@ -231,6 +230,11 @@ export class Http1ServerConnection
     return !this.#isClosed && this.#farewell === undefined;
   }
 
+  /** Between two requests. */
+  get #isIdle(): boolean {
+    return this.#exchange === undefined && this.#decoder.isIdle && !this.#isDropping;
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -296,6 +300,11 @@ export class Http1ServerConnection
   }
 
   #lose(error: ExchangeError | undefined): void {
+    if (error === undefined) {
+      // So that the client sees an end and no reset.
+      this.channel.end();
+      this.channel.flush();
+    }
     this.#shut();
     this.#tellEnd(error ?? new ExchangeError('lost', 'the client closed the connection'), error);
   }

@@ -383,7 +383,7 @@ test('text that could split an answer becomes harmless', () => {
 });
 
 test('a head that does not come in time is answered 408; an idle connection just ends', () => {
-  const rig = new Rig(undefined, { headTimeoutMs: 5 });
+  const rig = new Rig(undefined, { headTimeoutMs: 300 });
   rig.send('GET / HT');
   const idle = new Rig((served) => served.answer(200), { idleTimeoutMs: 5 });
   idle.send(get);

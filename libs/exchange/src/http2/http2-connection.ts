@@ -1,0 +1,481 @@
+import {
+  defaultWindowBytes,
+  ErrorCode,
+  errorCodeName,
+  Http2Error,
+  maxInt31,
+  nextStreamState,
+  ReceiveWindow,
+  type HeaderList,
+  type StreamEvent,
+} from '@ambit/http';
+import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
+
+import type { Http2Settings } from '../connection-settings.ts';
+import { Deadline, type DeadlineUser } from '../deadline.ts';
+import { ExchangeError } from '../exchange-error.ts';
+import { Farewell } from '../farewell.ts';
+import type { FieldList } from '../field-list.ts';
+import { Http2Frames } from './http2-frames.ts';
+import { Http2Output } from './http2-output.ts';
+import { writePreface } from './http2-preface.ts';
+import { Http2Receiver } from './http2-receiver.ts';
+import { Http2Sender } from './http2-sender.ts';
+import { Http2Stream } from './http2-stream.ts';
+import { Keepalive } from './keepalive.ts';
+import { Untaken } from './untaken.ts';
+
+/** What makes a connection one of a server or of a client. */
+export interface Http2Side {
+  /** Server: a new stream. Returns why it is no request, or undefined. */
+  acceptStream(streamId: number, list: HeaderList, isTooLong: boolean, isEnd: boolean): string | undefined;
+  /** The number of streams, the peer's limits, or whether it takes streams at all has changed. At the end of a turn. */
+  onChange(): void;
+  /** Once, last. */
+  onClosed(error: ExchangeError | undefined): void;
+}
+
+/** Frames that wait for a peer which does not read: above this, nothing is read from it either. */
+const maxOwedBytes = 128 * 1024;
+const pumpsPerTurn = 4;
+const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
+
+/**
+ * One HTTP/2 connection: streams, sending, the ways it ends. `Http2Receiver` says what the peer's frames mean, an `Http2Side`
+ * what requests and responses are. Owns its channel. What is sent in a turn leaves with one write.
+ */
+export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUser {
+  readonly loop: EventLoop;
+  readonly settings: Http2Settings;
+  readonly isServer: boolean;
+  readonly streams: Map<number, Http2Stream> = new Map();
+  readonly receiveWindow: ReceiveWindow;
+  readonly frames: Http2Frames;
+  readonly sender: Http2Sender;
+  /** Undefined until the peer says so. */
+  peerMaxStreams: number | undefined;
+  peerTakesExtendedConnect = false;
+  lastOwnStreamId = 0;
+  readonly #side: Http2Side;
+  readonly #channel: ByteChannel;
+  readonly #output: Http2Output;
+  readonly #receiver: Http2Receiver;
+  readonly #untaken: Untaken;
+  readonly #deadline: Deadline;
+  readonly #idleTimeoutMs: number;
+  readonly #keepalive: Keepalive | undefined;
+  #peerInitialWindow: number = defaultWindowBytes;
+  #isScheduled = false;
+  #hasChanged = false;
+  #isReadPaused = false;
+  #isDraining = false;
+  /** The peer has seen the first GOAWAY: no request can be under way. */
+  #isDrainSettled = false;
+  #isPeerLeaving = false;
+  #farewell: Farewell | undefined;
+  #isClosed = false;
+  /** To be told at the end of the turn. */
+  #ending: { readonly error: ExchangeError; readonly isLast: boolean } | undefined;
+
+  constructor(
+    channel: ByteChannel,
+    side: Http2Side,
+    loop: EventLoop,
+    role: 'server' | 'client',
+    settings: Http2Settings,
+    timeouts: { readonly firstMs: number; readonly idleMs: number },
+  ) {
+    this.loop = loop;
+    this.settings = settings;
+    this.isServer = role === 'server';
+    this.#side = side;
+    this.#channel = channel;
+    this.#idleTimeoutMs = timeouts.idleMs;
+    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
+    this.#output = new Http2Output(channel);
+    this.frames = new Http2Frames(this.#output);
+    this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
+    this.#receiver = new Http2Receiver(this);
+    this.#untaken = new Untaken((stream, bytes) => this.release(stream, bytes));
+    this.#deadline = new Deadline(loop, this);
+    this.#deadline.set(timeouts.firstMs);
+    if (settings.pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, settings);
+    writePreface(this.frames, settings, this.isServer);
+    const increment = this.receiveWindow.open();
+    if (increment > 0) this.frames.windowUpdate(0, increment);
+    channel.attach(this);
+    this.schedule();
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed && this.#farewell === undefined;
+  }
+
+  /** New streams may begin, as far as the peer has said. */
+  get takesStreams(): boolean {
+    return this.isOpen && !this.#isPeerLeaving && !this.#isDraining && this.lastOwnStreamId < maxInt31 - 1000;
+  }
+
+  // --- channel
+
+  onBytes(buffer: Uint8Array, offset: number, length: number): void {
+    if (!this.isOpen) return;
+    this.#keepalive?.onBytes();
+    try {
+      this.#receiver.push(buffer, offset, length);
+    } catch (error) {
+      if (!(error instanceof Http2Error)) throw error;
+      const kind = error.code === ErrorCode.enhanceYourCalm ? 'overload' : 'protocol';
+      if (this.isOpen) this.#fail(new ExchangeError(kind, error.message), error.code);
+    }
+  }
+
+  onEnd(): void {
+    if (this.#isClosed) return;
+    if (this.#farewell !== undefined) {
+      this.#channel.flush();
+      if (this.#channel.queuedBytes === 0) this.#finish();
+      return;
+    }
+    this.#lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', 'the peer closed the connection'));
+  }
+
+  onWritable(): void {
+    this.#output.isBlocked = false;
+    this.schedule();
+  }
+
+  onLost(error: NetError): void {
+    if (this.#isClosed) return;
+    if (this.#farewell !== undefined) this.#finish();
+    else this.#lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', error.message));
+  }
+
+  // --- receiver
+
+  acceptStream(streamId: number, list: HeaderList, isTooLong: boolean, isEnd: boolean): string | undefined {
+    return this.#side.acceptStream(streamId, list, isTooLong, isEnd);
+  }
+
+  receiveBody(stream: Http2Stream, buffer: Uint8Array, offset: number, length: number): void {
+    if (this.#untaken.mustWait(stream)) return stream.untaken.append(buffer, offset, length);
+    stream.user?.onBody(buffer, offset, length);
+    this.release(stream, length);
+  }
+
+  receiveEnd(stream: Http2Stream, trailers: FieldList | undefined): void {
+    this.advance(stream, 'receivedEnd');
+    this.tellEnd(stream, trailers);
+  }
+
+  /** The peer's end of a stream, told to its user after what waits. */
+  tellEnd(stream: Http2Stream, trailers: FieldList | undefined): void {
+    if (this.#untaken.mustWait(stream)) {
+      stream.hasUntakenEnd = true;
+      stream.untakenTrailers = trailers;
+    } else {
+      stream.user?.onEnd(trailers);
+    }
+  }
+
+  onPeerSettings(): void {
+    this.#change();
+  }
+
+  onPingAnswer(opaque: Uint8Array, offset: number): void {
+    if (!this.#isDraining || this.#isDrainSettled || opaque[offset] !== drainPayload[0]) return;
+    this.#isDrainSettled = true;
+    this.#receiver.acceptBelow = this.#receiver.lastPeerStreamId;
+    if (this.streams.size === 0) return this.#sayGoodbye(undefined, ErrorCode.noError);
+    this.frames.goAway(this.#receiver.lastPeerStreamId, ErrorCode.noError);
+    this.schedule();
+  }
+
+  onPeerGoAway(lastStreamId: number, code: number): void {
+    this.#isPeerLeaving = true;
+    this.#change();
+    if (this.isServer) return;
+    const error = new ExchangeError('refused', `the peer goes away: ${errorCodeName(code)}`, { http2Code: code });
+    for (const stream of this.streams.values()) if (stream.id > lastStreamId) this.#failLocally(stream, error);
+    if (this.streams.size === 0 && this.isOpen) this.#sayGoodbye(undefined, ErrorCode.noError);
+  }
+
+  onPeerReset(stream: Http2Stream, code: number): void {
+    const kind = code === ErrorCode.refusedStream ? 'refused' : 'reset';
+    this.advance(stream, 'receivedReset');
+    this.#drop(stream);
+    stream.user?.onFailed(new ExchangeError(kind, `stream reset: ${errorCodeName(code)}`, { http2Code: code }));
+  }
+
+  /** The peer broke a rule on this stream. */
+  failStream(stream: Http2Stream, code: number, detail: string): void {
+    const { user } = stream;
+    this.reset(stream, code);
+    user?.onFailed(new ExchangeError('protocol', detail));
+  }
+
+  setPeerInitialWindow(bytes: number): void {
+    const delta = bytes - this.#peerInitialWindow;
+    this.#peerInitialWindow = bytes;
+    for (const stream of this.streams.values()) {
+      if (stream.sendWindow.available + delta > maxInt31) {
+        throw new Http2Error(ErrorCode.flowControlError, 'initial window overflows a stream');
+      }
+      stream.sendWindow.increase(delta);
+      if (delta > 0) this.onStreamWindow(stream);
+    }
+  }
+
+  onStreamWindow(stream: Http2Stream): void {
+    this.sender.enqueue(stream);
+    this.schedule();
+  }
+
+  // --- exchanges
+
+  addStream(id: number): Http2Stream {
+    const stream = new Http2Stream(id, this.#peerInitialWindow, this.settings.streamWindowBytes);
+    this.streams.set(id, stream);
+    this.#deadline.clear();
+    return stream;
+  }
+
+  /** Applies an event that is legal for the stream; forgets the stream when it ends. */
+  advance(stream: Http2Stream, event: StreamEvent): void {
+    stream.state = nextStreamState(stream.state, event) ?? 'closed';
+    if (stream.state !== 'closed' || !this.streams.delete(stream.id)) return;
+    this.#change();
+  }
+
+  /** A head was sent. */
+  sentHead(stream: Http2Stream, isEnd: boolean): void {
+    if (isEnd) this.#onSentEnd(stream);
+    this.schedule();
+  }
+
+  write(stream: Http2Stream, buffer: Uint8Array, offset: number, length: number): boolean {
+    if (!stream.canSend || !this.isOpen || length === 0) return true;
+    this.schedule();
+    return this.sender.write(stream, buffer, offset, length);
+  }
+
+  end(stream: Http2Stream, trailers: FieldList | undefined): void {
+    if (!stream.canSend || !this.isOpen) return;
+    this.schedule();
+    this.sender.end(stream, trailers);
+  }
+
+  reset(stream: Http2Stream, code: number): void {
+    this.#drop(stream);
+    if (stream.state === 'closed' || !this.isOpen) return;
+    this.#receiver.rememberReset(stream.id);
+    this.frames.reset(stream.id, code);
+    this.advance(stream, 'sentReset');
+    this.schedule();
+  }
+
+  pause(stream: Http2Stream): void {
+    stream.isPaused = true;
+  }
+
+  resume(stream: Http2Stream): void {
+    stream.isPaused = false;
+    if (this.#untaken.add(stream)) this.schedule();
+  }
+
+  /** Bytes were taken: credit for the peer. */
+  release(stream: Http2Stream, bytes: number): void {
+    if (!this.isOpen) return;
+    if (stream.canReceive) {
+      const increment = stream.receiveWindow.release(bytes);
+      if (increment > 0) {
+        this.frames.windowUpdate(stream.id, increment);
+        this.schedule();
+      }
+    }
+    this.releaseConnection(bytes);
+  }
+
+  releaseConnection(bytes: number): void {
+    const increment = this.receiveWindow.release(bytes);
+    if (increment === 0 || !this.isOpen) return;
+    this.frames.windowUpdate(0, increment);
+    this.schedule();
+  }
+
+  sendPing(opaque: Uint8Array): void {
+    this.frames.ping(false, opaque, 0);
+    this.schedule();
+  }
+
+  schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.loop.atTurnEnd(this);
+  }
+
+  // --- endings
+
+  /** No new streams; ends when the last one has. Of a server after a round trip. Spec: RFC 9113 section 6.8. */
+  drain(): void {
+    if (this.#isDraining || !this.isOpen) return;
+    this.#isDraining = true;
+    if (this.isServer) {
+      this.frames.goAway(maxInt31, ErrorCode.noError);
+      this.frames.ping(false, drainPayload, 0);
+    } else {
+      this.#isDrainSettled = true;
+    }
+    this.#change();
+  }
+
+  /** Says GOAWAY and ends; a second call does not wait for the peer. */
+  close(): void {
+    if (this.#isClosed) return;
+    const error = new ExchangeError('closed', 'connection closed by this side');
+    if (this.#farewell === undefined) {
+      this.#sayGoodbye(undefined, ErrorCode.noError);
+      this.#ending = { error, isLast: false };
+    } else {
+      this.#shut();
+      this.#ending = { error, isLast: true };
+    }
+    this.schedule();
+  }
+
+  onPingTimeout(): void {
+    if (this.isOpen) this.#lose(new ExchangeError('timeout', 'the peer did not answer PING in time'));
+  }
+
+  onDeadline(): void {
+    if (this.#farewell === undefined) {
+      if (this.streams.size === 0) this.#sayGoodbye(undefined, ErrorCode.noError);
+    } else if (this.#farewell.isOver) {
+      this.#finish();
+    } else {
+      this.#deadline.set(Farewell.checkMs);
+    }
+  }
+
+  onTurnEnd(): void {
+    this.#isScheduled = false;
+    const ending = this.#ending;
+    this.#ending = undefined;
+    if (ending !== undefined) {
+      this.#failStreams(ending.error);
+      if (ending.isLast) return this.#side.onClosed(this.#farewell?.error);
+    }
+    this.#untaken.deliver();
+    if (this.isOpen) this.#pump();
+    if (this.#isClosed || !this.#hasChanged) return;
+    this.#hasChanged = false;
+    if (this.isOpen && this.streams.size === 0) {
+      if (this.#isDrainSettled || (this.#isPeerLeaving && !this.isServer)) {
+        this.#sayGoodbye(undefined, ErrorCode.noError);
+      } else {
+        this.#deadline.set(this.#idleTimeoutMs);
+      }
+    }
+    this.#side.onChange();
+  }
+
+  #onSentEnd(stream: Http2Stream): void {
+    this.advance(stream, 'sentEnd');
+    // The answer is complete; what the client still wants to send is of no use. Spec: RFC 9113 section 8.1.
+    if (stream.dropsRest && stream.canReceive) this.reset(stream, ErrorCode.noError);
+  }
+
+  #change(): void {
+    this.#hasChanged = true;
+    this.schedule();
+  }
+
+  #pump(): void {
+    const output = this.#output;
+    for (let round = 0; round < pumpsPerTurn; round++) {
+      this.sender.pump();
+      output.flush();
+      this.sender.tellWritable();
+      if (output.length === 0 && !this.sender.hasWork) break;
+    }
+    if (output.isOverrun) {
+      return this.#fail(
+        new ExchangeError('overload', 'the peer does not read what it asked for'),
+        ErrorCode.enhanceYourCalm,
+      );
+    }
+    if (output.length > 0 || this.sender.hasWork) {
+      if (!output.isBlocked) this.schedule();
+    }
+    const isReadPaused = output.isBlocked && output.length > maxOwedBytes;
+    if (isReadPaused === this.#isReadPaused) return;
+    this.#isReadPaused = isReadPaused;
+    if (isReadPaused) this.#channel.pause();
+    else this.#channel.resume();
+  }
+
+  #drop(stream: Http2Stream): void {
+    this.sender.drop(stream);
+    const bytes = stream.untaken.length;
+    stream.untaken.clear();
+    stream.hasUntakenEnd = false;
+    if (bytes > 0) this.releaseConnection(bytes);
+  }
+
+  #failLocally(stream: Http2Stream, error: ExchangeError): void {
+    stream.state = 'closed';
+    this.streams.delete(stream.id);
+    this.#drop(stream);
+    stream.user?.onFailed(error);
+  }
+
+  #fail(error: ExchangeError, code: number): void {
+    // What the peer is owed and does not read is not worth to be kept.
+    if (this.#output.isOverrun) this.#output.release();
+    this.#sayGoodbye(error, code);
+    this.#failStreams(error);
+  }
+
+  /** GOAWAY and the end; the peer reads it and closes. */
+  #sayGoodbye(error: ExchangeError | undefined, code: number): void {
+    this.frames.goAway(this.#receiver.lastPeerStreamId, code);
+    this.#output.isBlocked = false;
+    this.#output.flush();
+    this.#farewell = new Farewell(this.#channel, error);
+    this.#receiver.stop();
+    this.#keepalive?.stop();
+    if (this.#isReadPaused) this.#channel.resume();
+    this.#channel.end();
+    this.#deadline.set(Farewell.checkMs);
+    this.#change();
+  }
+
+  #lose(error: ExchangeError | undefined): void {
+    if (error === undefined) {
+      // So that the peer sees an end and no reset.
+      this.#channel.end();
+      this.#channel.flush();
+    }
+    this.#shut();
+    this.#failStreams(error ?? new ExchangeError('lost', 'the peer closed the connection'));
+    this.#side.onClosed(error);
+  }
+
+  #finish(): void {
+    this.#shut();
+    this.#side.onClosed(this.#farewell?.error);
+  }
+
+  #failStreams(error: ExchangeError): void {
+    for (const stream of this.streams.values()) this.#failLocally(stream, error);
+  }
+
+  #shut(): void {
+    this.#isClosed = true;
+    this.#receiver.stop();
+    this.#keepalive?.stop();
+    this.#deadline.stop();
+    this.#output.release();
+    this.#channel.close();
+  }
+}
