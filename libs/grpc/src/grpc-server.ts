@@ -75,7 +75,11 @@ export class GrpcServer implements AsyncDisposable {
    */
   stop(deadlineMs: number = DEFAULT_STOP_DEADLINE_MS): Promise<void> {
     this.#stopped ??= new Promise((resolve) => {
-      const force = setTimeout(() => this.#server.forceShutdown(), deadlineMs);
+      const force = setTimeout(() => {
+        this.#server.forceShutdown();
+        // A connection whose handshake ends only now is in nobody's list; it must not hold up the end of a process.
+        resolve();
+      }, deadlineMs);
       this.#server.tryShutdown(() => {
         clearTimeout(force);
         resolve();

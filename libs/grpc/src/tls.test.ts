@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -179,4 +181,24 @@ test('token and roots are taken from their files as they are at each call', { ti
     assert.ok(Date.now() < deadline, 'the channel was not rebuilt');
     await channel.unary(method, message, quick);
   }
+});
+
+test('a connection that never ends its handshake does not hold up a stop', async () => {
+  const ca = makeTestCa();
+  const leaf = ca.issue(undefined, { dnsNames: ['localhost'] });
+  const server = new GrpcServer({
+    handlers: [unaryHandler(method, () => create(auth.IstioCertificateResponseSchema))],
+  });
+  const tls = new TlsServerCredentials(leaf);
+  const port = await server.listen({ address: '127.0.0.1', port: 0, tls });
+  const silent = connect(port, '127.0.0.1');
+  await once(silent, 'connect');
+  // The server has it when a later connection was answered.
+  const later = connect(port, '127.0.0.1');
+  later.write('no TLS');
+  await once(later.resume(), 'close');
+  const startMs = performance.now();
+  await server.stop(50);
+  assert.ok(performance.now() - startMs < 10_000, 'it waited for the handshake');
+  silent.destroy();
 });

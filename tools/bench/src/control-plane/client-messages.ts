@@ -37,6 +37,8 @@ export interface Percentiles {
 export type ClientsEvent =
   /** Every client has its first answer of every type. */
   | { readonly kind: 'served'; readonly bytes: number; readonly addresses: number; readonly policies: number }
+  /** Told every few seconds until then: first answers that have not come. */
+  | { readonly kind: 'waiting'; readonly answers: number; readonly bytes: number }
   | { readonly kind: 'report'; readonly report: LatencyReport }
   | { readonly kind: 'failed'; readonly reason: string };
 

@@ -33,11 +33,14 @@ export class ClientsProcess implements AsyncDisposable {
   }
 
   /** Connects as soon as the port is open; resolves when every client has everything. Rejects when a stream fails first. */
-  connect(order: ClientsOrder): Promise<Extract<ClientsEvent, { kind: 'served' }>> {
+  connect(order: ClientsOrder, tell: (line: string) => void): Promise<Extract<ClientsEvent, { kind: 'served' }>> {
     const { promise, resolve, reject } = Promise.withResolvers<Extract<ClientsEvent, { kind: 'served' }>>();
     this.#listener = (event) => {
       if (event.kind === 'served') resolve(event);
       else if (event.kind === 'failed') reject(new AmbitError('STREAM_FAILED', event.reason));
+      else if (event.kind === 'waiting') {
+        tell(`${event.answers} first answers are awaited, ${(event.bytes / 1024 / 1024).toFixed(0)} MiB have come`);
+      }
     };
     this.#send({ kind: 'connect', order });
     return promise;

@@ -11,6 +11,9 @@ import { SYSTEM_NAMESPACE } from './mesh-objects.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../../apps/control-plane/src/main.ts', import.meta.url));
 
+/** A control plane that does not end within this time is killed, milliseconds. */
+const STOP_MS = 10_000;
+
 export interface ControlPlaneOptions {
   readonly kubeconfig: string;
   readonly port: number;
@@ -97,9 +100,12 @@ export class ControlPlaneProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null) {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const exited = once(this.#child, 'exit');
       this.#child.kill('SIGTERM');
-      await once(this.#child, 'exit');
+      const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
+      await exited;
+      clearTimeout(timer);
     }
     rmSync(this.#folder, { recursive: true, force: true });
   }

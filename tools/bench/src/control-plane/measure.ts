@@ -1,5 +1,6 @@
 /** The baseline: control planes of an empty mesh. One run: a full one, its clients, and changes at a constant rate. */
 import { loadavg } from 'node:os';
+import { toAmbitError } from '@ambit/runtime';
 import { cpuSeconds, largestMemory } from '../process-usage.ts';
 import { ClientsProcess } from './clients-process.ts';
 import { type LatencyReport, nowUs, type Percentiles, timeMark } from './client-messages.ts';
@@ -69,14 +70,14 @@ async function settledMiB(controlPlane: ControlPlaneProcess): Promise<number> {
 export async function measureBaseline(
   cluster: BenchCluster,
   tokens: readonly string[],
-  { nodeArguments, connections }: RunOptions,
+  { nodeArguments, connections, tell }: RunOptions,
 ): Promise<Baseline> {
   const { kubeconfig } = cluster;
   await using clients = ClientsProcess.start();
   await using controlPlane = ControlPlaneProcess.start({ kubeconfig, ...PORTS, nodeArguments });
   await controlPlane.ready(PORTS.httpPort);
   const emptyMiB = await settledMiB(controlPlane);
-  await clients.connect({ port: PORTS.port, tokens, connections, rootsPem: controlPlane.rootsPem });
+  await clients.connect({ port: PORTS.port, tokens, connections, rootsPem: controlPlane.rootsPem }, tell);
   return { emptyMiB, clientsMiB: await settledMiB(controlPlane) };
 }
 
@@ -92,8 +93,8 @@ export async function measureRun(
   await using controlPlane = ControlPlaneProcess.start({ kubeconfig: cluster.kubeconfig, ...PORTS, nodeArguments });
   const { pid, rootsPem } = controlPlane;
   const since = (): number => (performance.now() - startMs) / 1000;
-  const serving = clients.connect({ port: PORTS.port, tokens, connections, rootsPem });
-  serving.catch(() => undefined);
+  const serving = clients.connect({ port: PORTS.port, tokens, connections, rootsPem }, tell);
+  serving.catch((error: unknown) => tell(`a client failed: ${toAmbitError(error).message}`));
   await controlPlane.ready(PORTS.httpPort);
   const readySeconds = since();
   const served = await serving;

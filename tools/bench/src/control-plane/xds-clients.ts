@@ -39,6 +39,7 @@ async function openAll({ port, tokens, connections, rootsPem }: ClientsOrder): P
   let bytes = 0;
   const counts = { addresses: 0, policies: 0 };
   await untilOpen(port);
+  const telling = setInterval(() => tell({ kind: 'waiting', answers: pending, bytes }), 5_000);
   const sessions: ClientHttp2Session[] = [];
   for (let i = 0; i < connections; i += 1) {
     const session = connect(`https://localhost:${port}`, { ca: rootsPem, settings: { initialWindowSize: WINDOW } });
@@ -57,7 +58,9 @@ async function openAll({ port, tokens, connections, rootsPem }: ClientsOrder): P
           counts.policies = scanResponse(message).resourceCount;
         }
         pending -= 1;
-        if (pending === 0) tell({ kind: 'served', bytes, ...counts });
+        if (pending > 0) return;
+        clearInterval(telling);
+        tell({ kind: 'served', bytes, ...counts });
       },
       push: (nonce, message) => watch.received(nonce, message),
       failed: (failing, reason) => tell({ kind: 'failed', reason: `client ${failing}: ${reason}` }),
