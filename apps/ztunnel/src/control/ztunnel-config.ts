@@ -42,6 +42,7 @@ export interface ZtunnelConfig {
   readonly localXds: string | undefined;
   readonly secretTtlMs: number;
   readonly agentSocket: string;
+  readonly agentGraceMs: number;
   readonly reusePort: boolean;
   readonly packetMark: number;
   readonly originalSource: boolean | undefined;
@@ -124,6 +125,11 @@ export const ztunnelConfig: { readonly [K in keyof ZtunnelConfig]: ConfigEntry<Z
   localXds: optionalText('LOCAL_XDS', 'the same as text; only one of the two'),
   secretTtlMs: durationMs('SECRET_TTL', 86_400_000, 'lifetime asked for of workload certificates'),
   agentSocket: text('INPOD_UDS', '/var/run/ztunnel/ztunnel.sock', 'socket of the node agent'),
+  agentGraceMs: durationMs(
+    'AMBIT_AGENT_GRACE',
+    30_000,
+    'how long ztunnel stays ready without the node agent, which may be on its way back from an upgrade',
+  ),
   reusePort: flag('INPOD_PORT_REUSE', true, 'SO_REUSEPORT on listeners, needed for upgrades without a gap'),
   packetMark: integer(
     'PACKET_MARK',

@@ -22,6 +22,7 @@ import { nodeMetadata, withPrefix } from './environment-families.ts';
 import { HeapTrimmer } from './heap-trimmer.ts';
 import { yieldToDataWorkers } from './thread-priority.ts';
 import { closeServer, listen } from './http-listener.ts';
+import { AgentPatience } from './zds/agent-patience.ts';
 import { runZdsClient } from './zds/zds-client.ts';
 import type { PodRegistry } from './zds/pod-registry.ts';
 import type { ZtunnelConfig } from './ztunnel-config.ts';
@@ -157,7 +158,7 @@ function startSource(parts: ZtunnelParts, scope: TaskScope): Promise<ConfigSourc
   return startConfigSource({ config, state, observer, metadata, headers, tokenExists: existsSync }, scope);
 }
 
-function followAgent(
+async function followAgent(
   { config, loggers }: ZtunnelParts,
   registry: PodRegistry,
   onSynced: (isSynced: boolean) => void,
@@ -166,8 +167,10 @@ function followAgent(
   const log = loggers.scope('inpod');
   const onDisconnect = (error: AmbitError | undefined, retryInMs: number): void =>
     log.warn({ error: error?.message ?? 'the agent closed the connection', retryInMs }, 'agent connection ended');
-  const { agentSocket: socketPath } = config;
-  return runZdsClient({ socketPath, registry, clock: systemClock, onSynced, onDisconnect }, { signal });
+  const { agentSocket: socketPath, agentGraceMs } = config;
+  using patience = new AgentPatience(agentGraceMs, systemClock, onSynced);
+  const setSynced = (isSynced: boolean): void => patience.set(isSynced);
+  await runZdsClient({ socketPath, registry, clock: systemClock, onSynced: setSynced, onDisconnect }, { signal });
 }
 
 async function serveDedicated(

@@ -84,7 +84,10 @@ async function serve(fd: number, session: PodSession, options: ZdsClientOptions,
       return;
     }
     const decoded = packet.truncated
-      ? ({ kind: 'violation', text: `a packet of more than ${MAX_PACKET_BYTES} bytes` } as const)
+      ? ({
+          kind: 'violation',
+          text: `a packet of more than ${MAX_PACKET_BYTES} bytes, or with a descriptor for which there is no room here`,
+        } as const)
       : decodeRequest(buffer.subarray(0, packet.length), packet.fds.length);
     if (decoded.kind === 'violation') {
       closeAll(packet.fds);
