@@ -20,3 +20,5 @@ export { Http1ServerConnection } from './http1/http1-server-connection.ts';
 export { Http1ClientConnection } from './http1/http1-client-connection.ts';
 export { Http2ClientConnection } from './http2/http2-client-connection.ts';
 export { Http2ServerConnection } from './http2/http2-server-connection.ts';
+export { type DetectedProtocol, detectHttp } from './detect-http.ts';
+export { acceptHttp } from './detecting-connection.ts';
