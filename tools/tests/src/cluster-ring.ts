@@ -3,11 +3,14 @@
  * it by `AMBIT_TEST_KUBECONFIG`; when the caller sets that, the caller's cluster is taken.
  */
 import { existsSync } from 'node:fs';
-import { CachePaths, freePort, goVersion, LabCluster, printProgress, readLabSettings } from '@ambit/kube-lab';
+import { buildLab, CachePaths, freePort, goVersion, LabCluster, printProgress, readLabSettings } from '@ambit/kube-lab';
 import { toAmbitError } from '@ambit/runtime';
 import { failRing, runSerial, skipFiles } from './serial-ring.ts';
 import { EMPTY_SUMMARY, type TestSummary } from './test-summary.ts';
 import { PROJECTS, testFiles } from './test-files.ts';
+
+/** Charts are tested with helm, which a lab without nodes does not bring. */
+const PROGRAMS = ['kube', 'helm'] as const;
 
 export async function runClusterRing(root: string): Promise<TestSummary> {
   const files = testFiles(root, PROJECTS, 'cluster');
@@ -16,10 +19,12 @@ export async function runClusterRing(root: string): Promise<TestSummary> {
   if (given !== undefined && given !== '') return runSerial(root, 'cluster', files);
   if (process.getuid?.() !== 0) return skipFiles(root, files, 'a Kubernetes needs root: run as root (sudo npm test)');
   const settings = { ...readLabSettings(process.env), name: `t${process.pid % 100_000}`, port: await freePort() };
-  const isBuilt = existsSync(new CachePaths(settings).program('kube'));
+  const cache = new CachePaths(settings);
+  const isBuilt = PROGRAMS.every((program) => existsSync(cache.program(program)));
   if (!isBuilt && (await goVersion(settings.searchPath)) === undefined)
     return skipFiles(root, files, 'Kubernetes is built with Go 1.21 or newer: put it on the PATH (go.dev/dl)');
   try {
+    await buildLab(settings, { programs: PROGRAMS, withImages: false, progress: printProgress });
     await using cluster = await LabCluster.up(settings, {
       nodes: 0,
       isControlPlaneOnly: true,

@@ -62,7 +62,8 @@ export class Mesh {
       () => `pods of ${part} were not replaced`,
       async () => {
         const pods = await this.pods(part);
-        return pods.length > 0 && pods.every(({ uid, isReady }) => isReady && !before.has(uid));
+        const isServed = pods.length > 0 && pods.every(({ isReady }) => isReady);
+        return isServed && (await this.#uids(part)).every((uid) => !before.has(uid));
       },
     );
   }
@@ -83,6 +84,19 @@ export class Mesh {
 
   pods(part: MeshPart): Promise<readonly PodFacts[]> {
     return this.#objects.pods(this.namespace, `app.kubernetes.io/component=${part}`);
+  }
+
+  /** Of all pods, those that are ending included. */
+  async #uids(part: MeshPart): Promise<readonly string[]> {
+    const which = ['get', 'pods', '-l', `app.kubernetes.io/component=${part}`];
+    const text = await this.#cluster.kubectl([
+      '-n',
+      this.namespace,
+      ...which,
+      '-o',
+      'jsonpath={.items[*].metadata.uid}',
+    ]);
+    return text.split(' ');
   }
 
   /** What an operator would look at when it does not come up: pods, warnings, last words of who is not ready. */

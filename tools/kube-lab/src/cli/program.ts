@@ -9,12 +9,24 @@ import { addClusterCommands } from './cluster-commands.ts';
 import { addDockerCommands } from './docker-commands.ts';
 import { addImageCommands } from './image-commands.ts';
 
+const HELP = `
+To begin, as root, with Go on the PATH (the first time builds Kubernetes, which takes several minutes):
+  eval "$(npm run -s kube-lab -- up)"       KUBECONFIG and PATH for kubectl and helm
+  kubectl get nodes
+  npm run kube-lab -- down
+
+Environment:
+  AMBIT_KUBE_LAB_NAME   name of the lab; another one runs beside the first (default: kl)
+  AMBIT_KUBE_LAB_PORT   port of the API server on 127.0.0.1 (default: 6443)
+  AMBIT_KUBE_LAB_HOME   folder for what is built and for labs; not on overlayfs (default: ~/.cache/ambit/kube-lab)
+  GOCACHE, GOMODCACHE   caches of Go (default: below that folder)`;
 const USUAL: readonly ProgramName[] = ['kube', 'coredns', 'helm', 'nats-server'];
 
 export function createProgram(settings: LabSettings): Command {
   const program = new Command('kube-lab')
     .description('A real Kubernetes of several nodes, and a Docker engine, on one Debian machine.')
-    .showHelpAfterError()
+    .showHelpAfterError('(kube-lab --help lists the commands)')
+    .addHelpText('after', HELP)
     .enablePositionalOptions();
   program
     .command('build')
