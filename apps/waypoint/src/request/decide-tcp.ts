@@ -1,0 +1,100 @@
+/**
+ * What becomes of a connection that is not read as HTTP: policies without HTTP's attributes, then a backend by server name and
+ * weight. Pure but for the turns of weights. Spec: contract l7 1.7, 3.2, 4.3.
+ */
+import { authorizeRequest, type RequestAdmitted, type RequestFacts } from '@ambit/policy';
+
+import { type BackendTarget, workloadTarget } from '../config/backend-target.ts';
+import type { ConfigSnapshot } from '../config/config-snapshot.ts';
+import { type ForwardAction, nextBackend } from '../config/route.ts';
+import { nameSpecificity } from '../config/server-name.ts';
+import { findListener } from '../config/server.ts';
+import type { CompiledTcpRoute } from '../config/tcp-route.ts';
+import type { DownstreamFacts } from './downstream-facts.ts';
+import { accessOf } from './find-route.ts';
+import type { ResponseFlag } from './request-record.ts';
+
+export type TcpDecision =
+  /** `permit`: whoever opens the connection to the backend asks for one. */
+  | {
+      readonly kind: 'forward';
+      readonly permit: RequestAdmitted;
+      readonly target: BackendTarget;
+      readonly routeName: string;
+    }
+  /** Close it, without a word. `details` for CONNECTION_TERMINATION_DETAILS, or undefined. */
+  | { readonly kind: 'close'; readonly details: string | undefined; readonly flag: ResponseFlag | undefined };
+
+/** For a new connection; `facts.serverName` as read from a ClientHello, if there was one. */
+export function decideTcp(config: ConfigSnapshot, facts: DownstreamFacts): TcpDecision {
+  const access = accessOf(config, facts.served);
+  if (access === undefined) return noRoute;
+  const view = new ConnectionView(facts);
+  // There is nothing to show to an HTTP provider, and to let it pass unasked would open what was to be asked about.
+  if (access.tcp.providersToAsk(view).length > 0) return close('ext_authz_error', 'UAEX');
+  const authorization = authorizeRequest(access.tcp, view);
+  if (authorization.kind === 'denied') return close(authorization.details, undefined);
+  if (facts.served.kind === 'workload') {
+    const { workload, address, port } = facts.served;
+    const target = workloadTarget(workload.uid, address, port);
+    return { kind: 'forward', permit: authorization, target, routeName: 'default' };
+  }
+  const route = tcpRoutesOf(config, facts).find((candidate) => isFor(candidate, facts.serverName));
+  if (route === undefined) return noRoute;
+  const target = backendOf(route.action);
+  return target === undefined
+    ? close('cluster_not_found', 'NC')
+    : { kind: 'forward', permit: authorization, target, routeName: route.name };
+}
+
+const noRoute: TcpDecision = { kind: 'close', details: undefined, flag: 'NR' };
+
+function close(details: string, flag: ResponseFlag | undefined): TcpDecision {
+  return { kind: 'close', details, flag };
+}
+
+function backendOf(action: ForwardAction): BackendTarget | undefined {
+  const target = nextBackend(action)?.target;
+  return target?.kind === 'backend' ? target.backend : undefined;
+}
+
+function tcpRoutesOf(config: ConfigSnapshot, { served, serverName }: DownstreamFacts): readonly CompiledTcpRoute[] {
+  if (served.kind === 'service') {
+    return config.destinations.get(served.key)?.destination.ports.get(served.port)?.tcpRoutes ?? [];
+  }
+  if (served.kind !== 'server') return [];
+  const server = config.servers.get(served.port);
+  if (server === undefined) return [];
+  const listener =
+    served.listener === undefined
+      ? findListener(server, serverName?.toLowerCase() ?? '')
+      : server.listeners.find(({ name }) => name === served.listener);
+  return listener?.tcpRoutes ?? [];
+}
+
+function isFor({ serverNames }: CompiledTcpRoute, serverName: string | undefined): boolean {
+  if (serverNames.length === 0) return true;
+  const lowerName = serverName?.toLowerCase() ?? '';
+  return serverNames.some((pattern) => nameSpecificity(pattern, lowerName) !== undefined);
+}
+
+/** A connection as policies see it: nothing of HTTP is known. */
+class ConnectionView implements RequestFacts {
+  readonly peer: RequestFacts['peer'];
+  readonly sourceIp: Uint8Array;
+  readonly remoteIp: Uint8Array;
+  readonly destinationIp: Uint8Array;
+  readonly destinationPort: number;
+  readonly serverName: string | undefined;
+  readonly http: undefined;
+
+  constructor(facts: DownstreamFacts) {
+    this.peer = facts.peer;
+    this.sourceIp = facts.sourceIp;
+    this.remoteIp = facts.sourceIp;
+    this.destinationIp = facts.destinationIp;
+    this.destinationPort = facts.destinationPort;
+    this.serverName = facts.serverName;
+    this.http = undefined;
+  }
+}
