@@ -1,7 +1,13 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
 import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
 import type { LabelSelector } from '@ambit/kube';
-import { defaultMeshSettings, type ServiceEntryVisibility } from './mesh-settings.ts';
+import { parseExtensionProviders } from './l7/extension-providers.ts';
+import {
+  type AuthorizationProviderSettings,
+  defaultMeshSettings,
+  type PathNormalisation,
+  type ServiceEntryVisibility,
+} from './mesh-settings.ts';
 import { type DeploymentSettings, defaultProxyResources, parseResources } from './gateways/deployment-settings.ts';
 import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
 
@@ -39,6 +45,11 @@ export interface ControlPlaneConfig {
   readonly sendsDryRunPolicies: boolean;
   readonly allowsOnlyWaypoints: boolean;
   readonly waypointControllers: readonly string[];
+  readonly gatewayControllers: readonly string[];
+  readonly trustDomainAliases: readonly string[];
+  readonly serverHeader: string;
+  readonly pathNormalisation: PathNormalisation;
+  readonly authorizationProviders: readonly AuthorizationProviderSettings[];
   readonly takesOverClasses: boolean;
   readonly proxyImage: string | undefined;
   readonly proxyPullPolicy: 'Always' | 'IfNotPresent' | 'Never';
@@ -135,6 +146,31 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.waypointControllers,
     'controller names of GatewayClasses that are classes of waypoints',
   ),
+  gatewayControllers: list(
+    'AMBIT_GATEWAY_CONTROLLERS',
+    defaultMeshSettings.gatewayControllers,
+    'controller names of GatewayClasses that are classes of ingress and egress gateways',
+  ),
+  trustDomainAliases: list('TRUST_DOMAIN_ALIASES', [], 'further names of the trust domain in policies'),
+  serverHeader: text(
+    'AMBIT_SERVER_HEADER',
+    defaultMeshSettings.serverHeader,
+    "header `server` of answers through waypoints and gateways; empty: the backend's",
+  ),
+  pathNormalisation: oneOf(
+    'AMBIT_PATH_NORMALIZATION',
+    ['BASE', 'NONE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'],
+    defaultMeshSettings.pathNormalisation,
+    'mesh configuration pathNormalization: how waypoints and gateways bring paths into one form',
+  ),
+  authorizationProviders: {
+    env: 'AMBIT_EXTENSION_PROVIDERS',
+    describe: 'JSON list of mesh configuration extensionProviders; those of external authorization are used',
+    parse: parseExtensionProviders,
+    fallback: [],
+    required: false,
+    secret: false,
+  },
   takesOverClasses: flag(
     'AMBIT_TAKE_OVER_CLASSES',
     false,

@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { buildAdmissionServer } from './admission/admission-server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { runForLeader } from './leader.ts';
+import { JwksFetcher } from './l7/jwks-fetcher.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
 import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
@@ -84,6 +85,8 @@ export async function startControlPlane(
   const metricsPort = await listen(cleanup, buildMetricsServer(registry), httpAddress, config.metricsPort);
   if (source.kind === 'kubernetes') await source.start({ signal: stopping });
   pipeline.follow();
+  const { keyPlaces: places, keys } = mesh.l7;
+  cleanup.use(new JwksFetcher({ graph: mesh.graph, places, keys, log: logger }));
   syncing();
   const certificate = cleanup.use(
     await openServingCertificate(certificateSource(config), {

@@ -63,6 +63,11 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     sendsDryRunPolicies: config.sendsDryRunPolicies,
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
     waypointControllers: config.waypointControllers,
+    gatewayControllers: config.gatewayControllers,
+    trustDomainAliases: config.trustDomainAliases,
+    serverHeader: config.serverHeader,
+    pathNormalisation: config.pathNormalisation,
+    authorizationProviders: config.authorizationProviders,
     serviceEntryVisibility: config.serviceEntryVisibility,
     findsAddressConflicts: parts.source.kind === 'folder',
   });

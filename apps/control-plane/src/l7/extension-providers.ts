@@ -1,0 +1,92 @@
+/** Mesh configuration `extensionProviders` as text. Spec: l7.md section 4.7. */
+import { isPlainObject } from '@ambit/kube';
+import type { AuthorizationProviderSettings } from '../mesh-settings.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Parses the JSON list that stands in a MeshConfig; of its providers those of authorization count. Throws with what is
+ * wrong, and where.
+ */
+export function parseExtensionProviders(text: string): readonly AuthorizationProviderSettings[] {
+  const value: unknown = JSON.parse(text);
+  if (!Array.isArray(value)) throw new Error('must be a JSON list of extension providers');
+  return value.flatMap((entry: unknown, index) => {
+    const place = `[${index}]`;
+    if (!isPlainObject(entry)) throw new Error(`${place} must be an object`);
+    const name = textAt(entry, 'name', place);
+    if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw new Error(`${place}.name must be a DNS label`);
+    const http = entry['envoyExtAuthzHttp'];
+    const grpc = entry['envoyExtAuthzGrpc'];
+    if (isPlainObject(http)) return [provider(name, http, `${place}.envoyExtAuthzHttp`, 'http')];
+    return isPlainObject(grpc) ? [provider(name, grpc, `${place}.envoyExtAuthzGrpc`, 'grpc')] : [];
+  });
+}
+
+function provider(name: string, fields: Fields, place: string, kind: 'http' | 'grpc'): AuthorizationProviderSettings {
+  const body = fields['includeRequestBodyInCheck'];
+  const bodyFields = isPlainObject(body) ? body : {};
+  return {
+    name,
+    service: textAt(fields, 'service', place).toLowerCase(),
+    port: numberAt(fields, 'port', place, 1, 65_535),
+    timeoutMs: timeoutAt(fields, place),
+    failsOpen: fields['failOpen'] === true,
+    statusOnError: Number(textAt(fields, 'statusOnError', place, '403')),
+    maxBodyBytes:
+      bodyFields['maxRequestBytes'] === undefined ? 0 : numberAt(bodyFields, 'maxRequestBytes', place, 1, 2 ** 30),
+    allowsPartialBody: bodyFields['allowPartialMessage'] === true,
+    protocol:
+      kind === 'grpc'
+        ? { kind: 'grpc' }
+        : {
+            kind: 'http',
+            pathPrefix: textAt(fields, 'pathPrefix', place, ''),
+            includedHeaders: [
+              ...textsAt(fields, 'includeRequestHeadersInCheck', place),
+              ...textsAt(fields, 'includeHeadersInCheck', place),
+            ],
+            addedHeaders: mapAt(fields, 'includeAdditionalHeadersInCheck', place),
+            headersToUpstream: textsAt(fields, 'headersToUpstreamOnAllow', place),
+            headersToDownstreamOnAllow: textsAt(fields, 'headersToDownstreamOnAllow', place),
+            headersToDownstreamOnDeny: textsAt(fields, 'headersToDownstreamOnDeny', place),
+          },
+  };
+}
+
+/** Istio waits ten minutes when nothing is written. */
+function timeoutAt(fields: Fields, place: string): number {
+  const text = textAt(fields, 'timeout', place, '600s');
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (digits === undefined) throw new Error(`${place}.timeout must be a duration such as 500ms or 5s`);
+  return Number(digits) * (unit === 'ms' ? 1 : unit === 's' ? 1_000 : unit === 'm' ? 60_000 : 3_600_000);
+}
+
+function textAt(fields: Fields, name: string, place: string, fallback?: string): string {
+  const value = fields[name] ?? fallback;
+  if (typeof value !== 'string') throw new Error(`${place}.${name} must be a string`);
+  return value;
+}
+
+function numberAt(fields: Fields, name: string, place: string, min: number, max: number): number {
+  const value = fields[name];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new Error(`${place}.${name} must be a whole number from ${min} to ${max}`);
+}
+
+function textsAt(fields: Fields, name: string, place: string): readonly string[] {
+  const value = fields[name] ?? [];
+  if (!Array.isArray(value)) throw new Error(`${place}.${name} must be a list of strings`);
+  return value.map((item: unknown) => {
+    // Envoy refuses a star alone: everything would be sent.
+    if (typeof item !== 'string' || item === '*' || item === '')
+      throw new Error(`${place}.${name} holds no header name`);
+    return item;
+  });
+}
+
+function mapAt(fields: Fields, name: string, place: string): Readonly<Record<string, string>> {
+  const value = fields[name] ?? {};
+  if (!isPlainObject(value)) throw new Error(`${place}.${name} must be a map of strings`);
+  return Object.fromEntries(Object.keys(value).map((key) => [key, textAt(value, key, `${place}.${name}`)]));
+}
