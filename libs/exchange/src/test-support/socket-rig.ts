@@ -29,7 +29,11 @@ export class SocketRig implements AsyncDisposable {
   }
 
   /** Serves on a loopback port in the loop; returns the port. */
-  serve(handler: ServerConnectionHandler, settings: Partial<ServerConnectionSettings> = {}): number {
+  serve(
+    handler: ServerConnectionHandler,
+    settings: Partial<ServerConnectionSettings> = {},
+    accept: typeof acceptHttp = acceptHttp,
+  ): number {
     const http2 = { ...defaultHttp2Settings, acceptsExtendedConnect: true };
     const all = { ...defaultServerConnectionSettings, http2, ...settings };
     const listener = io.tcpListen({ address: '127.0.0.1', port: 0, backlog: 512 });
@@ -37,7 +41,7 @@ export class SocketRig implements AsyncDisposable {
     this.loop.add(listener, EPOLLIN, {
       onEvents: () => {
         for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) {
-          if (fd >= 0) this.connections.push(acceptHttp(socketChannel(this.loop, fd), handler, this.loop, all));
+          if (fd >= 0) this.connections.push(accept(socketChannel(this.loop, fd), handler, this.loop, all));
         }
       },
     });
