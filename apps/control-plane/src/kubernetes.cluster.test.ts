@@ -1,88 +1,49 @@
 /** Control planes as processes on a real API server, with exactly the rights of `rbac.yaml`. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { workload } from '@ambit/api';
 import { apiKinds, rawKinds } from '@ambit/kube';
-import { makeTestCa, TcpRelay } from '@ambit/testing';
 import { fromBinary } from '@bufbuild/protobuf';
-import { ControlPlaneProcess } from './testing/control-plane-process.ts';
-import { at, TestCluster, until } from './testing/test-cluster.ts';
+import type { ControlPlaneProcess } from './testing/control-plane-process.ts';
+import { Replicas } from './testing/replicas.ts';
+import { at, type TestCluster, until } from './testing/test-cluster.ts';
 import { XdsProbe } from './testing/xds-probe.ts';
 
 const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
 const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
 
-const ca = makeTestCa();
+let replicas: Replicas;
 let cluster: TestCluster;
-let relay: TcpRelay;
-let environment: Readonly<Record<string, string>>;
-let token = '';
 let replica: ControlPlaneProcess;
-const node = (): string => `node-${cluster.id}`;
 
 before(async () => {
   if (skip !== false) return;
-  cluster = await TestCluster.open();
-  const { server } = cluster.client.access;
-  relay = new TcpRelay(server.hostname, Number(server.port));
-  await relay.open();
-  for (const plural of ['authorizationpolicies', 'peerauthentications']) {
-    await cluster.installDefinition(plural, 'security.istio.io');
-  }
-  for (const plural of ['serviceentries', 'workloadentries']) {
-    await cluster.installDefinition(plural, 'networking.istio.io');
-  }
-  const leaf = ca.issue(undefined, { ipAddresses: ['127.0.0.1'], purposes: ['serverAuth'] });
-  writeFileSync(join(cluster.folder, 'key.pem'), leaf.privateKeyPem);
-  writeFileSync(join(cluster.folder, 'cert.pem'), leaf.certificateChainPem);
-  await cluster.runPod(cluster.system, 'ztunnel-1', '10.1.0.1', { account: 'ztunnel' });
-  token = await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1', 'istio-ca');
-  environment = {
-    AMBIT_SOURCE: 'kubernetes',
-    KUBECONFIG: await cluster.controlPlaneAccount(`https://127.0.0.1:${relay.port}`),
-    POD_NAMESPACE: cluster.system,
-    AMBIT_ROOT_NAMESPACE: cluster.system,
-    AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
-    AMBIT_HTTP_ADDRESS: '127.0.0.1',
-    AMBIT_HTTP_PORT: '0',
-    MONITORING_PORT: '0',
-    AMBIT_WEBHOOK_PORT: '0',
-    AMBIT_TLS_CERT_FILE: join(cluster.folder, 'cert.pem'),
-    AMBIT_TLS_KEY_FILE: join(cluster.folder, 'key.pem'),
-    AMBIT_DRAIN: '200ms',
-    LOG_LEVEL: 'debug',
-  };
-  replica = start('replica-0');
+  replicas = await Replicas.open();
+  ({ cluster } = replicas);
+  replica = replicas.start('replica-0');
   await until(
     () => replica.ports(),
-    () => replica.lines,
+    () => replica.lines.slice(-20),
   );
 });
 
 after(async () => {
   if (skip !== false) return;
   await replica?.stop();
-  await relay?.[Symbol.asyncDispose]();
-  await cluster?.[Symbol.asyncDispose]();
+  await replicas?.[Symbol.asyncDispose]();
 });
-
-function start(name: string): ControlPlaneProcess {
-  return new ControlPlaneProcess({ ...environment, POD_NAME: name });
-}
 
 async function connect(
   to: ControlPlaneProcess = replica,
-  bearer: string = token,
-  nodeName = node(),
+  bearer: string = replicas.token,
+  nodeName = replicas.node,
 ): Promise<XdsProbe> {
   const { port } = await until(
     () => to.ports(),
     () => to.lines,
   );
   const identity = { instanceIp: '10.1.0.1', podName: 'ztunnel-1', podNamespace: cluster.system, nodeName };
-  return new XdsProbe({ port, rootsPem: ca.rootsPem, token: bearer, node: { ...identity, extraMetadata: {} } });
+  return new XdsProbe({ port, rootsPem: replicas.rootsPem, token: bearer, node: { ...identity, extraMetadata: {} } });
 }
 
 const deny = (app: string): Readonly<Record<string, unknown>> => ({
@@ -120,11 +81,11 @@ test('a pod is served when it runs, after the policy that is for it', { skip }, 
 test('nobody reads anything without being the node proxy of its node', { skip }, async () => {
   await cluster.runPod(cluster.shop, 'thief', '10.1.0.3', { account: 'thief' });
   const refusals: readonly (readonly [string, string, string, number])[] = [
-    ['no token', '', node(), 16],
-    ['another audience', await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1'), node(), 16],
-    ['bound to no pod', await cluster.token(cluster.system, 'ztunnel', undefined, 'istio-ca'), node(), 7],
-    ['another node', token, 'node-of-somebody', 7],
-    ['another account', await cluster.token(cluster.shop, 'thief', 'thief', 'istio-ca'), node(), 7],
+    ['no token', '', replicas.node, 16],
+    ['another audience', await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1'), replicas.node, 16],
+    ['bound to no pod', await cluster.token(cluster.system, 'ztunnel', undefined, 'istio-ca'), replicas.node, 7],
+    ['another node', replicas.token, 'node-of-somebody', 7],
+    ['another account', await cluster.token(cluster.shop, 'thief', 'thief', 'istio-ca'), replicas.node, 7],
   ];
   for (const [name, bearer, nodeName, code] of refusals) {
     using probe = (await connect(replica, bearer, nodeName)).subscribe();
@@ -140,8 +101,8 @@ test('nobody reads anything without being the node proxy of its node', { skip },
 test('a client that comes to another replica gets only what has changed meanwhile', { skip }, async () => {
   await cluster.runPod(cluster.shop, 'stays', '10.1.0.4');
   await cluster.runPod(cluster.shop, 'goes', '10.1.0.5');
-  await using first = start('replica-1');
-  await using second = start('replica-2');
+  await using first = replicas.start('replica-1');
+  await using second = replicas.start('replica-2');
   using before_ = (await connect(first)).subscribe();
   await until(() => before_.address('/stays') !== undefined && before_.address('/goes') !== undefined, seen(before_));
   const held = before_.versions();
@@ -162,8 +123,8 @@ test('while the API server is away clients keep everything, and then get what ch
   using probe = (await connect()).subscribe();
   await until(() => probe.address('/here') !== undefined, seen(probe));
   await using away = new AsyncDisposableStack();
-  away.defer(() => relay.open());
-  await relay.close();
+  away.defer(() => replicas.relay.open());
+  await replicas.relay.close();
   await cluster.runPod(cluster.shop, 'meanwhile', '10.1.0.8');
   await until(() => replica.lines.some((line) => line.includes('kind not up to date') && line.includes('"Pod"')));
   const { httpPort, metricsPort } = await until(() => replica.ports());
@@ -184,7 +145,7 @@ test('a kind whose CRD is installed later is followed then', { skip }, async () 
     const served = await cluster.client.getPath('/apis/networking.istio.io/v1');
     return !JSON.stringify(served ?? '').includes('"workloadentries"');
   });
-  await using late = start('replica-3');
+  await using late = replicas.start('replica-3');
   using probe = (await connect(late)).subscribe();
   await until(
     () => probe.isReady,
@@ -248,7 +209,7 @@ test('when the leader stops the next replica leads and repairs what was overwrit
     return Array.isArray(found) ? found.map((condition) => at(condition, 'type')) : [];
   };
   await until(async () => (await types()).includes('ZtunnelAccepted'));
-  await using next = start('replica-4');
+  await using next = replicas.start('replica-4');
   await until(
     () => next.ports(),
     () => next.lines,
