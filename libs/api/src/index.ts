@@ -8,6 +8,7 @@ export * as security from './gen/istio/security/authorization_pb.ts';
 export * as auth from './gen/istio/v1/auth/ca_pb.ts';
 export * as discovery from './gen/envoy/service/discovery/v3/discovery_pb.ts';
 export * as core from './gen/envoy/config/core/v3/node_pb.ts';
+export * as authorization from './gen/envoy/service/auth/v3/authorization_pb.ts';
 export * as rpc from './gen/google/rpc/status_pb.ts';
 export * as proxy from './gen/ambit/v1/proxy_pb.ts';
 export * as route from './gen/ambit/v1/route_pb.ts';

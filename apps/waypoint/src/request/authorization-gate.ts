@@ -12,6 +12,7 @@ import {
   type ShownBody,
 } from './authorization-check.ts';
 import { BodyCopy } from './body-copy.ts';
+import { GrpcAuthorizationCheck } from './grpc-authorization-check.ts';
 import { HttpAuthorizationCheck } from './http-authorization-check.ts';
 import { bodyTooLarge, type LocalReply, localReply, policyDenied } from './local-reply.ts';
 import { maxCopyBytes, type RequestSurroundings } from './request-surroundings.ts';
@@ -114,8 +115,10 @@ export class AuthorizationGate implements CheckUser {
     const body = this.#shownBody(provider);
     if (body === 'too-large') return this.#refuse(bodyTooLarge);
     const { protocol } = provider;
-    if (protocol.kind === 'grpc') return this.onVerdict({ kind: 'failed' });
-    const check = new HttpAuthorizationCheck(this.#surroundings, provider, protocol, this.#view, body, this);
+    const check =
+      protocol.kind === 'grpc'
+        ? new GrpcAuthorizationCheck(this.#surroundings, provider, this.#view, body, this)
+        : new HttpAuthorizationCheck(this.#surroundings, provider, protocol, this.#view, body, this);
     this.#check = check;
     check.start();
   }

@@ -84,7 +84,10 @@ export class FakeAttempt implements ClientExchange, PendingAttempt {
   }
 
   sendBody(text: string): this {
-    const bytes = Buffer.from(text);
+    return this.sendBytes(Buffer.from(text));
+  }
+
+  sendBytes(bytes: Uint8Array): this {
     this.#user.onBody(bytes, 0, bytes.length);
     return this;
   }
