@@ -73,7 +73,7 @@ async function token(namespace = 'istio-system'): Promise<string> {
     .sign(keys.privateKey);
 }
 
-async function start(): Promise<RunningControlPlane> {
+async function start(more: Readonly<Record<string, string>> = {}): Promise<RunningControlPlane> {
   const { config } = loadConfig(controlPlaneConfig, {
     AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
     AMBIT_HTTP_ADDRESS: '127.0.0.1',
@@ -87,6 +87,7 @@ async function start(): Promise<RunningControlPlane> {
     AMBIT_TLS_KEY_FILE: join(root, 'key.pem'),
     PILOT_DEBOUNCE_AFTER: '10ms',
     AMBIT_DRAIN: '10ms',
+    ...more,
   });
   return startControlPlane(config, { bus, logger, stopping: new AbortController().signal });
 }
@@ -130,7 +131,7 @@ class Client implements Disposable {
     this.send({ typeUrl: WADS });
   }
 
-  async until(condition: () => boolean, timeoutMs = 5000): Promise<void> {
+  async until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
     const signal = AbortSignal.timeout(timeoutMs);
     while (!condition()) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -201,6 +202,26 @@ test('an edit of the folder reaches a client as a delta, the policy before the w
   assert.deepEqual(published.map((entry) => JSON.stringify(entry)).slice(-1), [
     '["config.published",{"generation":3,"changed":1,"removed":1,"replica":"control-plane"}]',
   ]);
+});
+
+test('discovery selectors leave namespaces out until their labels say otherwise; an empty list leaves out none', async () => {
+  write('web.yaml', pod('web', '10.0.0.2'));
+  const namespace = (stage: string): string =>
+    `apiVersion: v1\nkind: Namespace\nmetadata: { name: shop, labels: { stage: ${stage} } }\n`;
+  write('namespace.yaml', namespace('test'));
+  const selectors = '[{"matchLabels":{"stage":"live"}},{"matchExpressions":[{"key":"mesh","operator":"Exists"}]}]';
+  await using running = await start({ AMBIT_DISCOVERY_SELECTORS: selectors });
+  using client = new Client(running.port, await token());
+  client.subscribe();
+  assert.deepEqual((await client.next(2)).toSorted(), ['wads', 'wds']);
+  write('namespace.yaml', namespace('live'));
+  assert.deepEqual(await client.next(1), [`wds +${webUid}`]);
+  write('namespace.yaml', namespace('test'));
+  assert.deepEqual(await client.next(1), [`wds -${webUid}`]);
+  await using everything = await start({ AMBIT_DISCOVERY_SELECTORS: '[]', AMBIT_STATE_DIR: join(root, 'other') });
+  using other = new Client(everything.port, await token());
+  other.subscribe();
+  assert.deepEqual((await other.next(2)).toSorted(), ['wads', `wds +${webUid}`]);
 });
 
 test('deleting a service re-sends the workloads that lost it, deleting a pod gives just its UID', async () => {

@@ -83,8 +83,8 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   observeMesh(metrics, mesh, reports);
   const running = cleanup.move();
   const follow = (): void => {
-    const { discoverySelectors: selectors, rootNamespace } = config;
-    const scoped = selectors === undefined ? source : running.use(new ScopedSource(source, selectors, [rootNamespace]));
+    const scoped = scopeOf(config, source);
+    if (scoped instanceof ScopedSource) running.use(scoped);
     // Subscribed before the mesh is, so that the clock of convergence starts with the batch.
     running.use(scoped.subscribe((events) => metrics.received(events.map(kindOf))));
     running.use(feedMesh({ mesh, source: scoped, allocator: allocates ? allocator : undefined, onAllocated }));
@@ -92,6 +92,15 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   };
   const whole = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => untilWhole(source, logger, signal);
   return { store, mesh, resolver, follow, reports, whole, [Symbol.dispose]: () => running.dispose() };
+}
+
+/** An empty list of selectors selects everything, as none does. The mesh's own namespaces always count. */
+function scopeOf(
+  { discoverySelectors, rootNamespace, systemNamespace }: ControlPlaneConfig,
+  source: ResourceSource,
+): ResourceSource {
+  if (discoverySelectors === undefined || discoverySelectors.length === 0) return source;
+  return new ScopedSource(source, discoverySelectors, [rootNamespace, systemNamespace]);
 }
 
 async function untilWhole(source: ResourceSource, logger: Logger, signal: AbortSignal): Promise<void> {
