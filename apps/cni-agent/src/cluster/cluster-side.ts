@@ -8,15 +8,16 @@ import {
   KubeClient,
   KubeError,
   type ApiKind,
+  type ObjectRef,
   type Pod,
 } from '@ambit/kube';
 import type { Logger } from '@ambit/telemetry';
 import { REDIRECTION_ANNOTATION, type Redirection } from '../pods/eligibility.ts';
 import type { Verdict } from '../proof/judge-proof.ts';
 import type { MeshSide } from './mesh-side.ts';
-import { judgeLeaving, type DaemonSetView } from './leaving.ts';
+import { judgeLeaving, type ObjectView } from './leaving.ts';
 import { withoutTaint } from './node-taint.ts';
-import { ProofWriter } from './proof-writer.ts';
+import { isOfAnotherPod, ProofWriter } from './proof-writer.ts';
 
 export interface ClusterSideOptions {
   readonly nodeName: string;
@@ -83,8 +84,7 @@ export class ClusterSide implements MeshSide {
     try {
       await this.#client.patch({ kind: apiKinds.Pod, namespace, name }, patch, { subresource: 'status' });
     } catch (cause) {
-      // Gone, or replaced by another pod of its name.
-      if (cause instanceof KubeError && (cause.code === 'NOT_FOUND' || cause.code === 'CONFLICT')) return;
+      if (isOfAnotherPod(cause)) return;
       throw cause;
     }
   }
@@ -119,7 +119,11 @@ export class ClusterSide implements MeshSide {
   }
 
   async isLeaving(): Promise<boolean> {
-    return judgeLeaving(await this.#daemonSet(), this.#hasSeenDaemonSet);
+    const [daemonSet, node] = await Promise.all([
+      this.#daemonSet(),
+      this.#view({ kind: apiKinds.Node, name: this.#options.nodeName }),
+    ]);
+    return judgeLeaving(daemonSet, node, this.#hasSeenDaemonSet);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -128,11 +132,15 @@ export class ClusterSide implements MeshSide {
     this.#client.close();
   }
 
-  async #daemonSet(): Promise<DaemonSetView> {
+  #daemonSet(): Promise<ObjectView> {
     const { namespace, daemonSet } = this.#options;
+    return this.#view({ kind: DAEMON_SET, namespace, name: daemonSet });
+  }
+
+  async #view(ref: ObjectRef): Promise<ObjectView> {
     try {
       const signal = AbortSignal.timeout(LEAVING_DEADLINE_MS);
-      const object = await this.#client.get({ kind: DAEMON_SET, namespace, name: daemonSet }, { signal });
+      const object = await this.#client.get(ref, { signal });
       return object === undefined ? { kind: 'absent' } : { kind: 'present', object };
     } catch (cause) {
       const isDenied = cause instanceof KubeError && (cause.code === 'UNAUTHORIZED' || cause.code === 'FORBIDDEN');

@@ -15,6 +15,11 @@ export interface ProofWriterOptions {
   readonly onError: (pod: Pod, error: Error) => void;
 }
 
+/** The pod is gone, or replaced by another one of its name: a uid that is not the object's is a conflict, or invalid. */
+export function isOfAnotherPod(cause: unknown): boolean {
+  return cause instanceof KubeError && ['NOT_FOUND', 'CONFLICT', 'INVALID'].includes(cause.code);
+}
+
 interface Entry {
   readonly pod: Pod;
   readonly verdict: Verdict | undefined;
@@ -68,9 +73,7 @@ export class ProofWriter implements Disposable {
       await this.#write(uid, entry);
       this.#backoff.reset();
     } catch (cause) {
-      // Gone, or replaced by another pod of its name.
-      const isMoot = cause instanceof KubeError && (cause.code === 'NOT_FOUND' || cause.code === 'CONFLICT');
-      if (!isMoot) {
+      if (!isOfAnotherPod(cause)) {
         this.#options.onError(entry.pod, toAmbitError(cause));
         if (!this.#queue.has(uid)) this.#queue.set(uid, entry);
         pauseMs = this.#backoff.nextMs();

@@ -1,0 +1,227 @@
+/** What the agent reads and writes at a real API server, with exactly the rights that the chart gives it. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type ApiKind, apiKinds, clusterAccess, KubeClient, type Pod } from '@ambit/kube';
+import { createLogger } from '@ambit/telemetry';
+import { parseAllDocuments } from 'yaml';
+import { unenforced, type Verdict } from '../proof/judge-proof.ts';
+import { ClusterSide } from './cluster-side.ts';
+
+const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
+const skip = kubeconfig === '' ? 'AMBIT_TEST_KUBECONFIG names no cluster' : false;
+const RBAC = { group: 'rbac.authorization.k8s.io', version: 'v1' };
+const CLUSTER_ROLE: ApiKind = { ...RBAC, kind: 'ClusterRole', plural: 'clusterroles', namespaced: false };
+const CLUSTER_BINDING: ApiKind = {
+  ...RBAC,
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  namespaced: false,
+};
+const ROLE: ApiKind = { ...RBAC, kind: 'Role', plural: 'roles', namespaced: true };
+const BINDING: ApiKind = { ...RBAC, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
+const DAEMON_SET: ApiKind = { group: 'apps', version: 'v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
+const EVENT: ApiKind = { group: 'events.k8s.io', version: 'v1', kind: 'Event', plural: 'events', namespaced: true };
+const CHART = join(import.meta.dirname, '../../../../charts/ambit/charts/cni-agent/templates/rbac.yaml');
+const TAINT = 'ambit.test/not-ready';
+const GOOD: Verdict = { kind: 'enforced', message: 'all is well' };
+
+/** The rules of a template, which has no placeholders in them. */
+function rulesOf(kind: string): unknown {
+  const text = readFileSync(CHART, 'utf8').replaceAll(/^.*\{\{.*$/gm, '');
+  const found = parseAllDocuments(text).map((document) => document.toJS());
+  return found.find((one) => one?.kind === kind)?.rules;
+}
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + 30_000; !(await condition()); await pause(20))
+    assert.ok(performance.now() < endMs, `waited too long for ${what}`);
+}
+
+describe('the agent at an API server', { skip }, () => {
+  const id = `ambt-agent-${randomBytes(4).toString('hex')}`;
+  const folder = mkdtempSync(join(tmpdir(), 'ambt-agent-side-'));
+  const ending = new AbortController();
+  const daemonSet = { kind: DAEMON_SET, namespace: id, name: 'ambit-cni-agent' };
+  const web = { kind: apiKinds.Pod, namespace: id, name: 'web' };
+  let admin: KubeClient;
+  let side: ClusterSide;
+  let pod: Pod;
+
+  // oxlint-disable-next-line typescript/no-explicit-any
+  const read = async (ref: Parameters<KubeClient['get']>[0]): Promise<any> => admin.get(ref);
+  // oxlint-disable-next-line typescript/no-explicit-any
+  const condition = async (): Promise<any> =>
+    ((await read(web)).status.conditions ?? []).find((one: { type: string }) => one.type === 'ambit.dev/Enforced');
+
+  async function grant(): Promise<void> {
+    const metadata = { name: id, namespace: id };
+    const subjects = [{ kind: 'ServiceAccount', name: 'agent', namespace: id }];
+    const roleRef = (kind: string): object => ({ apiGroup: RBAC.group, kind, name: id });
+    await admin.create(apiKinds.ServiceAccount, { metadata: { name: 'agent', namespace: id } });
+    await admin.create(CLUSTER_ROLE, { metadata: { name: id }, rules: rulesOf('ClusterRole') });
+    await admin.create(CLUSTER_BINDING, { metadata: { name: id }, roleRef: roleRef('ClusterRole'), subjects });
+    await admin.create(ROLE, { metadata, rules: rulesOf('Role') });
+    await admin.create(BINDING, { metadata, roleRef: roleRef('Role'), subjects });
+  }
+
+  async function agentKubeconfig(): Promise<string> {
+    // oxlint-disable-next-line typescript/no-explicit-any
+    const answer: any = await admin.post(`/api/v1/namespaces/${id}/serviceaccounts/agent/token`, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 3_600 },
+    });
+    const { server, caPem = '' } = admin.access;
+    const cluster = { server: server.href, 'certificate-authority-data': Buffer.from(caPem).toString('base64') };
+    const path = join(folder, 'kubeconfig');
+    const config = {
+      'current-context': 'x',
+      contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
+      clusters: [{ name: 'x', cluster }],
+      users: [{ name: 'x', user: { token: answer.status.token } }],
+    };
+    writeFileSync(path, JSON.stringify(config));
+    return path;
+  }
+
+  async function addPod(name: string, nodeName: string): Promise<void> {
+    await admin.create(apiKinds.Pod, {
+      metadata: { name, namespace: id },
+      spec: {
+        nodeName,
+        terminationGracePeriodSeconds: 0,
+        serviceAccountName: 'agent',
+        tolerations: [{ operator: 'Exists' }],
+        containers: [{ name: 'main', image: 'none' }],
+      },
+    });
+  }
+
+  before(async () => {
+    admin = new KubeClient(await clusterAccess({ kubeconfigPath: kubeconfig }), { userAgent: 'ambit-test' });
+    await admin.create(apiKinds.Namespace, {
+      metadata: { name: id, labels: { 'istio.io/dataplane-mode': 'ambient' } },
+    });
+    await grant();
+    for (const name of [id, `${id}-other`])
+      await admin.create(apiKinds.Node, {
+        metadata: { name, labels: { pool: 'mesh' } },
+        spec: {
+          taints: [
+            { key: TAINT, effect: 'NoSchedule' },
+            { key: 'theirs', effect: 'NoSchedule' },
+          ],
+        },
+      });
+    const labels = { app: 'agent' };
+    await admin.create(DAEMON_SET, {
+      metadata: { name: daemonSet.name, namespace: id },
+      spec: {
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { nodeSelector: { pool: 'mesh' }, containers: [{ name: 'main', image: 'none' }] },
+        },
+      },
+    });
+    await addPod('web', id);
+    await addPod('elsewhere', `${id}-other`);
+    side = await ClusterSide.open({
+      nodeName: id,
+      namespace: id,
+      daemonSet: daemonSet.name,
+      taint: TAINT,
+      access: { kubeconfigPath: await agentKubeconfig() },
+      log: createLogger({ destination: { write: () => {} } }).scope('agent'),
+    });
+    await side.start(ending.signal);
+    pod = side.source.list('Pod').find(({ metadata }) => metadata.name === 'web') ?? assert.fail('no pod');
+  });
+
+  after(async () => {
+    ending.abort(new Error('the test is over'));
+    await side?.[Symbol.asyncDispose]();
+    for (const name of ['web', 'elsewhere']) await admin.delete({ kind: apiKinds.Pod, namespace: id, name });
+    for (const kind of [CLUSTER_BINDING, CLUSTER_ROLE, apiKinds.Namespace]) await admin.delete({ kind, name: id });
+    for (const name of [id, `${id}-other`]) await admin.delete({ kind: apiKinds.Node, name });
+    admin.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('sees the pods of its own node only, and the labels of their namespace', () => {
+    assert.deepEqual(
+      side.source
+        .list('Pod')
+        .filter(({ metadata }) => metadata.namespace === id)
+        .map(({ metadata }) => metadata.name),
+      ['web'],
+    );
+    const namespace = side.source.list('Namespace').find(({ metadata }) => metadata.name === id);
+    assert.equal(namespace?.metadata.labels['istio.io/dataplane-mode'], 'ambient');
+  });
+
+  test('writes and removes the annotation, and never that of another pod of the same name', async () => {
+    const annotation = async (): Promise<unknown> =>
+      (await read(web)).metadata.annotations?.['ambient.istio.io/redirection'];
+    await side.annotate(pod, 'enabled');
+    assert.equal(await annotation(), 'enabled');
+    const namesake: Pod = { ...pod, metadata: { ...pod.metadata, uid: '00000000-0000-0000-0000-000000000000' } };
+    await side.annotate(namesake, 'pending');
+    assert.equal(await annotation(), 'enabled');
+    await side.annotate({ ...pod, metadata: { ...pod.metadata, name: 'gone' } }, 'enabled');
+    await side.annotate(pod, undefined);
+    assert.equal(await annotation(), undefined);
+  });
+
+  test('the condition follows the verdict beside those of others, with an event when it turns', async () => {
+    const theirs = { type: 'Ready', status: 'True' };
+    await admin.patch(web, { status: { conditions: [theirs] } }, { subresource: 'status' });
+    side.report(pod, GOOD, Date.UTC(2026, 0, 1));
+    await until('the condition', async () => (await condition())?.status === 'True');
+    side.report(pod, unenforced('RulesAltered'), Date.UTC(2026, 0, 2));
+    await until('the change', async () => (await condition())?.status === 'False');
+    const now = await condition();
+    assert.equal(now.reason, 'RulesAltered');
+    assert.match(now.message, /traffic may bypass the mesh/);
+    assert.equal(now.lastTransitionTime, '2026-01-02T00:00:00Z');
+    await until('the event', async () => {
+      // oxlint-disable-next-line typescript/no-explicit-any
+      const events: readonly any[] = await admin.list(EVENT, { namespace: id });
+      return events.some((one) => one.reason === 'RulesAltered' && one.regarding.name === 'web');
+    });
+    const namesake: Pod = { ...pod, metadata: { ...pod.metadata, uid: '00000000-0000-0000-0000-000000000000' } };
+    side.report(namesake, GOOD, 0);
+    side.report({ ...pod, metadata: { ...pod.metadata, name: 'gone', uid: 'gone' } }, GOOD, 0);
+    side.report(pod, unenforced('NotServed'), 0);
+    await until('what comes after those', async () => (await condition()).reason === 'NotServed');
+    side.retract(pod);
+    await until('the condition to go', async () => (await condition()) === undefined);
+    assert.ok(
+      (await read(web)).status.conditions.some((one: { type: string; status: string }) => one.type === 'Ready'),
+    );
+  });
+
+  test('takes its taint off the node, and only that', async () => {
+    await side.onReady(AbortSignal.timeout(20_000));
+    // oxlint-disable-next-line typescript/no-explicit-any
+    const keys = (await read({ kind: apiKinds.Node, name: id })).spec.taints.map((taint: any) => taint.key);
+    assert.ok(keys.includes('theirs') && !keys.includes(TAINT));
+    await side.onReady(AbortSignal.timeout(20_000));
+  });
+
+  test('knows an upgrade from leaving: by the labels of the node, and by its DaemonSet', async () => {
+    assert.equal(await side.isLeaving(), false);
+    const node = { kind: apiKinds.Node, name: id };
+    await admin.patch(node, { metadata: { labels: { pool: 'others' } } });
+    assert.equal(await side.isLeaving(), true);
+    await admin.patch(node, { metadata: { labels: { pool: 'mesh' } } });
+    assert.equal(await side.isLeaving(), false);
+    await admin.delete(daemonSet);
+    assert.equal(await side.isLeaving(), true);
+  });
+});
