@@ -64,6 +64,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
     waypointControllers: config.waypointControllers,
     gatewayControllers: config.gatewayControllers,
+    ownControllers: ownControllers(config),
     trustDomainAliases: config.trustDomainAliases,
     serverHeader: config.serverHeader,
     pathNormalisation: config.pathNormalisation,
@@ -92,6 +93,12 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
   };
   const whole = ({ signal }: { readonly signal: AbortSignal }): Promise<void> => untilWhole(source, logger, signal);
   return { store, mesh, resolver, follow, reports, whole, [Symbol.dispose]: () => running.dispose() };
+}
+
+/** Without taking over, objects of Istio's classes are an istiod's to answer for. */
+function ownControllers(config: ControlPlaneConfig): readonly string[] {
+  const all = [...defaultMeshSettings.ownControllers, ...config.waypointControllers, ...config.gatewayControllers];
+  return [...new Set(all)].filter((name) => config.takesOverClasses || !name.startsWith('istio.io/'));
 }
 
 /** An empty list of selectors selects everything, as none does. The mesh's own namespaces always count. */

@@ -63,8 +63,10 @@ export interface MeshSettings {
   readonly findsAddressConflicts: boolean;
   /** Controller names whose GatewayClasses are classes of waypoints. */
   readonly waypointControllers: readonly string[];
-  /** Controller names whose GatewayClasses are classes of ingress and egress gateways; the first is written into statuses. */
+  /** Controller names whose GatewayClasses are classes of ingress and egress gateways. */
   readonly gatewayControllers: readonly string[];
+  /** Controller names whose statuses are written here; the first stands for the mesh. */
+  readonly ownControllers: readonly string[];
   /** Further names of the trust domain, all of the same authority. */
   readonly trustDomainAliases: readonly string[];
   /** What L7 proxies put into the header `server`; empty: they leave the backend's. */
@@ -87,6 +89,7 @@ export const defaultMeshSettings: MeshSettings = {
   findsAddressConflicts: true,
   waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
   gatewayControllers: ['ambit.dev/gateway-controller', 'istio.io/gateway-controller'],
+  ownControllers: ['ambit.dev/mesh-controller', 'ambit.dev/gateway-controller'],
   trustDomainAliases: [],
   serverHeader: 'istio-envoy',
   pathNormalisation: 'BASE',

@@ -57,7 +57,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     workloads,
     services: services.services,
     policies: policies.policies,
-    statuses: statuses.writes,
+    statuses: join<StatusWrite>(graph, 'all-statuses', [statuses.writes, l7.statuses]),
     findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings]),
     l7,
     review: new MeshReview({ judge, peers, namesOf, settings }),

@@ -1,7 +1,23 @@
 import type { AllocatedAddress, ObjectMeta, StatusCondition } from '@ambit/kube';
 
 /** Kinds whose status the control plane writes. */
-export type StatusKind = 'AuthorizationPolicy' | 'Service' | 'ServiceEntry' | 'WorkloadEntry';
+export type StatusKind =
+  | 'AuthorizationPolicy'
+  | 'GRPCRoute'
+  | 'HTTPRoute'
+  | 'Service'
+  | 'ServiceEntry'
+  | 'TCPRoute'
+  | 'TLSRoute'
+  | 'WorkloadEntry';
+
+/** What is said of one parent of a route. */
+export interface ParentWrite {
+  /** The fields that the route's spec has. */
+  readonly parentRef: Readonly<Record<string, string | number>>;
+  readonly controllerName: string;
+  readonly conditions: readonly DesiredCondition[];
+}
 
 /** A condition as it should be. */
 export interface DesiredCondition {
@@ -29,9 +45,13 @@ export interface StatusWrite {
   /** Of the object that was judged; undefined when it has none (Services, files). */
   readonly generation: number | undefined;
   readonly fieldManager: 'ambit-status' | 'ambit-addresses';
-  /** What to apply under `status`: one of the two. */
+  /** What to apply under `status`: one of the three. */
   readonly conditions?: readonly DesiredCondition[];
   readonly addresses?: readonly AllocatedAddress[];
+  /** All parents that are ours; those of other controllers stay as they are. */
+  readonly parents?: readonly ParentWrite[];
+  /** With `parents`: whose entries are ours. */
+  readonly ownControllers?: readonly string[];
 }
 
 /** Unique for an object and a field manager. */
@@ -56,7 +76,8 @@ export function conditionWrites(
   desired: readonly DesiredCondition[],
 ): readonly StatusWrite[] {
   const own = present.filter(({ type }) => ownConditionTypes.has(type));
-  const isAsWanted = own.length === desired.length && desired.every((wanted) => own.some((is) => isSame(is, wanted)));
+  const isAsWanted =
+    own.length === desired.length && desired.every((wanted) => own.some((is) => isSameCondition(is, wanted)));
   if (isAsWanted) return [];
   const conditions = desired.map((wanted) => {
     const since = own.find((is) => is.type === wanted.type && is.status === wanted.status)?.lastTransitionTime;
@@ -66,7 +87,8 @@ export function conditionWrites(
   return [{ kind, namespace, name, generation, fieldManager: 'ambit-status', conditions }];
 }
 
-function isSame(present: StatusCondition, wanted: DesiredCondition): boolean {
+/** True when a condition reads as wanted; times do not count. */
+export function isSameCondition(present: StatusCondition, wanted: DesiredCondition): boolean {
   return (
     present.type === wanted.type &&
     present.status === wanted.status &&

@@ -4,6 +4,7 @@ import { type Collection, derive, type FetchContext, type Graph, join, SourceCol
 import type { Gateway, RequestAuthentication } from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
+import { type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
 import { haveSameBytes } from '../derive/mesh-workload.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { AccessRuleFinder } from './access-rules.ts';
@@ -14,6 +15,8 @@ import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
+import { RouteJudge } from './route-judge.ts';
+import { type AnyRoute, parentWrites } from './route-status.ts';
 import { ServiceRoutes } from './service-routes.ts';
 import { subsetMembers } from './subset-members.ts';
 
@@ -23,6 +26,8 @@ export interface L7Collections {
   /** By resource name, as are `destinations`. */
   readonly proxies: Collection<PlannedProxy>;
   readonly destinations: Collection<PlannedDestination>;
+  /** Statuses of routes that are still to be written. */
+  readonly statuses: Collection<StatusWrite>;
   /** Keys that have to be fetched, by `KeyPlace.key`. */
   readonly keyPlaces: Collection<KeyPlace>;
   /** Keys that were fetched; whoever fetches them puts them in. */
@@ -113,7 +118,9 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     },
     isEqual: haveSameBytes,
   });
-  return { gateways, proxies, destinations, keyPlaces: keyPlaces(graph, sources), keys };
+  const judge = new RouteJudge({ sources, services, gateways, view, settings });
+  const statuses = routeStatuses(graph, sources, judge, settings);
+  return { gateways, proxies, destinations, statuses, keyPlaces: keyPlaces(graph, sources), keys };
 }
 
 function useKey({ gateway, service }: BackendUse): string {
@@ -154,6 +161,28 @@ function providersOf(
     const found = view.serviceOf(context, provider.service.slice(slash + 1), namespace);
     return found === undefined ? [] : [authorizationProvider(provider, found.candidate)];
   });
+}
+
+function routeStatuses(
+  graph: Graph,
+  sources: MeshSources,
+  judge: RouteJudge,
+  { ownControllers }: MeshSettings,
+): Collection<StatusWrite> {
+  const statusesOf = (from: Collection<AnyRoute>): Collection<StatusWrite> =>
+    derive<AnyRoute, StatusWrite>(graph, {
+      name: `${from.name}-statuses`,
+      from,
+      keyOf: statusWriteKey,
+      transform: (route, context) => parentWrites(route, judge.parentsOf(route, context), ownControllers),
+    });
+  const kinds: readonly Collection<AnyRoute>[] = [
+    sources.HTTPRoute,
+    sources.GRPCRoute,
+    sources.TLSRoute,
+    sources.TCPRoute,
+  ];
+  return join<StatusWrite>(graph, 'route-statuses', kinds.map(statusesOf));
 }
 
 function keyPlaces(graph: Graph, sources: MeshSources): Collection<KeyPlace> {

@@ -95,6 +95,27 @@ test('where a list is replaced as a whole the conditions of others go along, for
   assert.deepEqual(it.applied[0]?.object, object);
 });
 
+test('of the parents of a route those of other controllers stay as they are', async () => {
+  const foreign = { parentRef: { name: 'theirs' }, controllerName: 'example.com/other', conditions: [{ type: 'X' }] };
+  const stale = { parentRef: { name: 'gone' }, controllerName: 'ambit.dev/mesh-controller', conditions: [] };
+  const live = { metadata: { resourceVersion: '7' }, status: { parents: [stale, foreign] } };
+  await using it = rig({ merges: true, live });
+  const parent = { parentRef: { name: 'web' }, controllerName: 'ambit.dev/mesh-controller' };
+  it.statuses.set({
+    kind: 'HTTPRoute',
+    namespace: 'shop',
+    name: 'r',
+    generation: 2,
+    fieldManager: 'ambit-status',
+    parents: [{ ...parent, conditions: [condition] }],
+    ownControllers: ['ambit.dev/mesh-controller'],
+  });
+  await it.settled();
+  const sent = { ...parent, conditions: [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+  const object = { metadata: { resourceVersion: '7' }, status: { parents: [foreign, sent] } };
+  assert.deepEqual(it.applied[0]?.object, object);
+});
+
 test('a write that fails is tried again, and later each time', async () => {
   const apply = (call: number): void => {
     if (call < 3) throw new KubeError('SERVER', 'no');

@@ -5,7 +5,7 @@
 import type { Collection } from '@ambit/collections';
 import { apiKinds, type ApiLog, KubeError, type KubeClient } from '@ambit/kube';
 import { type Clock, toAmbitError } from '@ambit/runtime';
-import { ownConditionTypes, type StatusWrite } from '../derive/status-write.ts';
+import { type DesiredCondition, ownConditionTypes, type StatusWrite } from '../derive/status-write.ts';
 import { ConditionLists } from './condition-lists.ts';
 import { GivenAddresses } from './given-addresses.ts';
 import { KeyQueue } from './key-queue.ts';
@@ -66,13 +66,20 @@ async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
 
 /** The fields to apply. */
 async function objectOf(write: StatusWrite, { options, lists, signal }: Term): Promise<Fields> {
-  const { kind, namespace, name, addresses, conditions } = write;
-  if (conditions === undefined) return { status: { addresses } };
+  const { kind, namespace, name, addresses, conditions, parents } = write;
+  if (addresses !== undefined) return { status: { addresses } };
   const now = new Date(options.clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
-  const own = conditions.map((condition) => ({
-    ...condition,
-    lastTransitionTime: condition.lastTransitionTime ?? now,
-  }));
+  const timed = (list: readonly DesiredCondition[]): readonly DesiredCondition[] =>
+    list.map((condition) => ({ ...condition, lastTransitionTime: condition.lastTransitionTime ?? now }));
+  if (parents !== undefined) {
+    const live = await options.client.get({ kind: apiKinds[kind], namespace, name }, { signal });
+    const present = fieldOf(fieldOf(live, 'status'), 'parents');
+    const foreign = Array.isArray(present) ? present.filter((entry) => !isOwnParent(entry, write)) : [];
+    const resourceVersion = fieldOf(fieldOf(live, 'metadata'), 'resourceVersion');
+    const own = parents.map((parent) => ({ ...parent, conditions: timed(parent.conditions) }));
+    return { metadata: { resourceVersion }, status: { parents: [...foreign, ...own] } };
+  }
+  const own = timed(conditions ?? []);
   if (await lists.mergeByType(kind, signal)) return { status: { conditions: own } };
   // The list is replaced as a whole: the conditions of others are sent along, for exactly the version they are from.
   const live = await options.client.get({ kind: apiKinds[kind], namespace, name }, { signal });
@@ -80,6 +87,12 @@ async function objectOf(write: StatusWrite, { options, lists, signal }: Term): P
   const foreign = Array.isArray(present) ? present.filter((entry) => !isOwn(fieldOf(entry, 'type'))) : [];
   const resourceVersion = fieldOf(fieldOf(live, 'metadata'), 'resourceVersion');
   return { metadata: { resourceVersion }, status: { conditions: [...foreign, ...own] } };
+}
+
+/** Parents are one list in which each controller has entries; the API server replaces it as a whole. */
+function isOwnParent(entry: unknown, { ownControllers = [] }: StatusWrite): boolean {
+  const controllerName = fieldOf(entry, 'controllerName');
+  return typeof controllerName === 'string' && ownControllers.includes(controllerName);
 }
 
 function isOwn(type: unknown): boolean {
