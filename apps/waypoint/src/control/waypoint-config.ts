@@ -63,7 +63,7 @@ export const waypointConfig: { readonly [K in keyof WaypointConfig]: ConfigEntry
   podNamespace: requiredText('POD_NAMESPACE', 'own namespace'),
   serviceAccount: requiredText('SERVICE_ACCOUNT', 'own service account, which is the identity'),
   nodeName: text('NODE_NAME', '', 'own node; endpoints that are preferred by place are compared with it'),
-  instanceIp: text('INSTANCE_IP', '', 'own address'),
+  instanceIp: text('INSTANCE_IP', '', 'own address; unset: the first IPv4 address of the network namespace'),
   network: text('NETWORK', '', 'own network'),
   clusterId: text(['ISTIO_META_CLUSTER_ID', 'CLUSTER_ID'], 'Kubernetes', 'own cluster, also sent as clusterid header'),
   clusterDomain: text('CLUSTER_DOMAIN', 'cluster.local', 'domain of Kubernetes service names'),

@@ -6,6 +6,7 @@
  * End: readiness fails, listeners close, GOAWAY and `connection: close`, running requests get their time, then the rest is cut.
  * Spec: contract l7 9.3.
  */
+import { networkInterfaces } from 'node:os';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
 import { Readiness, TaskScope, toAmbitError } from '@ambit/runtime';
@@ -35,6 +36,7 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
     namespace: config.podNamespace,
     serviceAccount: config.serviceAccount,
   });
+  const instanceIp = config.instanceIp === '' ? firstAddress() : config.instanceIp;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const quit = new AbortController();
@@ -47,7 +49,7 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
 
   const workers = new DataWorkers({
     count: config.workerThreads,
-    settings: dataSettings(config, identity),
+    settings: dataSettings(config, instanceIp, identity),
     onReport: (workerId, report) => takeReport(registry, loggers, workerId, report),
     onDeath: failed.reject,
   });
@@ -99,7 +101,7 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
       kind: config.role === 'waypoint' ? 'waypoint' : 'router',
       gateway: config.gateway,
       serviceAccount: config.serviceAccount,
-      instanceIp: config.instanceIp,
+      instanceIp,
       podName: config.podName,
       podNamespace: config.podNamespace,
       nodeName: config.nodeName,
@@ -139,7 +141,13 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
   }
 }
 
-function dataSettings(config: WaypointConfig, identity: SpiffeId): DataSettings {
+/** The pod's address, where nobody said it: the first that is not of loopback. */
+function firstAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '';
+}
+
+function dataSettings(config: WaypointConfig, instanceIp: string, identity: SpiffeId): DataSettings {
   return {
     role: config.role,
     network: config.network,
@@ -147,7 +155,7 @@ function dataSettings(config: WaypointConfig, identity: SpiffeId): DataSettings 
     podName: config.podName,
     podNamespace: config.podNamespace,
     nodeName: config.nodeName,
-    instanceIp: config.instanceIp,
+    instanceIp,
     identity,
     listenAddress: config.listenAddress,
     isIpv6Enabled: config.isIpv6Enabled,

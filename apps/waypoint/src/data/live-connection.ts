@@ -24,14 +24,17 @@ export class LiveConnections {
 
   add(connection: LiveConnection): void {
     this.#connections.add(connection);
-    if (this.#isDraining) connection.drain();
   }
 
   remove(connection: LiveConnection): void {
     this.#connections.delete(connection);
   }
 
-  /** Those that are added later are drained at once: they serve what has come with them. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Those that are added later look at `isDraining` with each request. */
   drain(): void {
     this.#isDraining = true;
     for (const connection of this.#connections) connection.drain();

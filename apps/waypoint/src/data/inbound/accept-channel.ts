@@ -1,4 +1,3 @@
-import { Http1ServerConnection, Http2ServerConnection, type ServerConnection } from '@ambit/exchange';
 import type { ByteChannel } from '@ambit/net';
 
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
@@ -7,6 +6,7 @@ import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import { RequestHandler } from '../../request/request-handler.ts';
 import type { RequestSurroundings } from '../../request/request-surroundings.ts';
 import { readClientHello } from './client-hello.ts';
+import { HttpSession } from './http-session.ts';
 import { tunnelHttpSettings } from './http-settings.ts';
 import { PeekedChannel, type PeekUser } from './peeked-channel.ts';
 import { isHttp2Preface, sniffProtocol } from './sniff-protocol.ts';
@@ -51,12 +51,10 @@ function startHttp(
   channel: ByteChannel,
   isHttp2: boolean,
 ): void {
-  const settings = tunnelHttpSettings(config.proxy);
-  const handler = new RequestHandler(facts, requests, () => live.remove(connection));
-  const connection: ServerConnection = isHttp2
-    ? new Http2ServerConnection(channel, handler, loop, settings)
-    : new Http1ServerConnection(channel, handler, loop, settings);
-  live.add(connection);
+  const handler = new RequestHandler(facts, requests, () => {
+    // The session takes itself out of those that live.
+  });
+  new HttpSession(channel, isHttp2, handler, live, loop, tunnelHttpSettings(config.proxy));
 }
 
 /** Waits for as many bytes as tell how to go on. */

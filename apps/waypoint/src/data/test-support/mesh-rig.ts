@@ -1,0 +1,224 @@
+/**
+ * Clients, node proxies and backends around a waypoint, in this process: an event loop is turned between the turns of Node's
+ * own. Everything on loopback.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
+import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
+import { makeTestCa, type TestCa } from '@ambit/testing';
+
+export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
+export const waypointId = 'spiffe://cluster.local/ns/shop/sa/waypoint';
+
+/** A port that nobody has at the moment. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  server.close();
+  await once(server, 'close');
+  return address.port;
+}
+
+/** The node proxy of endpoints: takes tunnels for any identity that it is given, and dials the authority on loopback. */
+export class EndpointNode implements HboneServerHandler {
+  readonly requests: InboundStream[] = [];
+  readonly results: BridgeResult[] = [];
+  readonly peers: (readonly string[])[] = [];
+  readonly #loop: EventLoop;
+
+  constructor(loop: EventLoop) {
+    this.#loop = loop;
+  }
+
+  onPeer(connection: { readonly peerUriSans: readonly string[] }): boolean {
+    this.peers.push(connection.peerUriSans);
+    return true;
+  }
+
+  onConnect(stream: InboundStream): void {
+    this.requests.push(stream);
+    const fd = io.tcpConnect({ address: '127.0.0.1', port: Number(stream.authority.split(':')[1]) });
+    this.#loop.add(fd, EPOLLOUT, {
+      onEvents: () => {
+        this.#loop.remove(fd);
+        if (io.socketError(fd) !== 0) {
+          io.close(fd);
+          return stream.respond(503);
+        }
+        stream.respond(200);
+        stream.bridge(fd, { onClose: (result) => this.results.push(result) });
+      },
+    });
+  }
+
+  onClosed(): void {
+    // Told by the bridges.
+  }
+
+  onHandshakeFailed(): void {
+    // Told by the waypoint.
+  }
+}
+
+export class MeshRig implements AsyncDisposable {
+  readonly loop: EventLoop = new EventLoop();
+  readonly ca: TestCa = makeTestCa();
+  readonly node: EndpointNode = new EndpointNode(this.loop);
+  /** Where endpoints take HBONE. */
+  readonly nodePort: number;
+  readonly #undo: (() => void)[] = [];
+
+  constructor(nodePort: number) {
+    this.nodePort = nodePort;
+  }
+
+  defer(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  /** Turns both loops until `isDone`; fails after a minute. */
+  async until(isDone: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + 60_000;
+    while (!isDone()) {
+      assert.ok(performance.now() < deadline, `not in time: ${what}`);
+      // A millisecond leaves the machine to others, and costs a test little.
+      this.loop.runOnce(1);
+      await nextTurn();
+    }
+  }
+
+  async result<T>(promise: Promise<T>, what: string): Promise<T> {
+    let isDone = false;
+    const settle = (): void => {
+      isDone = true;
+    };
+    promise.then(settle, settle);
+    await this.until(() => isDone, what);
+    return promise;
+  }
+
+  /** An HTTP/1.1 server; its port. */
+  async backend(handler: http.RequestListener): Promise<http.Server & { readonly port: number }> {
+    const server = http.createServer(handler);
+    this.defer(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    return Object.assign(server, { port: address.port });
+  }
+
+  /** Takes tunnels as the node proxy of an endpoint of that identity. */
+  serveNode(identity: string): void {
+    const server = new HboneServer({ loop: this.loop });
+    const tls = io.tlsContext(this.ca.issue(identity));
+    this.#listen(this.nodePort, (fd) => server.accept(fd, tls, this.node));
+    this.defer(() => server.close());
+  }
+
+  /**
+   * A way into the mesh for programs of Node: what connects to the returned port comes to the waypoint as a tunnel for
+   * `authority`, as from the pod of a client.
+   */
+  entryTo(port: number, authority: string, identity: string = clientId, failures: string[] = []): number {
+    const pool = new HbonePool({ loop: this.loop });
+    this.defer(() => pool.close());
+    const tls: TlsContext = io.tlsContext(this.ca.issue(identity));
+    const key = {
+      sourceIdentity: identity,
+      destinationIdentities: [waypointId],
+      address: '127.0.0.1',
+      port,
+      sourceAddress: '127.0.0.1',
+    };
+    const plan = {
+      address: '127.0.0.1',
+      port,
+      tls,
+      verifyPeer: (names: readonly string[]) => names.includes(waypointId),
+    };
+    return this.#listen(0, (fd) => {
+      pool.connect(
+        key,
+        plan,
+        { authority, headers: [] },
+        {
+          onConnected: (stream) => void stream.bridge(fd, { onClose: () => {} }),
+          onError: (error) => {
+            failures.push(error.message);
+            io.close(fd);
+          },
+        },
+      );
+    });
+  }
+
+  /** One request of Node's client through an entry; status, headers, body. */
+  async fetch(
+    port: number,
+    path: string,
+    options: http.RequestOptions & { readonly body?: string } = {},
+  ): Promise<Fetched> {
+    const { body, ...rest } = options;
+    const request = http.request({ host: '127.0.0.1', port, path, agent: false, ...rest });
+    request.end(body);
+    const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    try {
+      return await this.result(promise, `${path} through ${port}`);
+    } catch (cause) {
+      throw new Error(`${path} through ${port}: ${String(cause)}`, { cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const undo of this.#undo.toReversed()) undo();
+    for (let i = 0; i < 3; i++) {
+      this.loop.runOnce(0);
+      await nextTurn();
+    }
+    this.loop[Symbol.dispose]();
+  }
+
+  #listen(port: number, onAccept: (fd: Fd) => void): number {
+    const listener = io.tcpListen({ address: '127.0.0.1', port, reusePort: true });
+    assert.ok(listener >= 0, `listen on ${port}: ${listener}`);
+    this.loop.add(listener, EPOLLIN, {
+      onEvents: () => {
+        for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) if (fd >= 0) onAccept(fd);
+      },
+    });
+    this.defer(() => {
+      this.loop.remove(listener);
+      io.close(listener);
+    });
+    return io.localAddress(listener).port;
+  }
+}
+
+export interface Fetched {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
