@@ -96,6 +96,8 @@ export class GrpcServer implements AsyncDisposable {
 
 function serverOptions(options: GrpcServerOptions): ServerOptions {
   return {
+    // Nobody reads these tables, and they are kept for each call.
+    'grpc.enable_channelz': 0,
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.max_connection_age_ms': options.maxConnectionAgeMs ?? 30 * 60_000,

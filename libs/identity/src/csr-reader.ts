@@ -47,7 +47,7 @@ export function readCsrDer(der: Uint8Array): VerifiedCsr {
   const digest = DIGESTS.get(parts.algorithm);
   if (digest === undefined) throw invalid(`signature algorithm ${parts.algorithm}`);
   const key = readPublicKey(parts.publicKeyInfo);
-  requireSupportedKey(key);
+  if (!isP256(parts.publicKeyInfo)) requireSupportedKey(key);
   if (!isSignatureValid(digest, parts.info, key, parts.signature)) throw invalid('the signature does not verify');
   return { publicKeyInfo: parts.publicKeyInfo, commonName: parts.commonName };
 }
@@ -106,6 +106,16 @@ function readCommonName(name: DerReader): string {
     }
   }
   return '';
+}
+
+/** SubjectPublicKeyInfo of every uncompressed P-256 key, up to the point. Spec: RFC 5480 2. */
+const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
+const P256_BYTES = P256_PREFIX.length + 64;
+
+/** Is it the key nearly all requests have? Asking the key itself was 2 % of the CA's time. */
+function isP256(publicKeyInfo: Uint8Array): boolean {
+  if (publicKeyInfo.length !== P256_BYTES) return false;
+  return P256_PREFIX.compare(publicKeyInfo, 0, P256_PREFIX.length) === 0;
 }
 
 type PublicKey = ReturnType<typeof createPublicKey>;

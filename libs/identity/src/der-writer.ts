@@ -76,8 +76,23 @@ export function derString(tag: number, text: string): Uint8Array {
 /** The only encoding of TRUE that DER allows. */
 export const derTrue: Uint8Array = Uint8Array.of(Tag.boolean, 1, 0xff);
 
+/** Encoded times by second: certificates of one moment have the same ones. Do not write to what {@link derTime} returns. */
+const times = new Map<number, Uint8Array>();
+const MAX_TIMES = 64;
+
 /** UTCTime until 2049, GeneralizedTime from 2050, whole seconds. Spec: RFC 5280 4.1.2.5. */
 export function derTime(timeMs: number): Uint8Array {
+  const second = Math.floor(timeMs / 1000);
+  let encoded = times.get(second);
+  if (encoded === undefined) {
+    if (times.size >= MAX_TIMES) times.clear();
+    encoded = encodeTime(second * 1000);
+    times.set(second, encoded);
+  }
+  return encoded;
+}
+
+function encodeTime(timeMs: number): Uint8Array {
   const digits = new Date(timeMs).toISOString().replace(/[-:T]|\.\d{3}/g, '');
   return Number(digits.slice(0, 4)) < 2050
     ? derString(Tag.utcTime, digits.slice(2))
