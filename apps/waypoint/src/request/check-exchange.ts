@@ -72,6 +72,7 @@ export class CheckExchange implements UpstreamUser, AlarmUser<'late'> {
   }
 
   onConnected(exchange: ClientExchange): void {
+    if (this.#isDone) return;
     this.#pending = undefined;
     this.#exchange = exchange;
     const body = this.#body;

@@ -161,6 +161,8 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
   }
 
   onConnected(exchange: ClientExchange, localAddress: string): void {
+    // A connection that broke while the head was written has already said so.
+    if (this.#phase !== 'connecting') return;
     this.#phase = 'connected';
     this.#pending = undefined;
     this.#exchange = exchange;

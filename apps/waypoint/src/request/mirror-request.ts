@@ -93,6 +93,7 @@ export class MirrorRequest implements UpstreamUser, AlarmUser<'late'> {
   }
 
   onConnected(exchange: ClientExchange): void {
+    if (!this.#isOpen) return;
     this.#exchange = exchange;
     const hadBody = this.#waiting.bytes > 0;
     if (!this.#waiting.writeTo(exchange)) this.#behindBytes = this.#waiting.bytes;
