@@ -58,7 +58,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     services: services.services,
     policies: policies.policies,
     statuses: join<StatusWrite>(graph, 'all-statuses', [statuses.writes, l7.statuses]),
-    findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings]),
+    findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings, l7.findings]),
     l7,
     review: new MeshReview({ judge, peers, namesOf, settings }),
   };

@@ -4,6 +4,7 @@ import type { GrpcRouteMatch, HttpRouteMatch, RouteFieldMatch } from '@ambit/kub
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ProblemList } from './route-problem.ts';
 import type { RouteRank } from './route-rank.ts';
+import { patternProblem } from './usable-pattern.ts';
 
 export interface RankedMatch {
   readonly rank: RouteRank;
@@ -44,7 +45,7 @@ function pathKind(type: string, value: string, problems: ProblemList): PathInit 
       // `/abc/` and `/abc` are the same prefix.
       return { case: 'segments', value: value.length > 1 && value.endsWith('/') ? value.slice(0, -1) : value };
     case 'RegularExpression':
-      return { case: 'regex', value };
+      return usable(value, problems) ? { case: 'regex', value } : undefined;
     default:
       return unsupported(`path match type ${type} is not known`, problems);
   }
@@ -65,6 +66,7 @@ function fieldMatches(
     if (type !== 'Exact' && type !== 'RegularExpression') {
       return unsupported(`${what} match type ${type} is not known`, problems);
     }
+    if (type === 'RegularExpression' && !usable(value, problems)) return undefined;
     found.push({ name, match: { kind: { case: type === 'Exact' ? 'exact' : 'regex', value } } });
   }
   return found;
@@ -95,6 +97,7 @@ function grpcPath(method: GrpcRouteMatch['method'], problems: ProblemList): Grpc
   }
   if (method?.type === 'RegularExpression') {
     const value = `/${service === '' ? '[^/]+' : group(service)}/${name === '' ? '[^/]+' : group(name)}`;
+    if (!usable(value, problems)) return undefined;
     return { kind: { case: 'regex', value }, rank: { path: 'regex', pathLength: value.length } };
   }
   if (method?.type !== 'Exact') return unsupported(`method match type ${method?.type ?? ''} is not known`, problems);
@@ -113,6 +116,12 @@ function grpcPath(method: GrpcRouteMatch['method'], problems: ProblemList): Grpc
 /** A user's expression as one part of a larger one. */
 function group(expression: string): string {
   return `(?:${expression})`;
+}
+
+function usable(pattern: string, problems: ProblemList): boolean {
+  const problem = patternProblem(pattern);
+  if (problem !== undefined) unsupported(problem, problems);
+  return problem === undefined;
 }
 
 function unsupported(message: string, problems: ProblemList): undefined {

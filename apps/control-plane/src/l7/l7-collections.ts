@@ -1,7 +1,13 @@
 /** Everything that L7 proxies are told, kept up to date. */
 import { type access } from '@ambit/api';
 import { type Collection, derive, type FetchContext, type Graph, join, SourceCollection } from '@ambit/collections';
-import type { Gateway, RequestAuthentication } from '@ambit/kube';
+import {
+  formatReport,
+  type Gateway,
+  type RequestAuthentication,
+  type SourceReport,
+  type VirtualService,
+} from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import { type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
@@ -18,6 +24,8 @@ import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-pla
 import { RouteJudge } from './route-judge.ts';
 import { type AnyRoute, parentWrites } from './route-status.ts';
 import { ServiceRoutes } from './service-routes.ts';
+import { TelemetryFinder } from './telemetry-settings.ts';
+import { virtualServiceFindings } from './virtual-service-findings.ts';
 import { subsetMembers } from './subset-members.ts';
 
 export interface L7Collections {
@@ -28,6 +36,8 @@ export interface L7Collections {
   readonly destinations: Collection<PlannedDestination>;
   /** Statuses of routes that are still to be written. */
   readonly statuses: Collection<StatusWrite>;
+  /** What of the resources is not in force. */
+  readonly findings: Collection<SourceReport>;
   /** Keys that have to be fetched, by `KeyPlace.key`. */
   readonly keyPlaces: Collection<KeyPlace>;
   /** Keys that were fetched; whoever fetches them puts them in. */
@@ -102,6 +112,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const destinations = join<PlannedDestination>(graph, 'destinations', [served, backends], haveSameBytes);
   const byGateway = destinations.index('by-gateway', ({ gateway }) => [gateway]);
+  const telemetry = new TelemetryFinder(sources, settings);
   const proxies = derive<L7Gateway, PlannedProxy>(graph, {
     name: 'proxies',
     from: gateways,
@@ -111,7 +122,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
         destinations: context.lookup(byGateway, at.key).map(({ name }) => name),
         servers: [],
         access: access.ofGateway(context, at),
-        telemetry: undefined,
+        telemetry: telemetry.ofGateway(context, at),
         providers: providersOf(context, view, settings),
       };
       return [planProxy(at, parts, settings)];
@@ -120,7 +131,13 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const judge = new RouteJudge({ sources, services, gateways, view, settings });
   const statuses = routeStatuses(graph, sources, judge, settings);
-  return { gateways, proxies, destinations, statuses, keyPlaces: keyPlaces(graph, sources), keys };
+  const findings = derive<VirtualService, SourceReport>(graph, {
+    name: 'virtual-service-findings',
+    from: sources.VirtualService,
+    keyOf: formatReport,
+    transform: virtualServiceFindings,
+  });
+  return { gateways, proxies, destinations, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
 }
 
 function useKey({ gateway, service }: BackendUse): string {

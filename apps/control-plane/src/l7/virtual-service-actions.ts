@@ -2,6 +2,7 @@ import { route } from '@ambit/api';
 import type { CorsPolicy, FaultSpec, HttpRedirectSpec, HttpRewriteSpec, TextCondition } from '@ambit/kube';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { duration } from './proto-text.ts';
+import { patternProblem } from './usable-pattern.ts';
 
 const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -36,7 +37,7 @@ export function rewriteOf(rewrite: HttpRewriteSpec | undefined): route.Rewrite |
   if (rewrite === undefined) return undefined;
   const { uri, authority, regex } = rewrite;
   const path = ((): route.Rewrite['path'] => {
-    if (regex !== undefined) {
+    if (regex !== undefined && patternProblem(regex.match) === undefined) {
       return {
         case: 'regex',
         value: create(route.RegexSubstitutionSchema, { pattern: regex.match, substitution: regex.rewrite }),
@@ -98,5 +99,6 @@ function originMatch(origin: TextCondition): MessageInitShape<typeof route.Origi
   if (origin.kind === 'present') return [];
   // Any origin, in the words of both APIs.
   if (origin.kind === 'exact' && origin.value === '*') return [{ kind: { case: 'wildcard', value: '*' } }];
+  if (origin.kind === 'regex' && patternProblem(origin.value) !== undefined) return [];
   return [{ kind: { case: origin.kind, value: origin.value } }];
 }

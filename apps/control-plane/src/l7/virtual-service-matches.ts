@@ -2,6 +2,7 @@ import type { route } from '@ambit/api';
 import type { HttpMatchRequest, TextCondition } from '@ambit/kube';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { textMatch } from './proto-text.ts';
+import { patternProblem } from './usable-pattern.ts';
 
 /** Where traffic is that the routes are for. */
 export interface RoutePlace {
@@ -35,6 +36,18 @@ export function canMatch(
   if (match.port !== undefined && match.port !== place.port) return false;
   if (match.sourceNamespace !== undefined && match.sourceNamespace !== place.proxyNamespace) return false;
   return match.gateways.length === 0 || isForGateway(match.gateways, namespace, place);
+}
+
+/** Why proxies would not take a match; undefined when they would. */
+export function matchProblem(match: HttpMatchRequest): string | undefined {
+  const fields = [...match.headers, ...match.withoutHeaders, ...match.queryParams].map(([, condition]) => condition);
+  for (const condition of [match.uri, match.scheme, match.method, match.authority, ...fields]) {
+    // A star alone is not meant as an expression.
+    if (condition?.kind !== 'regex' || condition.value === '*') continue;
+    const problem = patternProblem(condition.value);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
 }
 
 const claimKey = /^@request\.auth\.claims(?:\.|(?=\[))(.+)$/;

@@ -6,7 +6,7 @@ import { corsOf, faultOf, redirectOf, rewriteOf } from './virtual-service-action
 import { duration, headerEdits } from './proto-text.ts';
 import { defaultConditions, defaultMaxRetries } from './retry-defaults.ts';
 import { backendOf, type DestinationScope, shares, weightedDestination } from './virtual-service-destination.ts';
-import { canMatch, type RoutePlace, virtualServiceMatch } from './virtual-service-matches.ts';
+import { canMatch, matchProblem, type RoutePlace, virtualServiceMatch } from './virtual-service-matches.ts';
 
 type RouteInit = MessageInitShape<typeof route.HttpRouteSchema>;
 
@@ -19,7 +19,9 @@ export function virtualServiceRoutes(
 ): readonly route.HttpRoute[] {
   const { namespace, name } = metadata;
   return rules.flatMap((rule, index) => {
-    const matches = rule.matches.filter((match) => canMatch(match, namespace, place));
+    const matches = rule.matches.filter(
+      (match) => canMatch(match, namespace, place) && matchProblem(match) === undefined,
+    );
     // Matches that cannot hold here are no reason to match everything.
     if (rule.matches.length > 0 && matches.length === 0) return [];
     const action = actionOf(rule, scope);

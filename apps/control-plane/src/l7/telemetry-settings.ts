@@ -1,0 +1,95 @@
+/** The Telemetry API at L7 proxies. Spec: l7.md section 7.1. */
+import { proxy } from '@ambit/api';
+import type { Index } from '@ambit/collections';
+import { type AccessLoggingSpec, type Telemetry, type TracingSpec } from '@ambit/kube';
+import { create } from '@bufbuild/protobuf';
+import { compareAge } from '../derive/age-order.ts';
+import type { MeshReads } from '../derive/mesh-reads.ts';
+import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshSettings } from '../mesh-settings.ts';
+import type { L7Gateway } from './l7-gateway.ts';
+
+/** Finds what is to be told about the requests of a gateway. */
+export class TelemetryFinder {
+  readonly #settings: MeshSettings;
+  readonly #byPlace: Index<Telemetry>;
+
+  constructor(sources: MeshSources, settings: MeshSettings) {
+    this.#settings = settings;
+    this.#byPlace = sources.Telemetry.index('by-place', ({ spec, metadata: { namespace } }) => {
+      if (spec.selector !== undefined) return [];
+      if (spec.targets.length === 0) return [`namespace/${namespace}`];
+      return [...new Set(spec.targets.map(({ kind, name }) => `${kind}/${namespace}/${name}`))];
+    });
+  }
+
+  /** Undefined when nobody says anything. Root namespace, gateway's namespace, class and gateway, each over the one before. */
+  ofGateway(reads: MeshReads, { gateway, role }: L7Gateway): proxy.Telemetry | undefined {
+    const { namespace, name } = gateway.metadata;
+    const { rootNamespace } = this.#settings;
+    const at = (place: string): readonly Telemetry[] =>
+      reads.lookup(this.#byPlace, place).toSorted((a, b) => compareAge(a.metadata, b.metadata));
+    // Of several without a target in one namespace only the oldest counts.
+    const unscoped = [...new Set([rootNamespace, namespace])].flatMap((one) => at(`namespace/${one}`).slice(0, 1));
+    const levels = [
+      ...unscoped,
+      ...at(`GatewayClass/${rootNamespace}/${gateway.spec.gatewayClassName}`),
+      ...at(`Gateway/${namespace}/${name}`),
+    ];
+    if (levels.length === 0) return undefined;
+    const isMeant = (mode: string): boolean =>
+      mode === 'CLIENT_AND_SERVER' || mode === (role === 'waypoint' ? 'SERVER' : 'CLIENT');
+    const accessLog = accessLogOf(
+      levels.flatMap(({ spec }) => (spec.accessLogging.length > 0 ? [spec.accessLogging] : [])),
+    );
+    const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
+    const tracing = tracingOf(levels.flatMap(({ spec }) => spec.tracing));
+    return create(proxy.TelemetrySchema, {
+      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(tracing === undefined ? {} : { tracing }),
+      metricOverrides: overrides
+        .filter(({ mode }) => isMeant(mode))
+        .map(({ metric, isDisabled, tags }) => ({
+          metric,
+          disabled: isDisabled ?? false,
+          removedLabels: tags.flatMap(([label, { isRemoved }]) => (isRemoved ? [label] : [])),
+          addedLabels: Object.fromEntries(
+            tags.flatMap(([label, { isRemoved, value }]) => (isRemoved || value === undefined ? [] : [[label, value]])),
+          ),
+        })),
+    });
+  }
+}
+
+/** The most specific level decides. Of filters only a least status can be kept; any other would have to be evaluated. */
+function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.Telemetry_AccessLog | undefined {
+  const entries = levels.at(-1);
+  if (entries === undefined) return undefined;
+  const on = entries.filter(({ isDisabled }) => !isDisabled);
+  const [, least] = /^\s*response\.code\s*>=\s*(\d{3})\s*$/.exec(on.at(-1)?.filter ?? '') ?? [];
+  return create(proxy.Telemetry_AccessLogSchema, {
+    enabled: on.length > 0,
+    minStatus: least === undefined ? 0 : Number(least),
+  });
+}
+
+/** Each field that is set counts over those of levels before. */
+function tracingOf(entries: readonly TracingSpec[]): proxy.Telemetry_Tracing | undefined {
+  if (entries.length === 0) return undefined;
+  let percent = 1;
+  let isDisabled = false;
+  let tags: TracingSpec['tags'] = [];
+  for (const entry of entries) {
+    percent = entry.samplingPercent ?? percent;
+    isDisabled = entry.isDisabled ?? isDisabled;
+    if (entry.tags.length > 0) tags = entry.tags;
+  }
+  const tagsOf = (kind: 'literal' | 'header'): Record<string, string> =>
+    Object.fromEntries(tags.flatMap(([name, source]) => (source.kind === kind ? [[name, source.value]] : [])));
+  return create(proxy.Telemetry_TracingSchema, {
+    enabled: !isDisabled,
+    samplePerTenThousand: Math.round(percent * 100),
+    literalTags: tagsOf('literal'),
+    headerTags: tagsOf('header'),
+  });
+}
