@@ -15,9 +15,9 @@ const REQUEST_INTERVAL_MS = 25;
 const WORD_INTERVAL_MS = 100;
 const HELD = 10;
 /** What takes longer is lost. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 20_000;
 /** More that wait at once are not begun, but counted as lost. */
-const MAX_OPEN = 500;
+const MAX_OPEN = 1_000;
 
 interface Figures {
   ok: number;

@@ -36,6 +36,8 @@ const sweepIntervalMs = 60_000;
 /** Latest time between a change of a workload's policies and its effect on open connections. */
 const targetCheckMs = 50;
 const drainPollMs = 20;
+/** How long before the end of a drain connections end as soon as nobody is using them; at most a quarter of it. */
+const quietMs = 1000;
 
 /**
  * The data half of one thread: pods, connections, and what they share. Driven by its event loop and by messages; knows
@@ -196,8 +198,11 @@ export class DataWorker {
 
   #drain(deadlineMs: number): void {
     const endMs = this.#loop.nowMs + deadlineMs;
+    const quietFromMs = endMs - Math.min(quietMs, deadlineMs / 4);
+    let cut = 0;
     for (const pod of this.#pods.values()) pod.drain();
     const look = (): void => {
+      if (this.#loop.nowMs >= quietFromMs) for (const pod of this.#pods.values()) cut += pod.closeQuiet(drainTimedOut);
       let open = 0;
       for (const pod of this.#pods.values()) open += pod.connectionCount;
       if (open > 0 && this.#loop.nowMs < endMs) {
@@ -207,7 +212,7 @@ export class DataWorker {
       for (const pod of this.#pods.values()) pod.close(drainTimedOut);
       this.#pods.clear();
       this.flush();
-      this.#data.post({ kind: 'drained', cutConnections: open });
+      this.#data.post({ kind: 'drained', cutConnections: cut + open });
     };
     look();
   }

@@ -36,6 +36,10 @@ export class EnforcementAnswer implements LiveConnection, CertificateWaiter {
 
   updateCounters(): void {}
 
+  traffic(): undefined {
+    return undefined;
+  }
+
   abort(): void {
     this.#cancelWait?.();
     this.#end();

@@ -155,6 +155,10 @@ class AcceptedSocket implements LiveConnection, CertificateWaiter {
     // No bytes of a user flow yet.
   }
 
+  traffic(): undefined {
+    return undefined;
+  }
+
   abort(failure: Failure): void {
     this.#cancelWait?.();
     this.#fail(failure.text);

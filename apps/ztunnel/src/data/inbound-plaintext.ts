@@ -15,7 +15,7 @@ import {
 } from './failure.ts';
 import { type AdmissionListener, InboundAdmission } from './inbound-admission.ts';
 import { localWorkload, LocalWorkloadWait } from './local-workload.ts';
-import { type LiveConnection, type PodScope, podSocketPlace } from './pod-scope.ts';
+import { type LiveConnection, type PodScope, podSocketPlace, type Traffic } from './pod-scope.ts';
 import { sourceToKeep } from './source-address.ts';
 import { type DialListener, dialApplication } from './tcp-dial.ts';
 
@@ -88,6 +88,10 @@ export class InboundPlaintext
   updateCounters(): void {
     if (this.#bridge === undefined) return;
     this.#record?.progress(this.#bridge.bytesToPeer, this.#bridge.bytesFromPeer);
+  }
+
+  traffic(): Traffic | undefined {
+    return this.#bridge && { asked: this.#bridge.bytesToPeer, answered: this.#bridge.bytesFromPeer };
   }
 
   abort(failure: Failure): void {

@@ -26,7 +26,7 @@ import {
 import { type AdmissionListener, InboundAdmission } from './inbound-admission.ts';
 import { localWorkload, LocalWorkloadWait } from './local-workload.ts';
 import { loopbackLike } from './loopback.ts';
-import { type LiveConnection, type PodScope, podSocketPlace } from './pod-scope.ts';
+import { type LiveConnection, type PodScope, podSocketPlace, type Traffic } from './pod-scope.ts';
 import { sourceToKeep } from './source-address.ts';
 import { type DialListener, dialApplication } from './tcp-dial.ts';
 
@@ -113,6 +113,10 @@ export class InboundRequest
   updateCounters(): void {
     if (this.#bridge === undefined) return;
     this.#record?.progress(this.#bridge.bytesFromPeer, this.#bridge.bytesToPeer);
+  }
+
+  traffic(): Traffic | undefined {
+    return this.#bridge && { asked: this.#bridge.bytesFromPeer, answered: this.#bridge.bytesToPeer };
   }
 
   abort(failure: Failure): void {

@@ -24,7 +24,7 @@ import {
 } from './failure.ts';
 import { isLoopback } from './loopback.ts';
 import { LocalWorkloadWait } from './local-workload.ts';
-import { type LiveConnection, type PodScope, podSocketOptions } from './pod-scope.ts';
+import { type LiveConnection, type PodScope, podSocketOptions, type Traffic } from './pod-scope.ts';
 import { type DialListener, TcpDial } from './tcp-dial.ts';
 
 type HbonePlan = Extract<OutboundPlan, { kind: 'hbone' }>;
@@ -98,6 +98,10 @@ export class OutboundConnection
   updateCounters(): void {
     if (this.#bridge === undefined) return;
     this.#record?.progress(this.#bridge.bytesToPeer, this.#bridge.bytesFromPeer);
+  }
+
+  traffic(): Traffic | undefined {
+    return this.#bridge && { asked: this.#bridge.bytesToPeer, answered: this.#bridge.bytesFromPeer };
   }
 
   abort(failure: Failure): void {

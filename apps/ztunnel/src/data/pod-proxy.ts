@@ -11,6 +11,7 @@ import { InboundPlaintext } from './inbound-plaintext.ts';
 import { OutboundConnection } from './outbound-connection.ts';
 import { PodListener } from './pod-listener.ts';
 import type { LiveConnection, PodScope } from './pod-scope.ts';
+import { QuietConnections } from './quiet-connections.ts';
 import { Socks5Connection } from './socks5-connection.ts';
 
 /** The listeners of one pod, its tunnels and its connections. Owns the descriptor of the pod's namespace. */
@@ -22,6 +23,7 @@ export class PodProxy implements PodScope {
   readonly #hbone: InboundHbone;
   readonly #listeners: PodListener[] = [];
   readonly #connections = new Set<LiveConnection>();
+  readonly #quiet = new QuietConnections();
   #keepsSourceAddress = false;
   #isClosed = false;
 
@@ -102,6 +104,13 @@ export class PodProxy implements PodScope {
   drain(): void {
     for (const listener of this.#listeners.splice(0)) listener.drain();
     this.#hbone.drain();
+  }
+
+  /** Ends connections that nobody is using. Called again and again, with some time in between. Returns their number. */
+  closeQuiet(failure: Failure): number {
+    const quiet = this.#quiet.look(this.#connections);
+    for (const connection of quiet) connection.abort(failure);
+    return quiet.length;
   }
 
   /** Ends everything now. Returns the number of connections that were cut. */

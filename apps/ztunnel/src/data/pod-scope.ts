@@ -4,6 +4,14 @@ import type { ConnectionRecord, PodIdentity } from '../worker-protocol.ts';
 import type { DataContext } from './data-context.ts';
 import type { Failure } from './failure.ts';
 
+/** Bytes of a connection so far. */
+export interface Traffic {
+  /** From who opened the connection. */
+  readonly asked: number;
+  /** From who was called. */
+  readonly answered: number;
+}
+
 /** A connection of a pod, from its acceptance to its end. */
 export interface LiveConnection {
   readonly direction: 'inbound' | 'outbound';
@@ -11,6 +19,8 @@ export interface LiveConnection {
   describe(): ConnectionRecord | undefined;
   /** Brings the byte counters of the metrics up to date. */
   updateCounters(): void;
+  /** Undefined while no bytes of a program flow. */
+  traffic(): Traffic | undefined;
   /** Ends it now, with that failure as its outcome. */
   abort(failure: Failure): void;
 }

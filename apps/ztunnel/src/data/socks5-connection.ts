@@ -44,6 +44,10 @@ export class Socks5Connection implements IoHandler, LiveConnection {
     // No bytes of a user flow yet.
   }
 
+  traffic(): undefined {
+    return undefined;
+  }
+
   abort(_failure: Failure): void {
     this.#refuse(socks5Replies.general);
   }
