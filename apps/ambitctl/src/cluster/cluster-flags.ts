@@ -17,6 +17,10 @@ export function addClusterOptions(command: Command, kubeconfig: string): Command
 
 /** Opens no connection yet. Rejects with KubeError `ACCESS` when the kubeconfig cannot be used. Close it at the end. */
 export async function connectCluster(flags: ClusterFlags): Promise<KubeClient> {
-  const access = await clusterAccess({ kubeconfigPath: flags.kubeconfig, context: flags.context });
+  const access = await clusterAccess({
+    kubeconfigPath: flags.kubeconfig,
+    context: flags.context,
+    allowsPlugins: true,
+  });
   return new KubeClient(access, { userAgent: 'ambitctl' });
 }

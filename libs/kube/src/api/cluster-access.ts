@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WatchedFile } from '@ambit/runtime';
+import { PluginToken } from './credential-plugin.ts';
 import { KubeError } from './kube-error.ts';
 import { parseKubeconfig } from './kubeconfig.ts';
 
@@ -25,6 +26,8 @@ export interface ClusterAccessOptions {
   readonly kubeconfigPath?: string | undefined;
   /** Context of the kubeconfig; undefined: its current one. */
   readonly context?: string | undefined;
+  /** Run the credential plugin that a kubeconfig names; for programs of a terminal only. Default: such a file is refused. */
+  readonly allowsPlugins?: boolean;
   /** Variables KUBECONFIG, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are read. Default: none of them set. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Folder with token, ca.crt and namespace of a pod. */
@@ -40,7 +43,7 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 export async function clusterAccess(options: ClusterAccessOptions = {}): Promise<ClusterAccess> {
   const { environment = {} } = options;
   const path = options.kubeconfigPath ?? environment['KUBECONFIG'];
-  if (path !== undefined && path !== '') return fromKubeconfig(path, options.context);
+  if (path !== undefined && path !== '') return fromKubeconfig(path, options.context, options.allowsPlugins === true);
   const host = environment['KUBERNETES_SERVICE_HOST'];
   if (host === undefined || host === '') {
     throw new KubeError('ACCESS', 'no API server: set KUBECONFIG to a kubeconfig file, or run in a pod');
@@ -49,14 +52,18 @@ export async function clusterAccess(options: ClusterAccessOptions = {}): Promise
   return inCluster(host, port, options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR);
 }
 
-function fromKubeconfig(path: string, context: string | undefined): ClusterAccess {
+function fromKubeconfig(path: string, context: string | undefined, allowsPlugins: boolean): ClusterAccess {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     throw new KubeError('ACCESS', `the kubeconfig ${path} cannot be read`, { cause });
   }
-  const { tokenFile, token, ...rest } = parseKubeconfig(text, path, context);
+  const { tokenFile, token, plugin, ...rest } = parseKubeconfig(text, path, context, allowsPlugins);
+  if (plugin !== undefined) {
+    const source = new PluginToken(plugin);
+    return { ...rest, token: () => source.current() };
+  }
   const source = tokenFile === undefined ? undefined : new WatchedFile(tokenFile, readToken);
   const current = source === undefined ? token : () => source.current();
   if (current === undefined) return rest;

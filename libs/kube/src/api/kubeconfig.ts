@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { isPlainObject, type PlainObject } from '../object-reader.ts';
+import { type CredentialPlugin, readCredentialPlugin } from './credential-plugin.ts';
 import { KubeError } from './kube-error.ts';
 
 /** What one context of a kubeconfig says. */
@@ -12,6 +13,7 @@ export interface KubeconfigContext {
   readonly serverName: string | undefined;
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
+  readonly plugin: CredentialPlugin | undefined;
   readonly clientCertificatePem: string | undefined;
   readonly clientKeyPem: string | undefined;
   readonly defaultNamespace: string;
@@ -19,9 +21,15 @@ export interface KubeconfigContext {
 
 /**
  * Reads one context, with the files it names. `path` is where the text came from: files are relative to it. Throws
- * KubeError `ACCESS` for what is missing or not supported (credential plugins, proxies, unverified TLS).
+ * KubeError `ACCESS` for what is missing or not supported (proxies, unverified TLS; credential plugins where `allowsPlugins` is
+ * false, as nobody wants a service to run programs that a file names).
  */
-export function parseKubeconfig(text: string, path: string, wanted: string | undefined): KubeconfigContext {
+export function parseKubeconfig(
+  text: string,
+  path: string,
+  wanted: string | undefined,
+  allowsPlugins: boolean,
+): KubeconfigContext {
   const refuse = (reason: string): KubeError => new KubeError('ACCESS', `kubeconfig ${path}: ${reason}`);
   let config: unknown;
   try {
@@ -37,7 +45,8 @@ export function parseKubeconfig(text: string, path: string, wanted: string | und
   const cluster = entryOf(config, 'clusters', textOf(context, 'cluster') ?? '', 'cluster');
   if (cluster === undefined) throw refuse(`context ${name} names no cluster of the file`);
   const user = entryOf(config, 'users', textOf(context, 'user') ?? '', 'user') ?? {};
-  if (user['exec'] !== undefined || user['auth-provider'] !== undefined) {
+  const exec = isPlainObject(user['exec']) ? user['exec'] : undefined;
+  if ((exec !== undefined && !allowsPlugins) || user['auth-provider'] !== undefined) {
     throw refuse(`the user of context ${name} needs a credential plugin; use one with a token or a certificate`);
   }
   if (cluster['insecure-skip-tls-verify'] === true) {
@@ -54,6 +63,7 @@ export function parseKubeconfig(text: string, path: string, wanted: string | und
     serverName: textOf(cluster, 'tls-server-name'),
     token: textOf(user, 'token'),
     tokenFile: tokenFile === undefined ? undefined : resolve(dirname(path), tokenFile),
+    plugin: exec === undefined ? undefined : readCredentialPlugin(exec, path),
     clientCertificatePem: pem(user, 'client-certificate'),
     clientKeyPem: pem(user, 'client-key'),
     defaultNamespace: textOf(context, 'namespace') ?? 'default',
