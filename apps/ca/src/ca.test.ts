@@ -68,7 +68,9 @@ test('an issued certificate is on the audit trail, in the log and in the metrics
   assert.match(log, new RegExp(serialNumber));
   assert.doesNotMatch(log, /eyJ|PRIVATE KEY/);
   const base = `http://127.0.0.1:${ca.running.httpPort}`;
-  assert.match(await (await fetch(`${base}/metrics`)).text(), /^citadel_server_success_cert_issuance_count 1$/m);
+  const metrics = await (await fetch(`${base}/metrics`)).text();
+  assert.match(metrics, /^citadel_server_success_cert_issuance_count 1$/m);
+  assert.match(metrics, /^citadel_server_root_cert_expiry_seconds 3\d{8}/m);
   assert.match(await (await fetch(`${base}/audit`)).text(), new RegExp(`"event":"cert.issued".*${serialNumber}`));
   const ready = await fetch(`${base}/ready`);
   assert.deepEqual([ready.status, await ready.text()], [200, 'ready\n']);

@@ -74,7 +74,7 @@ export async function startCa(config: CaConfig, dependencies: CaDependencies): P
         lifetimes: { defaultMs: config.defaultTtlMs, maxMs: config.maxTtlMs },
         servingNames: parseServingNames(config.servingNames),
         audit,
-        metrics: registerCaMetrics(registry, authority),
+        metrics: registerCaMetrics(registry, authority, clock),
         logger,
       }),
       healthHandler((service) => (service === '' ? 'SERVING' : undefined)),

@@ -395,8 +395,23 @@ test('readiness, metrics and the table of connections can be read', async () => 
     'pilot_total_xds_rejects{type="wds"} 1',
     'ambit_workloads 2',
     'pilot_services 0',
+    'pilot_push_triggers{type="endpoint"} 1',
+    'pilot_virt_services 0',
+    'pilot_total_xds_internal_errors 0',
+    'istiod_managed_clusters 1',
+    'ambit_xds_slow_streams 0',
+    'ambit_xds_pinned_bytes 0',
+    'ambit_xds_sending_bytes 0',
   ]) {
     assert.ok(metrics.includes(`\n${line}\n`), `${line} in\n${metrics}`);
+  }
+  for (const name of [
+    'pilot_debounce_time',
+    'pilot_proxy_queue_time',
+    'pilot_xds_push_time',
+    'pilot_proxy_convergence_time',
+  ]) {
+    assert.match(metrics, new RegExp(`^${name}_count [1-9]`, 'm'));
   }
   const syncz: unknown = JSON.parse(await text(running.httpPort, '/debug/syncz'));
   assert.match(JSON.stringify(syncz), /"node":"ztunnel~10\.0\.0\.1~z\.istio-system~.*"pushes":2,.*"rejections":1/);

@@ -43,6 +43,7 @@ const VERSION = '0.1.0';
 
 interface Serving {
   readonly config: ControlPlaneConfig;
+  readonly metrics: ControlPlaneMetrics;
   readonly pipeline: MeshPipeline;
   readonly source: MeshSource;
   readonly tokens: TokenJudge | undefined;
@@ -97,6 +98,7 @@ export async function startControlPlane(
   );
   const port = await serveXds(cleanup, {
     config,
+    metrics,
     pipeline,
     source,
     tokens,
@@ -139,7 +141,7 @@ async function serveAdmission(
 
 /** Opens the xDS port; resolves with its number. */
 async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promise<number> {
-  const { config, pipeline, source, tokens, connections, certificate, clock, logger, stopping } = serving;
+  const { config, metrics, pipeline, source, tokens, connections, certificate, clock, logger, stopping } = serving;
   const { trustDomain, clusterId } = config;
   const onRefused = (peer: string, reason: string): void => logger.warn({ peer, reason }, 'xDS caller refused');
   const delta = cleanup.use(
@@ -158,10 +160,19 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
       }),
     }),
   );
+  metrics.observeStreams({
+    slow: () => delta.slowStreams,
+    pinnedBytes: () => delta.pinnedBytes,
+    sendingBytes: () => delta.sendingBytes,
+    encoded: () => delta.encodedResponses,
+  });
   const server = new GrpcServer({
     handlers: [delta.handler(), healthHandler((service) => (service === '' ? 'SERVING' : undefined))],
     maxReceiveBytes: REQUEST_BYTES,
-    onHandlerError: (path, error) => logger.error({ path, reason: toAmbitError(error).message }, 'handler failed'),
+    onHandlerError: (path, error) => {
+      metrics.internalError();
+      logger.error({ path, reason: toAmbitError(error).message }, 'handler failed');
+    },
   });
   cleanup.defer(() => server.stop(config.drainMs));
   // One broken object of one team must not keep a cluster's control plane from starting; files are one hand's work.

@@ -1,3 +1,4 @@
+import type { Clock } from '@ambit/runtime';
 import type { MetricRegistry } from '@ambit/telemetry';
 import type { CertificateAuthority } from '../issue/certificate-authority.ts';
 
@@ -15,7 +16,11 @@ export interface CaMetrics {
  * registry gives to counters, so they are registered as gauges.
  * Spec: control-plane contract 9.7.
  */
-export function registerCaMetrics(registry: MetricRegistry, authority: CertificateAuthority): CaMetrics {
+export function registerCaMetrics(
+  registry: MetricRegistry,
+  authority: CertificateAuthority,
+  clock: Pick<Clock, 'wallTimeMs'>,
+): CaMetrics {
   const counts: CaMetrics = { requests: 0, issued: 0, csrErrors: 0, authenticationFailures: 0, signErrors: 0 };
   const gauge = (name: string, help: string, read: () => number): void => {
     registry.computed('gauge', { name, help }, () => [{ labelValues: [], value: read() }]);
@@ -31,6 +36,9 @@ export function registerCaMetrics(registry: MetricRegistry, authority: Certifica
   gauge('citadel_server_csr_sign_err_count', 'Requests that failed inside the CA', () => counts.signErrors);
   gauge('citadel_server_root_cert_expiry_timestamp', 'Unix time at which the first root expires', () => {
     return authority.material.rootNotAfterMs / 1000;
+  });
+  gauge('citadel_server_root_cert_expiry_seconds', 'Seconds until the first root expires', () => {
+    return (authority.material.rootNotAfterMs - clock.wallTimeMs()) / 1000;
   });
   gauge('citadel_server_cert_chain_expiry_timestamp', 'Unix time at which the signing certificate expires', () => {
     return authority.material.signingCertificate.notAfterMs / 1000;

@@ -8,6 +8,15 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   [AUTHORIZATION_TYPE, 'wads'],
 ]);
 
+/** Kinds whose changes are changes of endpoints or services; others are configuration. Istio: `pilot_push_triggers`. */
+const TRIGGERS: ReadonlyMap<string, string> = new Map([
+  ['Pod', 'endpoint'],
+  ['EndpointSlice', 'endpoint'],
+  ['WorkloadEntry', 'endpoint'],
+  ['Service', 'service'],
+  ['ServiceEntry', 'service'],
+]);
+
 const SECONDS = [0.001, 0.01, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
 const BYTES = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
 
@@ -22,6 +31,7 @@ export class ControlPlaneMetrics {
   readonly #pushes = new Map<string, number>();
   readonly #rejects = new Map<string, number>();
   readonly #events = new Map<string, number>();
+  readonly #triggers = new Map<string, number>();
   #inboundUpdates = 0;
   readonly #validations = { passed: 0, failed: 0 };
   #expiredNonces = 0;
@@ -30,6 +40,7 @@ export class ControlPlaneMetrics {
   #changedAtMs: number | undefined;
   readonly #convergence;
   readonly #size;
+  readonly #debounce;
   readonly #queue;
   readonly #push;
 
@@ -41,6 +52,7 @@ export class ControlPlaneMetrics {
     this.#counts('pilot_xds_pushes', 'Responses sent, by type', 'type', this.#pushes);
     this.#counts('pilot_total_xds_rejects', 'Responses rejected by clients, by type', 'type', this.#rejects);
     this.#counts('pilot_k8s_cfg_events', 'Resource events from the source, by kind', 'type', this.#events);
+    this.#counts('pilot_push_triggers', 'Batches of changes by what changed', 'type', this.#triggers);
     this.#value('pilot_inbound_updates', 'Batches of changes received from the source', () => this.#inboundUpdates);
     this.#value('galley_validation_passed', 'Objects that admission let pass', () => this.#validations.passed);
     this.#value('galley_validation_failed', 'Objects that admission refused', () => this.#validations.failed);
@@ -67,6 +79,8 @@ export class ControlPlaneMetrics {
       )
       .bind([]);
     const seconds = (name: string, help: string) => registry.histogram({ name, help }, SECONDS).bind([]);
+    // There is no debouncing: a change waits for the round of pushes before it, and for nothing else.
+    this.#debounce = seconds('pilot_debounce_time', 'Seconds from the first change of a round to its begin');
     this.#queue = seconds('pilot_proxy_queue_time', 'Seconds that changes wait for a round of pushes');
     this.#push = seconds('pilot_xds_push_time', 'Seconds that a round of pushes to all clients takes');
     this.#size = registry
@@ -86,6 +100,7 @@ export class ControlPlaneMetrics {
   observeStreams(read: {
     readonly slow: () => number;
     readonly pinnedBytes: () => number;
+    readonly sendingBytes: () => number;
     readonly encoded: () => number;
   }): void {
     this.#value('ambit_xds_slow_streams', 'Clients that have not taken what they were sent', read.slow);
@@ -94,6 +109,7 @@ export class ControlPlaneMetrics {
       'Bytes of responses kept for clients that have not taken them',
       read.pinnedBytes,
     );
+    this.#value('ambit_xds_sending_bytes', 'Bytes of large answers that are being sent', read.sendingBytes);
     this.#value(
       'ambit_xds_encoded_responses',
       'Distinct responses made, each sent to any number of clients',
@@ -125,6 +141,7 @@ export class ControlPlaneMetrics {
     this.#inboundUpdates += 1;
     this.#changedAtMs = this.#clock.nowMs();
     for (const kind of kinds) increment(this.#events, kind);
+    for (const type of new Set(kinds.map((kind) => TRIGGERS.get(kind) ?? 'config'))) increment(this.#triggers, type);
   }
 
   pushed(typeUrl: string, bytes: number): void {
@@ -135,6 +152,7 @@ export class ControlPlaneMetrics {
 
   /** One round of pushes: how long its first change waited, and how long it took. */
   pushedRound(waitedMs: number, tookMs: number): void {
+    this.#debounce.observe(waitedMs / 1000);
     this.#queue.observe(waitedMs / 1000);
     this.#push.observe(tookMs / 1000);
   }
