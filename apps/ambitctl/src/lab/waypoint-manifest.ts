@@ -40,6 +40,9 @@ export function waypointObjects(
     POD_NAME: pod,
     POD_NAMESPACE: namespace,
     SERVICE_ACCOUNT: name,
+    // Known when the pod is placed; the lab's kubelet puts them in.
+    NODE_NAME: '$(NODE_NAME)',
+    INSTANCE_IP: '$(POD_IP)',
     XDS_ADDRESS: `https://${FABRIC_ADDRESS.v4}:${PORTS.controlPlaneXds}`,
     CA_ADDRESS: `https://${FABRIC_ADDRESS.v4}:${PORTS.ca}`,
     XDS_ROOT_CA: root,

@@ -6,6 +6,7 @@ import { policyClaims } from './policy-claims.ts';
 import { outageClaims } from './outage-claims.ts';
 import { protocolClaims } from './protocol-claims.ts';
 import { refusalClaims } from './refusal-claims.ts';
+import { waypointClaims } from './waypoint-claims.ts';
 
 /** All groups, in the order in which they are shown. */
 export const claimGroups: readonly ClaimGroup[] = [
@@ -16,4 +17,5 @@ export const claimGroups: readonly ClaimGroup[] = [
   outageClaims,
   refusalClaims,
   configurationClaims,
+  waypointClaims,
 ];
