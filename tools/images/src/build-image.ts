@@ -13,7 +13,7 @@ import {
 } from './app-images.ts';
 import { bundledPackages, spdxDocument, type NpmPackage } from './bill-of-materials.ts';
 import { baseLayer, filterToolsLayer, programLayer, type HostLayer } from './host-layer.ts';
-import { makeImageArchive, makeLayer, type Layer } from './image-archive.ts';
+import { makeImage, makeLayer, type Image, type Layer } from './image-archive.ts';
 import type { TarEntry } from './tar-entries.ts';
 
 /** What all images of one run have in common. */
@@ -26,12 +26,9 @@ export interface BuildOptions {
   readonly revision: string | undefined;
 }
 
-/** One image, ready to be written. */
+/** One image, and what is in it. */
 export interface BuiltImage {
-  readonly name: string;
-  readonly archive: Buffer;
-  readonly id: string;
-  readonly layers: readonly Layer[];
+  readonly image: Image;
   /** SPDX document. */
   readonly billOfMaterials: string;
 }
@@ -132,7 +129,7 @@ export class ImageBuilder {
     const { repository, tag, version, revision } = this.#options;
     const { title, ...settings } = start;
     const name = imageName(repository, app, tag);
-    const { archive, id } = makeImageArchive(name, layers, {
+    const image = makeImage(name, layers, {
       ...settings,
       architecture: this.#architecture,
       labels: {
@@ -143,12 +140,12 @@ export class ImageBuilder {
     const billOfMaterials = spdxDocument({
       name: app,
       version,
-      digest: id,
+      digest: image.id,
       nodeVersion: app === 'nats' ? undefined : process.versions.node,
       npm,
       debian: base.contents.flatMap(({ packages }) => packages),
     });
-    return { name, archive, id, layers, billOfMaterials };
+    return { image, billOfMaterials };
   }
 }
 

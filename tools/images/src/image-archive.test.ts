@@ -6,7 +6,7 @@ import { mkdtempDisposableSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { makeImageArchive, makeLayer, type ImageSettings } from './image-archive.ts';
+import { makeImage, makeLayer, packImages, type ImageSettings } from './image-archive.ts';
 
 const SETTINGS: ImageSettings = {
   architecture: 'amd64',
@@ -28,8 +28,9 @@ function readJson(path: string): any {
 
 test('an archive is an OCI layout and a Docker archive of the same blobs, each under its digest', () => {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-images-'));
-  const { archive, id } = makeImageArchive('localhost/ambit/demo:1', LAYERS, SETTINGS);
-  execFileSync('tar', ['-xf', '-', '-C', folder.path], { input: archive });
+  const image = makeImage('localhost/ambit/demo:1', LAYERS, SETTINGS);
+  const { id } = image;
+  execFileSync('tar', ['-xf', '-', '-C', folder.path], { input: packImages([image]) });
   const blob = (digest: string): string => join(folder.path, 'blobs', digest.replace(':', '/'));
 
   const index = readJson(join(folder.path, 'index.json'));
@@ -63,6 +64,15 @@ test('an archive is an OCI layout and a Docker archive of the same blobs, each u
 });
 
 test('the same layers and settings give the same bytes', () => {
-  const build = (): Buffer => makeImageArchive('localhost/ambit/demo:1', LAYERS, SETTINGS).archive;
+  const build = (): Buffer => packImages([makeImage('localhost/ambit/demo:1', LAYERS, SETTINGS)]);
   assert.deepEqual(build(), build());
+});
+
+test('images in one archive share the layers that they have in common', () => {
+  const big = makeLayer([{ kind: 'file', path: 'big', mode: 0o644, content: Buffer.alloc(100_000) }], 'big');
+  const images = ['a', 'b'].map((name) => makeImage(`localhost/ambit/${name}:1`, [big], { ...SETTINGS, user: name }));
+  const listed = execFileSync('tar', ['-tf', '-'], { input: packImages(images), encoding: 'utf8' }).split('\n');
+  const blobs = listed.filter((path) => /sha256\/./.test(path));
+  assert.equal(blobs.length, 5, 'a layer, two configurations, two manifests');
+  assert.ok(packImages(images).length < 120_000);
 });

@@ -1,5 +1,5 @@
 /**
- * An image as one tar that container engines load: an OCI layout (containerd, podman, skopeo) which also carries the
+ * Images as one tar that container engines load: an OCI layout (containerd, podman, skopeo) which also carries the
  * index of older Docker engines. Same layers and settings, same bytes.
  */
 import { createHash } from 'node:crypto';
@@ -23,11 +23,15 @@ export interface ImageSettings {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The finished archive. */
-export interface ImageArchive {
-  readonly archive: Buffer;
-  /** Digest of the image's configuration: what `docker images` shows as its id. */
+/** An image, not packed yet. */
+export interface Image {
+  readonly name: string;
+  /** Digest of its configuration: what `docker images` shows as its id. */
   readonly id: string;
+  readonly architecture: 'amd64' | 'arm64';
+  readonly layers: readonly Layer[];
+  readonly config: Buffer;
+  readonly manifest: Buffer;
 }
 
 export function makeLayer(entries: readonly TarEntry[], createdBy: string): Layer {
@@ -35,8 +39,8 @@ export function makeLayer(entries: readonly TarEntry[], createdBy: string): Laye
   return { archive, digest: digestOf(archive), createdBy };
 }
 
-/** Spec: OCI image format 1.1; Docker image specification 1.2 for `manifest.json`. */
-export function makeImageArchive(name: string, layers: readonly Layer[], settings: ImageSettings): ImageArchive {
+/** Spec: OCI image format 1.1. */
+export function makeImage(name: string, layers: readonly Layer[], settings: ImageSettings): Image {
   const config = json(imageConfig(layers, settings));
   const manifest = json({
     schemaVersion: 2,
@@ -48,35 +52,41 @@ export function makeImageArchive(name: string, layers: readonly Layer[], setting
       size: archive.length,
     })),
   });
-  const tag = name.slice(name.lastIndexOf(':') + 1);
+  return { name, id: digestOf(config), architecture: settings.architecture, layers, config, manifest };
+}
+
+/** One archive of one or more images; layers that they share are in it once. Spec: also Docker image specification 1.2. */
+export function packImages(images: readonly Image[]): Buffer {
   const index = json({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.index.v1+json',
-    manifests: [
-      {
-        ...descriptor('application/vnd.oci.image.manifest.v1+json', manifest),
-        platform: { architecture: settings.architecture, os: 'linux' },
-        annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': tag },
+    manifests: images.map(({ name, architecture, manifest }) => ({
+      ...descriptor('application/vnd.oci.image.manifest.v1+json', manifest),
+      platform: { architecture, os: 'linux' },
+      annotations: {
+        'io.containerd.image.name': name,
+        'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1),
       },
-    ],
+    })),
   });
-  const docker = json([
-    {
-      Config: blobPath(digestOf(config)),
+  const docker = json(
+    images.map(({ name, id, layers }) => ({
+      Config: blobPath(id),
       RepoTags: [name],
       Layers: layers.map(({ digest }) => blobPath(digest)),
-    },
-  ]);
-  const blobs = new Map(
-    [config, manifest, ...layers.map(({ archive }) => archive)].map((blob) => [digestOf(blob), blob]),
+    })),
   );
-  const archive = writeTar([
+  const blobs = new Map<string, Buffer>();
+  for (const { id, config, manifest, layers } of images) {
+    blobs.set(id, config).set(digestOf(manifest), manifest);
+    for (const { digest, archive } of layers) blobs.set(digest, archive);
+  }
+  return writeTar([
     file('index.json', index),
     file('manifest.json', docker),
     file('oci-layout', json({ imageLayoutVersion: '1.0.0' })),
     ...[...blobs].map(([digest, blob]) => file(blobPath(digest), blob)),
   ]);
-  return { archive, id: digestOf(config) };
 }
 
 const EPOCH = '1970-01-01T00:00:00Z';

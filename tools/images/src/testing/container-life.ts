@@ -9,6 +9,8 @@ export interface ContainerEnd {
   readonly tookMs: number;
 }
 
+export type Signal = 'SIGTERM' | 'SIGKILL';
+
 export interface RunOptions {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -47,13 +49,13 @@ export async function runToEnd(options: RunOptions): Promise<ContainerEnd> {
   }
 }
 
-/** Sends SIGTERM to a running container and waits for its end; it stays for others to remove. */
-export async function terminate(started: StartedTestContainer): Promise<ContainerEnd> {
+/** Sends a signal to a running container and waits for its end; it stays for others to remove or restart. */
+export async function terminate(started: StartedTestContainer, signal: Signal = 'SIGTERM'): Promise<ContainerEnd> {
   const { container: client } = await getContainerRuntimeClient();
   const container = client.getById(started.getId());
   const ended = container.wait();
   const start = performance.now();
-  await container.kill({ signal: 'SIGTERM' });
+  await container.kill({ signal });
   const { StatusCode: code } = await ended;
   return { code, output: await outputOf(started.getId()), tookMs: performance.now() - start };
 }

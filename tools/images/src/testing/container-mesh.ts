@@ -54,7 +54,7 @@ export class ContainerMesh implements AsyncDisposable {
       new RestrictedContainer(imageOf('nats'))
         .withNetwork(this.#network)
         .withNetworkAliases('nats')
-        .withTmpFs({ '/data': 'rw,mode=1777' })
+        .withBindMounts([{ source: this.files.folder('bus'), target: '/data', mode: 'rw' }])
         .withCommand(['-js', '-sd', '/data', '-m', '8222'])
         .withExposedPorts(8222)
         .withWaitStrategy(Wait.forHttp('/healthz', 8222)),

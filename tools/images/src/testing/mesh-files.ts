@@ -18,7 +18,7 @@ export class MeshFiles implements Disposable {
     // The containers' user is another one, and mkdtemp keeps everybody out.
     chownSync(this.root, MESH_USER, MESH_USER);
     chmodSync(this.root, 0o755);
-    for (const folder of ['keys', 'manifests', 'config']) {
+    for (const folder of ['keys', 'manifests', 'config', 'bus']) {
       mkdirSync(join(this.root, folder));
       chownSync(join(this.root, folder), MESH_USER, MESH_USER);
     }
@@ -38,7 +38,7 @@ export class MeshFiles implements Disposable {
     rmSync(join(this.root, path));
   }
 
-  folder(name: 'keys' | 'manifests' | 'config'): string {
+  folder(name: 'keys' | 'manifests' | 'config' | 'bus'): string {
     return join(this.root, name);
   }
 
