@@ -17,13 +17,18 @@ export type HeaderIndexing = 'index' | 'plain' | 'never';
 export class HpackEncoder {
   readonly #table: HpackTable;
   readonly #huffman: boolean;
+  readonly #replacesIllegal: boolean;
   #smallest = -1;
 
-  /** `maxTableBytes`: our own bound; a peer's larger offer is not used. */
-  constructor(maxTableBytes = 4096, huffman = false) {
+  /**
+   * `maxTableBytes`: our own bound; a peer's larger offer is not used. `replacesIllegal`: what no field may hold is written as
+   * a blank (not with Huffman coding), since it could split the message where it is translated to HTTP/1.1.
+   */
+  constructor(maxTableBytes = 4096, huffman = false, replacesIllegal = false) {
     this.#table = new HpackTable(maxTableBytes);
     this.#ownMaxBytes = maxTableBytes;
     this.#huffman = huffman;
+    this.#replacesIllegal = replacesIllegal;
   }
 
   readonly #ownMaxBytes: number;
@@ -76,7 +81,8 @@ export class HpackEncoder {
       if (length < text.length) return encodeHuffman(text, target, writeInteger(target, offset, length, 7, 0x80));
     }
     const at = writeInteger(target, offset, text.length, 7, 0);
-    for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i);
+    if (this.#replacesIllegal) writeHarmless(target, at, text);
+    else for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i);
     return at + text.length;
   }
 }
@@ -84,6 +90,13 @@ export class HpackEncoder {
 /** An upper bound for the bytes `HpackEncoder.field` writes. */
 export function maxEncodedBytes(name: string, value: string): number {
   return name.length + value.length + 18;
+}
+
+function writeHarmless(target: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    target[at + i] = code >= 0x20 && code <= 0xff && code !== 0x7f ? code : code === 9 ? 9 : 0x20;
+  }
 }
 
 function writeInteger(target: Uint8Array, offset: number, value: number, prefixBits: number, pattern: number): number {

@@ -1,8 +1,9 @@
 /** Bytes a slab holds: a small one for the first bytes of a queue, large ones behind it. */
 const smallSlabBytes = 4 * 1024;
 const largeSlabBytes = 64 * 1024;
-/** Free slabs that a thread keeps of each size. */
-const keptSlabs = 64;
+/** Free slabs that a thread keeps: enough small ones for a turn in which many connections write a little. */
+const keptSmallSlabs = 1024;
+const keptLargeSlabs = 64;
 
 const smallSlabs: Uint8Array[] = [];
 const largeSlabs: Uint8Array[] = [];
@@ -12,8 +13,9 @@ function takeSlab(isSmall: boolean): Uint8Array {
 }
 
 function giveBack(slab: Uint8Array): void {
-  const free = slab.length === smallSlabBytes ? smallSlabs : largeSlabs;
-  if (free.length < keptSlabs) free.push(slab);
+  const isSmall = slab.length === smallSlabBytes;
+  const free = isSmall ? smallSlabs : largeSlabs;
+  if (free.length < (isSmall ? keptSmallSlabs : keptLargeSlabs)) free.push(slab);
 }
 
 class Chunk {

@@ -4,6 +4,8 @@ import { FieldList } from '../field-list.ts';
 
 /** What a scanned head says, as text: the fields for others, and what stays with the connection. */
 export interface ReceivedFields {
+  /** The whole head, from its first octet. */
+  readonly text: string;
   readonly fields: FieldList;
   /** Value of Upgrade if Connection names it. */
   readonly upgrade: string | undefined;
@@ -13,17 +15,16 @@ export interface ReceivedFields {
 
 /**
  * Copies the fields of a head out of its buffer. The whole head becomes one text first, and the values parts of it: one
- * call into the engine instead of one a field.
+ * call into the engine instead of one a field. `start`: where the text begins.
  */
-export function receivedFields(head: Http1Head): ReceivedFields {
+export function receivedFields(head: Http1Head, start: number): ReceivedFields {
   const { fields: slices } = head;
   const { buffer, count } = slices;
   const fields = new FieldList();
   let upgrade: string | undefined;
   let takesTrailers = false;
+  const text = Buffer.prototype.latin1Slice.call(buffer, start, count > 0 ? slices.valueTo(count - 1) : head.targetTo);
   if (count > 0) {
-    const start = slices.nameFrom(0);
-    const text = Buffer.prototype.latin1Slice.call(buffer, start, slices.valueTo(count - 1));
     const named = head.connectionIndexes.length === 0 ? nothing : namedByConnection(head);
     for (let i = 0; i < count; i++) {
       const name = fieldNameAt(buffer, slices.nameFrom(i), slices.nameTo(i));
@@ -38,7 +39,7 @@ export function receivedFields(head: Http1Head): ReceivedFields {
     }
   }
   if (takesTrailers) fields.add('te', 'trailers');
-  return { fields, upgrade, takesTrailers };
+  return { text, fields, upgrade, takesTrailers };
 }
 
 const nothing: readonly string[] = [];

@@ -12,10 +12,17 @@ export interface ReceivedRequest {
 
 /** Reads a scanned request head. `scheme` of the connection; an absolute target's own is not believed. */
 export function receivedRequest(head: Http1Head, scheme: string): ReceivedRequest {
-  const { fields, upgrade, takesTrailers } = receivedFields(head);
-  const { method } = head;
+  const start = head.methodFrom;
+  const { text, fields, upgrade, takesTrailers } = receivedFields(head, start);
+  const method = text.substring(0, head.methodTo - start);
+  const target = text.substring(head.targetFrom - start, head.targetTo - start);
+  const { hostIndex } = head;
+  const host =
+    hostIndex < 0
+      ? ''
+      : text.substring(head.fields.valueFrom(hostIndex) - start, head.fields.valueTo(hostIndex) - start);
   const hasBody = head.isChunked || (head.contentLength ?? 0) > 0;
-  const place = placeOf(method, head.target, head.host ?? '');
+  const place = placeOf(method, target, host);
   return {
     takesTrailers,
     head: {
@@ -36,14 +43,14 @@ export function receivedRequest(head: Http1Head, scheme: string): ReceivedReques
 }
 
 export function receivedResponse(head: Http1Head): ResponseHead {
-  const { fields, upgrade } = receivedFields(head);
+  const { fields, upgrade } = receivedFields(head, head.fields.nameFrom(0));
   return { status: head.status, fields, contentLength: head.isChunked ? undefined : head.contentLength, upgrade };
 }
 
 /** Trailers without fields of the connection; undefined if none are left. */
 export function receivedTrailers(head: Http1Head | undefined): FieldList | undefined {
   if (head === undefined) return undefined;
-  const { fields } = receivedFields(head);
+  const { fields } = receivedFields(head, head.fields.nameFrom(0));
   fields.remove('te');
   return fields.length === 0 ? undefined : fields;
 }

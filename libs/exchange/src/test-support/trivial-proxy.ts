@@ -27,6 +27,8 @@ export class TrivialPool {
   readonly #version: Version;
   readonly #settings: ClientConnectionSettings;
   readonly connections: Set<PooledConnection> = new Set();
+  /** Connections that may have capacity; looked at again when one is wanted. */
+  readonly #free: PooledConnection[] = [];
   dials = 0;
 
   constructor(
@@ -43,17 +45,21 @@ export class TrivialPool {
 
   /** A connection with capacity; its socket may still be connecting, as channels wait for that by themselves. */
   take(): ClientConnection {
-    for (const { connection } of this.connections) {
-      if (connection !== undefined && connection.capacity > 0) return connection;
+    for (let free = this.#free.at(-1); free !== undefined; free = this.#free.at(-1)) {
+      if ((free.connection?.capacity ?? 0) > 1) return free.connection ?? fail();
+      this.#free.pop();
+      free.isFree = false;
+      if (free.connection?.capacity === 1) return free.connection;
     }
     const fd: Fd = io.tcpConnect({ address: '127.0.0.1', port: this.#port });
     this.dials += 1;
     const channel: ByteChannel = socketChannel(this.#loop, fd);
-    const pooled = new PooledConnection(this.connections);
+    const pooled = new PooledConnection(this.connections, this.#free);
     const Client = this.#version === 'HTTP/2' ? Http2ClientConnection : Http1ClientConnection;
     const connection = new Client(channel, pooled, this.#loop, this.#settings);
     pooled.connection = connection;
     this.connections.add(pooled);
+    if (this.#version === 'HTTP/2') pooled.onCapacity();
     return connection;
   }
 
@@ -64,14 +70,19 @@ export class TrivialPool {
 
 class PooledConnection implements ClientConnectionOwner {
   connection: ClientConnection | undefined;
+  isFree = false;
   readonly #pool: Set<PooledConnection>;
+  readonly #free: PooledConnection[];
 
-  constructor(pool: Set<PooledConnection>) {
+  constructor(pool: Set<PooledConnection>, free: PooledConnection[]) {
     this.#pool = pool;
+    this.#free = free;
   }
 
   onCapacity(): void {
-    // Looked at when the next request comes.
+    if (this.isFree) return;
+    this.isFree = true;
+    this.#free.push(this);
   }
 
   onClosed(): void {
@@ -203,4 +214,8 @@ class AnswerSide implements ClientExchangeUser {
   onAborted(error: ExchangeError): void {
     this.#passage.onAnswerAborted(error);
   }
+}
+
+function fail(): never {
+  throw new Error('a free connection is none');
 }
