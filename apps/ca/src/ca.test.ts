@@ -31,7 +31,7 @@ function request(
 
 const leafOf = (response: auth.IstioCertificateResponse) => new X509Certificate(response.certChain[0] ?? '');
 
-test('a node proxy gets a certificate for a workload of its node, with chain [leaf, root]', async () => {
+test('trap 39: a node proxy gets a certificate for a workload of its node, with chain [leaf, root]', async () => {
   await using ca = await CaUnderTest.start();
   const { client, channel } = ca.nodeClient('node1');
   using _ = channel;
@@ -76,7 +76,7 @@ test('an issued certificate is on the audit trail, in the log and in the metrics
   assert.deepEqual([ready.status, await ready.text()], [200, 'ready\n']);
 });
 
-test('without impersonation the caller gets its own identity, whatever its request asks for', async () => {
+test('trap 36: without impersonation the caller gets its own identity, whatever its request asks for', async () => {
   await using ca = await CaUnderTest.start();
   using channel = ca.channel({ bearer: ca.issuer.issue('shop/web', 'node1') });
   const response = await channel.unary(method, request({ csr: createKeyAndCsr(idOf('kube-system/admin')).csrPem }));
@@ -168,7 +168,7 @@ test('every kind of bad token is refused with the same text', async (t) => {
       message: 'request authenticate failure',
     });
   });
-  await t.test('a cluster nobody knows', async () => {
+  await t.test('trap 41: a cluster nobody knows', async () => {
     using channel = ca.channel({ bearer: ca.issuer.issue('shop/web', 'n'), clusterId: 'remote' });
     await assert.rejects(channel.unary(method, request()), {
       status: 'UNAUTHENTICATED',
@@ -187,12 +187,16 @@ test('impersonation is refused unless node, account, token, identity and cluster
     ['a node nobody knows', ca.issuer.issue(ztunnel, 'node9'), cart],
     ['a caller that is no node proxy', ca.issuer.issue('shop/cart', 'node1'), cart],
     ['a node proxy name in another namespace', ca.issuer.issue('shop/ztunnel', 'node1'), cart],
-    ['a token that is not bound to a pod', ca.issuer.issue(ztunnel, 'node1', { kubernetes: { pod: undefined } }), cart],
+    [
+      'trap 37: a token that is not bound to a pod',
+      ca.issuer.issue(ztunnel, 'node1', { kubernetes: { pod: undefined } }),
+      cart,
+    ],
     ['a token that names no node', ca.issuer.issue(ztunnel, 'node1', { kubernetes: { node: undefined } }), cart],
     ['an identity that is no SPIFFE id', ca.issuer.issue(ztunnel, 'node1'), 'shop/cart'],
     ['an identity that is no text', ca.issuer.issue(ztunnel, 'node1'), 7],
-    ['a foreign trust domain', ca.issuer.issue(ztunnel, 'node1'), outside],
-    ['a request without cluster', ca.issuer.issue(ztunnel, 'node1'), cart, { noCluster: true }],
+    ['trap 38: a foreign trust domain', ca.issuer.issue(ztunnel, 'node1'), outside],
+    ['trap 59: a request without cluster', ca.issuer.issue(ztunnel, 'node1'), cart, { noCluster: true }],
   ];
   for (const [name, bearer, wanted, { noCluster } = {}] of cases) {
     await t.test(name, async () => {

@@ -83,7 +83,7 @@ test('a stolen node token gets nothing beyond its node', { skip }, async () => {
   await assertRefused(fetchFor(proxyToken, shop, 'cart', 'other.domain'), 'impersonation', /another trust domain/);
 });
 
-test('a workload that is scheduled now gets its certificate at once', { skip }, async () => {
+test('trap 37: a workload that is scheduled now gets its certificate at once', { skip }, async () => {
   for (let round = 0; round < 5; round += 1) {
     const pod = await cluster.addPod(shop, `late-${round}`, 'late', node1);
     assert.equal(await fetchFor(proxyToken, shop, 'late'), `URI:${idOf(shop, 'late')}`);

@@ -297,7 +297,7 @@ test('trap 3: a reconnect that names 60,000 resources, more than 4 MiB of them, 
   assert.deepEqual(removed, [0, 60_000]);
 });
 
-test('an on-demand client finds a service by its address, with its endpoints, and is told what does not exist', async () => {
+test('trap 7: an on-demand client finds a service by its address, with its endpoints, and is told what does not exist', async () => {
   write(
     'web.yaml',
     `${pod('web', '10.0.0.2', 'app: web')}---\n${service('web', '10.96.0.1')}---\n${pod('api', '10.0.0.3').replace('node1', 'node2')}`,
@@ -319,7 +319,7 @@ test('an on-demand client finds a service by its address, with its endpoints, an
   assert.deepEqual(client.responses.at(-1)?.resources[0]?.aliases, ['/10.0.0.3']);
 });
 
-test('callers without a good token, or of another namespace than their node says, are refused', async () => {
+test('trap 42: callers without a good token, or of another namespace than their node says, are refused', async () => {
   await using running = await start();
   using nobody = new Client(running.port, 'a.b.c');
   nobody.subscribe();

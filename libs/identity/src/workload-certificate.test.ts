@@ -63,7 +63,7 @@ const refusals: readonly (readonly [string, readonly string[]])[] = [
   ['text that is no certificate', ['hello', ca.rootsPem]],
   ['a key among the roots', [leaf, ca.intermediatesPem, ca.rootsPem + other.signingKeyPem]],
   [
-    'another identity',
+    'trap 40: another identity',
     [sign(ca, request, { uris: ['spiffe://cluster.local/ns/shop/sa/other'] }), ca.intermediatesPem, ca.rootsPem],
   ],
   [

@@ -100,13 +100,13 @@ class Rig {
 const brief = (got: readonly Got[]): readonly string[] =>
   got.map(({ type, names, removed }) => `${type} +[${names.join(' ')}] -[${removed.join(' ')}]`);
 
-test('the first request of a type is answered even when there is nothing to send', () => {
+test('trap 1: the first request of a type is answered even when there is nothing to send', () => {
   const rig = new Rig();
   assert.deepEqual(brief(rig.ask(WADS)), ['WADS +[] -[]']);
   assert.deepEqual(brief(rig.ask('type.googleapis.com/unknown')), ['other +[] -[]']);
 });
 
-test('an empty subscribe list and a star both mean everything', () => {
+test('trap 2: an empty subscribe list and a star both mean everything', () => {
   for (const subscribe of [[], ['*']]) {
     const rig = new Rig();
     rig.set(WDS, 'a', 'b');
@@ -122,7 +122,7 @@ test('the first request is answered whatever its nonce', () => {
   assert.deepEqual(brief(rig.ask(WDS, { nonce: 'invented' })), ['WDS +[a] -[]']);
 });
 
-test('a reconnect brings only what changed and the names that are gone', () => {
+test('trap 4: a reconnect brings only what changed and the names that are gone', () => {
   const rig = new Rig();
   rig.set(WDS, 'same', 'changed');
   const version = rig.store.get(WDS, 'same')?.version ?? '';
@@ -134,21 +134,21 @@ test('a reconnect brings only what changed and the names that are gone', () => {
   assert.deepEqual(brief(rig.ask(WDS, { initialVersions })), ['WDS +[changed] -[gone]']);
 });
 
-test('policies have no version and are always sent again', () => {
+test('trap 6: policies have no version and are always sent again', () => {
   const rig = new Rig();
   rig.set(WADS, 'ns/p');
   const [got] = rig.ask(WADS, { initialVersions: new Map([['ns/p', '']]) });
   assert.deepEqual([got?.names, got?.versions], [['ns/p'], ['']]);
 });
 
-test('an ACK is not answered', () => {
+test('trap 8: an ACK is not answered', () => {
   const rig = new Rig();
   rig.set(WDS, 'a');
   const [got] = rig.ask(WDS);
   assert.deepEqual(rig.ask(WDS, { nonce: got?.nonce ?? '' }), []);
 });
 
-test('a NACK is recorded, not answered, and nothing is sent again', () => {
+test('trap 9: a NACK is recorded, not answered, and nothing is sent again', () => {
   const rig = new Rig();
   rig.set(WDS, 'a');
   const [got] = rig.ask(WDS);
@@ -158,7 +158,7 @@ test('a NACK is recorded, not answered, and nothing is sent again', () => {
   assert.deepEqual(brief(rig.turn()), ['WDS +[b] -[]']);
 });
 
-test('a stale nonce gets no answer and its subscribe list does not count', () => {
+test('trap 8: a stale nonce gets no answer and its subscribe list does not count', () => {
   const rig = new Rig();
   rig.set(WDS, 'a', 'b');
   const [first] = rig.ask(WDS, { subscribe: ['a'] });
@@ -207,7 +207,7 @@ test('a push names what is gone', () => {
   assert.deepEqual(brief(rig.turn()), ['WDS +[] -[a]']);
 });
 
-test('policies go out before the addresses that name them, and leave after', () => {
+test('trap 35: policies go out before the addresses that name them, and leave after', () => {
   const rig = new Rig();
   rig.set(WADS, 'ns/old');
   rig.ask(WDS);
@@ -263,7 +263,7 @@ test('a reader that takes no more gets one merged push when it does, and the ord
   assert.deepEqual(brief(rig.received.slice(before)), ['WDS +[w1] -[]', 'WDS +[w2] -[w3]']);
 });
 
-test('subscribing to and leaving the star at once means nothing yet', () => {
+test('trap 2: subscribing to and leaving the star at once means nothing yet', () => {
   const rig = new Rig();
   rig.set(WDS, 'a');
   assert.deepEqual(brief(rig.ask(WDS, { subscribe: ['*'], unsubscribe: ['*'] })), ['WDS +[] -[]']);
@@ -288,7 +288,7 @@ function aliasRig(): Rig {
 }
 const onDemand = { subscribe: ['*'], unsubscribe: ['*'] };
 
-test('an on-demand name is answered with the real name and its aliases', () => {
+test('trap 7: an on-demand name is answered with the real name and its aliases', () => {
   const rig = aliasRig();
   rig.set(WDS, 'uid-1.1.1.1', 'uid-2.2.2.2');
   rig.ask(WDS, onDemand);
@@ -296,7 +296,7 @@ test('an on-demand name is answered with the real name and its aliases', () => {
   assert.deepEqual([got?.names, got?.aliases, got?.removed], [['uid-1.1.1.1'], ['/1.1.1.1'], []]);
 });
 
-test('an unknown on-demand name is reported as removed once, and pushed when it appears', () => {
+test('trap 7: an unknown on-demand name is reported as removed once, and pushed when it appears', () => {
   const rig = aliasRig();
   rig.ask(WDS, onDemand);
   assert.deepEqual(brief(rig.ask(WDS, { subscribe: ['/1.1.1.1'] })), ['WDS +[] -[/1.1.1.1]']);
@@ -337,7 +337,7 @@ test('an on-demand stream hears nothing of what it did not ask for', () => {
   assert.deepEqual(rig.turn(), []);
 });
 
-test('unsubscribing one name gets an empty answer and takes nothing else away', () => {
+test('trap 60: unsubscribing one name gets an empty answer and takes nothing else away', () => {
   const rig = aliasRig();
   rig.set(WDS, 'uid-1.1.1.1', 'uid-2.2.2.2');
   rig.ask(WDS, onDemand);

@@ -9,11 +9,17 @@ import { DeltaServer, REQUEST_BYTES } from './delta-server.ts';
 import { ResourceStore, ztunnelTypes } from './resource-store.ts';
 import type { EncodedResponse } from './response-encoder.ts';
 import { ADDRESS_TYPE as WDS, AUTHORIZATION_TYPE as WADS } from './type-url.ts';
-import { readNode, ztunnelNode } from './xds-node.ts';
+import { readNode, type XdsNode, ztunnelNode } from './xds-node.ts';
 
-const node = readNode(
-  ztunnelNode({ instanceIp: '10.0.0.1', podName: 'z', podNamespace: 's', nodeName: 'n', extraMetadata: {} }),
-);
+let nodes = 0;
+/** Each client is on a node of its own. */
+function nextNode(): XdsNode {
+  nodes += 1;
+  const nodeName = `node${nodes}`;
+  return readNode(
+    ztunnelNode({ instanceIp: '10.0.0.1', podName: 'z', podNamespace: 's', nodeName, extraMetadata: {} }),
+  );
+}
 const text = new TextEncoder();
 
 class Client {
@@ -29,7 +35,11 @@ class Client {
       this.received.push(response);
       return this.reads;
     };
-    const [session, close] = server.openSession(node, { write }, { abort: () => (this.isCut = true), acceptsGzip });
+    const [session, close] = server.openSession(
+      nextNode(),
+      { write },
+      { abort: () => (this.isCut = true), acceptsGzip },
+    );
     this.close = close;
     this.resume = () => session.resume();
     this.ask = (typeUrl, initialVersions = new Map()) => {
@@ -86,7 +96,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 6; i += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test('streams that are owed the same are sent one buffer', async () => {
+test('traps 51, 52: streams that are owed the same are sent one buffer, on whatever node they are', async () => {
   const { server, clock, set } = serve();
   set('a', 'b');
   const clients = Array.from({ length: 50 }, () => new Client(server));
@@ -279,7 +289,7 @@ test('a large full answer is compressed once for the clients that read gzip', as
   server[Symbol.dispose]();
 });
 
-test('a reconnect that names 50,000 resources is answered with what changed, and fits the limit', () => {
+test('trap 3: a reconnect that names 50,000 resources is answered with what changed, and fits the limit', () => {
   const { server, store, set } = serve();
   const names = Array.from(
     { length: 50_000 },

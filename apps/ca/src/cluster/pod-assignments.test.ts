@@ -83,7 +83,7 @@ test('pods of the watch answer without a question', async () => {
   assert.equal(rig.assignments.asked, 1);
 });
 
-test('pods the watch has not brought yet are asked for, and only on the node', async () => {
+test('trap 37: pods the watch has not brought yet are asked for, and only on the node', async () => {
   const asked: unknown[] = [];
   await using rig = await open([], {
     get: (ref) => Promise.resolve(pod(ref.name, 'proxy', 'node1')),

@@ -131,7 +131,7 @@ test('a bundle that shares no root with the present one is refused and the old m
   assert.equal(authority.material, before);
 });
 
-test('a new signer is refused until its root has been published with the old signer', () => {
+test('trap 43: a new signer is refused until its root has been published with the old signer', () => {
   const root = makeRoot('ec');
   const next = makeRoot('ec');
   const both = root.pem + next.pem;

@@ -92,7 +92,7 @@ test('its pod has no rights', () => {
   assert.deepEqual(at(pod, 'imagePullSecrets'), [{ name: 'regcred' }]);
 });
 
-test('labels of the Gateway are copied, unless spec.infrastructure says its own', () => {
+test('trap 46: labels of the Gateway are copied, unless spec.infrastructure says its own', () => {
   const metadata = {
     labels: { team: 'a', 'gateway.networking.k8s.io/gateway-name': 'forged', 'gateway.istio.io/managed': 'forged' },
     annotations: { note: 'b', 'kubectl.kubernetes.io/last-applied-configuration': '{}' },
@@ -147,7 +147,7 @@ test('autoscaler and disruption budget exist when somebody says what they are', 
   assert.equal(at(container, 'image'), settings.image);
 });
 
-test('overlays that cannot be used are told apart in a sentence', () => {
+test('trap 46: overlays that cannot be used are told apart in a sentence', () => {
   for (const [data, words] of [
     [{ deployments: '{}' }, /key "deployments" is none of deployment, service/],
     [{ deployment: '[' }, /key deployment: no YAML/],

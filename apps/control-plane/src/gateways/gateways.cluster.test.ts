@@ -130,7 +130,7 @@ test('what users lay over is in force, and taken away again', { skip }, async ()
   await until(async () => (await read('podDisruptionBudget', 'custom')) === undefined);
 });
 
-test('objects of others are left alone, and the Gateway says so', { skip }, async () => {
+test('trap 47: objects of others are left alone, and the Gateway says so', { skip }, async () => {
   await cluster.apply(apiKinds.Service, cluster.shop, 'mine', { spec: { ports: [{ port: 80 }] } });
   await cluster.apply(apiKinds.Gateway, cluster.shop, 'mine', gateway);
   await until(
