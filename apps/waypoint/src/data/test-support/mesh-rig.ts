@@ -93,6 +93,12 @@ export class MeshRig implements AsyncDisposable {
     }
   }
 
+  /** Turns both loops so often: what is under way between them has arrived then. */
+  async turns(count: number): Promise<void> {
+    let left = count;
+    await this.until(() => left-- === 0, 'turns');
+  }
+
   async result<T>(promise: Promise<T>, what: string): Promise<T> {
     let isDone = false;
     const settle = (): void => {
