@@ -9,6 +9,8 @@ import {
   type TextMatch,
 } from '@ambit/routing';
 
+import type { PathKey } from './route-table.ts';
+
 /** Throws RangeError for a pattern that is no RE2 or a condition without kind. */
 export function compileMatch(message: messages.HttpMatch): RouteTest {
   const match: RouteMatch = {
@@ -22,6 +24,24 @@ export function compileMatch(message: messages.HttpMatch): RouteTest {
     claims: message.claims.map(({ path, match: claim }) => ({ path, match: textMatch(claim) })),
   };
   return compileRouteMatch(match);
+}
+
+/** What the path must be or begin with, where that can be said. */
+export function pathKeyOf(path: messages.PathMatch | undefined): PathKey {
+  if (path === undefined || path.ignoreCase) return undefined;
+  const { kind } = path;
+  switch (kind.case) {
+    case 'exact':
+      return { kind: 'exact', path: kind.value };
+    case 'prefix':
+      return { kind: 'prefix', prefix: kind.value };
+    case 'segments':
+      // A slash at the end means nothing: `/abc/` matches `/abc` as well.
+      return { kind: 'prefix', prefix: kind.value.endsWith('/') ? kind.value.slice(0, -1) : kind.value };
+    case 'regex':
+    case undefined:
+      return undefined;
+  }
 }
 
 function pathMatch({ kind, ignoreCase }: messages.PathMatch): PathMatch {

@@ -109,7 +109,7 @@ test('header edits that belong to the connection are left out with a warning', (
     responseHeaders: { add: [{ name: 'x-text', value: 'é' }] },
     retries: { maxRetries: 1, conditions: ['5xx', 'whenever'] },
   });
-  const [compiledRoute] = valueOf(compiled).ports.get(80)?.routes ?? [];
+  const [compiledRoute] = valueOf(compiled).ports.get(80)?.routes.routes ?? [];
   assert.deepEqual(compiledRoute?.requestHeaders, {
     remove: ['x-b'],
     set: [{ lowerName: 'x-a', value: { kind: 'text', text: '1' } }],
@@ -127,7 +127,7 @@ test('absent parts have Istio’s defaults', () => {
   const port = ports.get(80);
   assert.equal(port?.traffic, defaultTrafficPolicy);
   assert.equal(port?.protocol, 'auto');
-  const [only, ...more] = port?.routes ?? [];
+  const [only, ...more] = port?.routes.routes ?? [];
   assert.equal(more.length, 0);
   assert.deepEqual([only?.name, only?.timeoutMs, only?.retries.policy.maxRetries], ['default', undefined, 2]);
   assert.deepEqual([...(only?.retries.policy.conditions ?? [])].toSorted(), [
@@ -140,7 +140,7 @@ test('absent parts have Istio’s defaults', () => {
   const nothing = valueOf(
     destinationOf({ namespace: 'a', hostname: 'b', ports: [{ port: 80, noMatchIsError: true }] }),
   );
-  assert.deepEqual(nothing.ports.get(80)?.routes, []);
+  assert.deepEqual(nothing.ports.get(80)?.routes.routes, []);
 });
 
 test('a traffic policy keeps what it says, in milliseconds and with names', () => {

@@ -14,7 +14,7 @@ import {
 } from '@ambit/routing';
 
 import { type BackendTarget, type ServiceTarget, serviceTarget } from './backend-target.ts';
-import { compileMatch } from './compile-match.ts';
+import { compileMatch, pathKeyOf } from './compile-match.ts';
 import { durationMs, limitMs } from './duration.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import type { Problems } from './problems.ts';
@@ -37,11 +37,13 @@ const maxPerMillion = 1_000_000;
 export function compileRoute(message: messages.HttpRoute, place: string, problems: Problems): CompiledRoute {
   const tests = message.matches.flatMap((match, i) => {
     const test = problems.attempt(`${place} match ${i}`, () => compileMatch(match));
+    // With one match missing the rest would mean something else; but then the resource is refused as a whole.
     return test === undefined ? [] : [test];
   });
   return {
     name: message.name === '' ? 'default' : message.name,
     tests,
+    pathKeys: message.matches.map(({ path }) => pathKeyOf(path)),
     action: compileAction(message.action, place, problems),
     requestHeaders: compileHeaderEdits(message.requestHeaders, place, problems),
     responseHeaders: compileHeaderEdits(message.responseHeaders, place, problems),
@@ -61,6 +63,7 @@ export function plainRoute(backend: BackendTarget): CompiledRoute {
   return {
     name: 'default',
     tests: [],
+    pathKeys: [],
     action: plainForward(backend),
     requestHeaders: undefined,
     responseHeaders: undefined,

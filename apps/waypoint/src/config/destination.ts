@@ -7,7 +7,7 @@ import { type ServiceTarget, serviceTarget } from './backend-target.ts';
 import { compileRoute, plainRoute } from './compile-route.ts';
 import { compileTrafficPolicy } from './compile-traffic-policy.ts';
 import { type Compiled, Problems } from './problems.ts';
-import type { CompiledRoute } from './route.ts';
+import { RouteTable } from './route-table.ts';
 import { type CompiledTcpRoute, compileTcpRoute, plainTcpRoute } from './tcp-route.ts';
 import type { TrafficPolicy } from './traffic-policy.ts';
 
@@ -21,7 +21,7 @@ export interface CompiledPort {
   readonly name: string;
   readonly protocol: PortProtocol;
   /** The first that matches; none: 404. Without configured routes the only one leads to the service itself. */
-  readonly routes: readonly CompiledRoute[];
+  readonly routes: RouteTable;
   readonly tcpRoutes: readonly CompiledTcpRoute[];
   readonly traffic: TrafficPolicy;
   readonly target: ServiceTarget;
@@ -80,7 +80,7 @@ function compilePort(
     port,
     name,
     protocol: protocolOf(message.protocol, place, problems),
-    routes: message.noMatchIsError ? routes : [...routes, plainRoute(target)],
+    routes: new RouteTable(message.noMatchIsError ? routes : [...routes, plainRoute(target)]),
     tcpRoutes: tcpRoutes.length > 0 ? tcpRoutes : [plainTcpRoute(target)],
     traffic: compileTrafficPolicy(message.traffic, place, problems),
     target,

@@ -12,6 +12,7 @@ import type {
 
 import type { BackendTarget, ServiceTarget } from './backend-target.ts';
 import type { HeaderEdits } from './header-edits.ts';
+import type { PathKey } from './route-table.ts';
 
 /** One alternative of a weighted split. `failed`: its share is answered with the status. */
 export interface RouteBackend {
@@ -55,6 +56,8 @@ export interface RouteRewrite {
 export interface CompiledRoute {
   readonly name: string;
   readonly tests: readonly RouteTest[];
+  /** What each test asks of the path, for the table of routes. */
+  readonly pathKeys: readonly PathKey[];
   readonly action: RouteAction;
   readonly requestHeaders: HeaderEdits | undefined;
   readonly responseHeaders: HeaderEdits | undefined;

@@ -4,7 +4,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 
 import { compileRoute } from './compile-route.ts';
 import { type Compiled, Problems } from './problems.ts';
-import type { CompiledRoute } from './route.ts';
+import { RouteTable } from './route-table.ts';
 import { mostSpecific, serverNamePattern, type ServerNamePattern } from './server-name.ts';
 import { type CompiledTcpRoute, compileTcpRoute } from './tcp-route.ts';
 
@@ -24,7 +24,7 @@ export interface ListenerTls {
 /** Routes of one host name. */
 export interface VirtualHost {
   readonly name: ServerNamePattern;
-  readonly routes: readonly CompiledRoute[];
+  readonly routes: RouteTable;
 }
 
 export interface CompiledListener {
@@ -85,7 +85,7 @@ function compileListener(message: messages.ServerListener, problems: Problems): 
     tls,
     hosts: message.hosts.map(({ hostname, routes }) => ({
       name: serverNamePattern(hostname),
-      routes: routes.map((route) => compileRoute(route, `${place} route ${route.name}`, problems)),
+      routes: new RouteTable(routes.map((route) => compileRoute(route, `${place} route ${route.name}`, problems))),
     })),
     tcpRoutes: message.tcpRoutes.map((route) => compileTcpRoute(route, `${place} route ${route.name}`, problems)),
     redirectsToHttps: message.redirectToHttps,

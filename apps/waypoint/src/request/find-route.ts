@@ -4,6 +4,7 @@ import { splitAuthority } from '@ambit/routing';
 import type { Access } from '../config/access.ts';
 import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import type { CompiledRoute, FoundRoute } from '../config/route.ts';
+import type { RouteTable } from '../config/route-table.ts';
 import { nameSpecificity } from '../config/server-name.ts';
 import { type CompiledListener, type CompiledServer, findListener, findVirtualHost } from '../config/server.ts';
 import type { ServedTarget } from './downstream-facts.ts';
@@ -73,14 +74,9 @@ function listenerOfTls(
   return specificity !== undefined && specificity >= bestSpecificity ? chosen : 'misdirected';
 }
 
-function firstMatch(routes: readonly CompiledRoute[], view: RequestView): RouteFinding {
-  for (const route of routes) {
-    if (route.tests.length === 0) return found(route);
-    for (const test of route.tests) {
-      if (test.matches(view)) return { kind: 'found', route, matched: test.path };
-    }
-  }
-  return answer(routeNotFound);
+function firstMatch(routes: RouteTable, view: RequestView): RouteFinding {
+  const match = routes.find(view);
+  return match === undefined ? answer(routeNotFound) : { kind: 'found', ...match };
 }
 
 function found(route: CompiledRoute): RouteFinding {
