@@ -292,3 +292,21 @@ test('no text of a token makes it throw, and no change of a good one is accepted
     { seed: 2, numRuns: 500 },
   );
 });
+
+test('a token that was good is known again: only with its own signature, its own keys, and in its time', async () => {
+  const good = await sign();
+  assert.equal(withToken(good).kind, 'passed');
+  assert.equal(withToken(good).kind, 'passed');
+  const other = await sign({ sub: 'bob' });
+  const forged = [...good.split('.').slice(0, 2), other.split('.')[2]].join('.');
+  assert.equal(refusal(withToken(forged)), 'signature');
+  const rotated = rule({ keys: KeySet.parse(JSON.stringify({ keys: [signer('ES384').jwk] })) });
+  assert.equal(refusal(withToken(good, [rotated])), 'no-key');
+  const later = authenticateRequest([rule()], bearer({ authorization: `Bearer ${good}` }), (now + 700) * 1000);
+  assert.equal(refusal(later), 'expired');
+});
+
+test('more tokens than are remembered are accepted all the same', async () => {
+  const tokens = await Promise.all(Array.from({ length: 600 }, async (_, i) => await sign({ jti: i }, 'EdDSA')));
+  for (const token of [...tokens, ...tokens]) assert.equal(withToken(token).kind, 'passed');
+});

@@ -14,6 +14,10 @@ interface VerificationKey {
 /** Keys of one set; more are a mistake, and each may cost a verification. */
 const maxKeys = 100;
 
+/** Tokens whose signature is known to be good; a client sends the same one with each request, and verifying it costs 100 µs and more. */
+const maxRemembered = 512;
+const maxRememberedChars = 4096;
+
 /**
  * Public keys of an issuer (RFC 7517). Keys of unknown kinds are left out, as sets of real issuers hold some; a set without one
  * usable key verifies nothing, so that a failed fetch closes instead of opening.
@@ -23,6 +27,8 @@ export class KeySet {
   static readonly unavailable: KeySet = new KeySet([], true);
   readonly #keys: readonly VerificationKey[];
   readonly #isUnavailable: boolean;
+  /** Good signatures by the text that they sign, the oldest first. Never bad ones: they are whoever's to make up. */
+  readonly #remembered = new Map<string, Uint8Array>();
 
   private constructor(keys: readonly VerificationKey[], isUnavailable: boolean) {
     this.#keys = keys;
@@ -50,15 +56,26 @@ export class KeySet {
     const { algorithm, keyId, signedText, signature } = token;
     if (!isKnownAlgorithm(algorithm)) return 'alg-unsupported';
     if (this.#isUnavailable) return 'keys-unavailable';
+    const known = this.#remembered.get(signedText);
+    if (known !== undefined && Buffer.compare(known, signature) === 0) return undefined;
     let hasCandidate = false;
     for (const candidate of this.#keys) {
       if (keyId !== undefined && candidate.id !== undefined && candidate.id !== keyId) continue;
       if (candidate.algorithm !== undefined && candidate.algorithm !== algorithm) continue;
       if (!isFitFor(algorithm, candidate.key)) continue;
       hasCandidate = true;
-      if (isSignedBy(algorithm, candidate.key, signedText, signature)) return undefined;
+      if (!isSignedBy(algorithm, candidate.key, signedText, signature)) continue;
+      this.#remember(signedText, signature);
+      return undefined;
     }
     return hasCandidate ? 'signature' : 'no-key';
+  }
+
+  #remember(signedText: string, signature: Uint8Array): void {
+    if (signedText.length > maxRememberedChars) return;
+    const [oldest] = this.#remembered.size < maxRemembered ? [] : this.#remembered.keys();
+    if (oldest !== undefined) this.#remembered.delete(oldest);
+    this.#remembered.set(signedText, signature);
   }
 }
 
