@@ -51,6 +51,7 @@ export interface ControlPlaneConfig {
   readonly pathNormalisation: PathNormalisation;
   readonly authorizationProviders: readonly AuthorizationProviderSettings[];
   readonly takesOverClasses: boolean;
+  readonly readsCertificates: boolean;
   readonly proxyImage: string | undefined;
   readonly proxyPullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly proxyPullSecrets: readonly string[];
@@ -171,6 +172,11 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     required: false,
     secret: false,
   },
+  readsCertificates: flag(
+    'AMBIT_READ_CERTIFICATES',
+    false,
+    'read Secrets of type kubernetes.io/tls and ConfigMaps, for TLS at ingress gateways and to backends; needs the right to',
+  ),
   takesOverClasses: flag(
     'AMBIT_TAKE_OVER_CLASSES',
     false,

@@ -28,7 +28,16 @@ export type {
   PolicySource,
 } from './resources/authorization-policy.ts';
 export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
-export type { AllowedNamespaces, Gateway, GatewayAddress, GatewayListener } from './resources/gateway.ts';
+export type {
+  AllowedNamespaces,
+  ClientValidation,
+  Gateway,
+  GatewayAddress,
+  GatewayListener,
+  GatewayListenerStatus,
+  ListenerTls,
+  ObjectReference,
+} from './resources/gateway.ts';
 export type { GatewayClass } from './resources/gateway-class.ts';
 export {
   type LabelRequirement,
@@ -53,6 +62,7 @@ export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entr
 export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
 export type { BackendObject } from './resources/backend-ref.ts';
 export type { BackendTLSPolicy } from './resources/backend-tls-policy.ts';
+export type { ConfigMap } from './resources/config-map.ts';
 export type { DestinationRule, SubsetSpec } from './resources/destination-rule.ts';
 export type { GRPCRoute, GrpcRouteMatch, GrpcRouteRule } from './resources/grpc-route.ts';
 export type {
@@ -68,6 +78,7 @@ export type { PolicyTarget } from './resources/policy-target.ts';
 export type { ReferenceGrant } from './resources/reference-grant.ts';
 export type { JwtRuleSpec, RequestAuthentication } from './resources/request-authentication.ts';
 export type { CorsRule, HeaderChanges, PathModifier, RouteFilter } from './resources/route-filter.ts';
+export type { Secret } from './resources/secret.ts';
 export type { StreamRouteRule, TCPRoute, TLSRoute } from './resources/stream-route.ts';
 export type { AccessLoggingSpec, MetricsSpec, Telemetry, TracingSpec } from './resources/telemetry.ts';
 export type {

@@ -128,6 +128,16 @@ export class ObjectReader {
     return Object.fromEntries(entries);
   }
 
+  /** The strings under these names, of a map that may hold anything else as well. */
+  openStringMap(names: readonly string[]): Readonly<Record<string, string>> {
+    for (const name of Object.keys(this.#value)) this.#known.add(name);
+    const entries = names.flatMap((name) => {
+      const value = this.#take(name);
+      return typeof value === 'string' ? [[name, value] as const] : [];
+    });
+    return Object.fromEntries(entries);
+  }
+
   /** Whole numbers within limits, both included. */
   integers(name: string, min: number, max: number): readonly number[] {
     const result: number[] = [];

@@ -16,6 +16,8 @@ import { readServiceEntry } from './resources/service-entry.ts';
 import { readService } from './resources/service.ts';
 import { readWorkloadEntry } from './resources/workload-entry.ts';
 import { readBackendTLSPolicy } from './resources/backend-tls-policy.ts';
+import { readConfigMap } from './resources/config-map.ts';
+import { readSecret } from './resources/secret.ts';
 import { readDestinationRule } from './resources/destination-rule.ts';
 import { readGRPCRoute } from './resources/grpc-route.ts';
 import { readHTTPRoute } from './resources/http-route.ts';
@@ -75,12 +77,15 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   },
   VirtualService: { apiVersions: networking, isNamespaced: true, read: readVirtualService },
   WorkloadEntry: { apiVersions: networking, isNamespaced: true, read: readWorkloadEntry },
+  ConfigMap: { apiVersions: core, isNamespaced: true, read: readConfigMap },
+  Secret: { apiVersions: core, isNamespaced: true, read: readSecret },
 };
 
 /** All kinds, sorted. */
 export const resourceKinds: readonly ResourceKind[] = [
   'AuthorizationPolicy',
   'BackendTLSPolicy',
+  'ConfigMap',
   'DestinationRule',
   'EndpointSlice',
   'GRPCRoute',
@@ -93,6 +98,7 @@ export const resourceKinds: readonly ResourceKind[] = [
   'Pod',
   'ReferenceGrant',
   'RequestAuthentication',
+  'Secret',
   'Service',
   'ServiceAccount',
   'ServiceEntry',

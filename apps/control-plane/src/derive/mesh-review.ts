@@ -39,6 +39,8 @@ export class MeshReview {
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
       case 'BackendTLSPolicy':
       case 'DestinationRule':
+      case 'ConfigMap':
+      case 'Secret':
       case 'EndpointSlice':
       case 'GRPCRoute':
       case 'Gateway':

@@ -35,6 +35,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     isOurs: (resource) => isOfRevision(resource, settings),
     AuthorizationPolicy: collectionOf(graph, 'AuthorizationPolicy'),
     BackendTLSPolicy: collectionOf(graph, 'BackendTLSPolicy'),
+    ConfigMap: collectionOf(graph, 'ConfigMap'),
     DestinationRule: collectionOf(graph, 'DestinationRule'),
     EndpointSlice: collectionOf(graph, 'EndpointSlice'),
     GRPCRoute: collectionOf(graph, 'GRPCRoute'),
@@ -47,6 +48,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     Pod: collectionOf(graph, 'Pod'),
     ReferenceGrant: collectionOf(graph, 'ReferenceGrant'),
     RequestAuthentication: collectionOf(graph, 'RequestAuthentication'),
+    Secret: collectionOf(graph, 'Secret'),
     Service: collectionOf(graph, 'Service'),
     ServiceAccount: collectionOf(graph, 'ServiceAccount'),
     ServiceEntry: collectionOf(graph, 'ServiceEntry'),
@@ -82,6 +84,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.AuthorizationPolicy.set(resource);
     case 'BackendTLSPolicy':
       return sources.BackendTLSPolicy.set(resource);
+    case 'ConfigMap':
+      return sources.ConfigMap.set(resource);
     case 'DestinationRule':
       return sources.DestinationRule.set(resource);
     case 'EndpointSlice':
@@ -106,6 +110,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.ReferenceGrant.set(resource);
     case 'RequestAuthentication':
       return sources.RequestAuthentication.set(resource);
+    case 'Secret':
+      return sources.Secret.set(resource);
     case 'Service':
       return sources.Service.set(resource);
     case 'ServiceAccount':

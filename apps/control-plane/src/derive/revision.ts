@@ -20,6 +20,8 @@ export function isOfRevision(resource: Resource, settings: MeshSettings): boolea
       return revision === undefined || settings.revisions.includes(revision);
     }
     case 'BackendTLSPolicy':
+    case 'ConfigMap':
+    case 'Secret':
     case 'EndpointSlice':
     case 'GRPCRoute':
     case 'Gateway':

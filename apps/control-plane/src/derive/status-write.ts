@@ -4,6 +4,7 @@ import type { AllocatedAddress, ObjectMeta, StatusCondition } from '@ambit/kube'
 export type StatusKind =
   | 'AuthorizationPolicy'
   | 'GRPCRoute'
+  | 'Gateway'
   | 'HTTPRoute'
   | 'Service'
   | 'ServiceEntry'
@@ -16,6 +17,14 @@ export interface ParentWrite {
   /** The fields that the route's spec has. */
   readonly parentRef: Readonly<Record<string, string | number>>;
   readonly controllerName: string;
+  readonly conditions: readonly DesiredCondition[];
+}
+
+/** What is said of one listener of a Gateway. */
+export interface ListenerWrite {
+  readonly name: string;
+  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
+  readonly attachedRoutes: number;
   readonly conditions: readonly DesiredCondition[];
 }
 
@@ -50,6 +59,8 @@ export interface StatusWrite {
   readonly addresses?: readonly AllocatedAddress[];
   /** All parents that are ours; those of other controllers stay as they are. */
   readonly parents?: readonly ParentWrite[];
+  /** Beside `conditions`, on Gateways. */
+  readonly listeners?: readonly ListenerWrite[];
   /** With `parents`: whose entries are ours. */
   readonly ownControllers?: readonly string[];
 }

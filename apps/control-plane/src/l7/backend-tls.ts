@@ -10,8 +10,10 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 /** Finds the policy that holds for a port. */
 export class BackendTlsFinder {
   readonly #byTarget: Index<BackendTLSPolicy>;
+  readonly #sources: MeshSources;
 
   constructor(sources: MeshSources) {
+    this.#sources = sources;
     this.#byTarget = sources.BackendTLSPolicy.index('by-target', ({ spec, metadata }) => [
       ...new Set(spec.targets.map(({ kind, name }) => `${kind}/${metadata.namespace}/${name}`)),
     ]);
@@ -34,15 +36,28 @@ export class BackendTlsFinder {
       );
     const ofPort = port === undefined ? undefined : found.find((policy) => names(policy, port));
     const policy = ofPort ?? found.find((candidate) => names(candidate, undefined));
-    return policy === undefined ? undefined : backendTls(policy);
+    return policy === undefined ? undefined : backendTls(policy, this.#roots(reads, policy));
+  }
+
+  /** PEM of the roots that can be had; only those of the own namespace can be named. */
+  #roots(reads: MeshReads, { spec, metadata }: BackendTLSPolicy): string {
+    const found = spec.caCertificates.flatMap(({ group, kind, name }) => {
+      const isConfigMap = (group === '' || group === 'core') && kind === 'ConfigMap';
+      const pem = isConfigMap
+        ? reads.get(this.#sources.ConfigMap, `${metadata.namespace}/${name}`)?.rootsPem
+        : undefined;
+      return pem === undefined ? [] : [pem];
+    });
+    return found.join('\n');
   }
 }
 
 /** Roots that cannot be had leave nothing to trust: connections fail rather than go in the clear. */
-function backendTls({ spec }: BackendTLSPolicy): traffic.BackendTls {
+function backendTls({ spec }: BackendTLSPolicy, rootsPem: string): traffic.BackendTls {
   return create(traffic.BackendTlsSchema, {
     serverName: spec.hostname,
     subjectAltNames: spec.subjectAltNames.map(({ value }) => value),
+    rootsPem: new Uint8Array(Buffer.from(rootsPem, 'utf8')),
     useSystemRoots: spec.wellKnownCaCertificates === 'System' && spec.caCertificates.length === 0,
   });
 }

@@ -7,15 +7,39 @@ import type { L7Collections } from './l7-collections.ts';
 export interface L7Description {
   readonly proxies: readonly JsonValue[];
   readonly destinations: Readonly<Record<string, JsonValue>>;
+  /** Only where there are any, and without keys. */
+  readonly servers?: Readonly<Record<string, JsonValue>>;
 }
 
-export function describeL7({ proxies, destinations }: Pick<L7Collections, 'proxies' | 'destinations'>): L7Description {
+export function describeL7({
+  proxies,
+  destinations,
+  servers,
+}: Pick<L7Collections, 'proxies' | 'destinations' | 'servers'>): L7Description {
   return {
     proxies: sorted(proxies.entries()).map(([, { message }]) => toJson(proxy.ProxySchema, message)),
     destinations: Object.fromEntries(
       sorted(destinations.entries()).map(([name, { message }]) => [name, toJson(proxy.DestinationSchema, message)]),
     ),
+    ...(servers.size === 0
+      ? {}
+      : {
+          servers: Object.fromEntries(
+            sorted(servers.entries()).map(([name, { message }]) => [
+              name,
+              withoutKeys(toJson(proxy.ServerSchema, message)),
+            ]),
+          ),
+        }),
   };
+}
+
+function withoutKeys(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(withoutKeys);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, key === 'privateKeyPem' ? '' : withoutKeys(inner)]),
+  );
 }
 
 function sorted<T>(entries: Iterable<readonly [string, T]>): readonly (readonly [string, T])[] {

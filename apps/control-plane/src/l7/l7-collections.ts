@@ -17,6 +17,8 @@ import { AccessRuleFinder } from './access-rules.ts';
 import { BackendTlsFinder } from './backend-tls.ts';
 import { DestinationPlanner, type PlannedDestination } from './destination-plan.ts';
 import { DestinationRules } from './destination-rules.ts';
+import { type GatewayPlan, GatewayPlanner, type PlannedServer } from './gateway-plan.ts';
+import { gatewayWrites } from './gateway-status.ts';
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
@@ -34,6 +36,7 @@ export interface L7Collections {
   /** By resource name, as are `destinations`. */
   readonly proxies: Collection<PlannedProxy>;
   readonly destinations: Collection<PlannedDestination>;
+  readonly servers: Collection<PlannedServer>;
   /** Statuses of routes that are still to be written. */
   readonly statuses: Collection<StatusWrite>;
   /** What of the resources is not in force. */
@@ -80,7 +83,30 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     members: subsetMembers(graph, sources, services, settings),
   });
   const served = servedDestinations(graph, services, gateways, planner);
+  const gatewayPlanner = new GatewayPlanner(graph, gateways, sources, view);
+  const plans = derive<L7Gateway, { readonly at: L7Gateway; readonly plan: GatewayPlan }>(graph, {
+    name: 'gateway-plans',
+    from: gateways,
+    keyOf: ({ at }) => at.key,
+    transform: (at, context) => (at.role === 'gateway' ? [{ at, plan: gatewayPlanner.plan(at, context) }] : []),
+    // What is made of a plan has its own equality.
+    isEqual: () => false,
+  });
+  const servers = derive<{ readonly plan: GatewayPlan }, PlannedServer>(graph, {
+    name: 'servers',
+    from: plans,
+    keyOf: ({ name }) => name,
+    transform: ({ plan }) => plan.servers,
+    isEqual: haveSameBytes,
+  });
+  const serversByGateway = servers.index('by-gateway', ({ gateway }) => [gateway]);
   const uses = join<BackendUse>(graph, 'backend-uses', [
+    derive<PlannedServer, BackendUse>(graph, {
+      name: 'server-backends',
+      from: servers,
+      keyOf: useKey,
+      transform: ({ gateway, backends }) => backends.map((service) => ({ gateway, service })),
+    }),
     derive<PlannedDestination, BackendUse>(graph, {
       name: 'route-backends',
       from: served,
@@ -120,7 +146,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     transform: (at, context) => {
       const parts = {
         destinations: context.lookup(byGateway, at.key).map(({ name }) => name),
-        servers: [],
+        servers: context.lookup(serversByGateway, at.key).map(({ name }) => name),
         access: access.ofGateway(context, at),
         telemetry: telemetry.ofGateway(context, at),
         providers: providersOf(context, view, settings),
@@ -129,15 +155,25 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     },
     isEqual: haveSameBytes,
   });
-  const judge = new RouteJudge({ sources, services, gateways, view, settings });
-  const statuses = routeStatuses(graph, sources, judge, settings);
+  const judge = new RouteJudge({ sources, services, gateways, view, planner: gatewayPlanner, settings });
+  const gatewayStatuses = derive<{ readonly at: L7Gateway; readonly plan: GatewayPlan }, StatusWrite>(graph, {
+    name: 'gateway-statuses',
+    from: plans,
+    keyOf: statusWriteKey,
+    transform: ({ at, plan }) =>
+      settings.ownControllers.includes(at.controllerName) ? gatewayWrites(at.gateway, plan.listeners) : [],
+  });
+  const statuses = join<StatusWrite>(graph, 'l7-statuses', [
+    routeStatuses(graph, sources, judge, settings),
+    gatewayStatuses,
+  ]);
   const findings = derive<VirtualService, SourceReport>(graph, {
     name: 'virtual-service-findings',
     from: sources.VirtualService,
     keyOf: formatReport,
     transform: virtualServiceFindings,
   });
-  return { gateways, proxies, destinations, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
+  return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
 }
 
 function useKey({ gateway, service }: BackendUse): string {

@@ -1,5 +1,5 @@
 import type { Index } from '@ambit/collections';
-import type { BackendObject, ReferenceGrant } from '@ambit/kube';
+import type { BackendObject, Labels, ReferenceGrant } from '@ambit/kube';
 import { workload } from '@ambit/api';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
@@ -36,6 +36,12 @@ export class MeshView {
       found.find(({ message }) => message.canonical) ??
       found[0]
     );
+  }
+
+  /** Labels of a namespace, with the one that every namespace of a cluster has. */
+  namespaceLabels(reads: MeshReads, name: string): Labels {
+    const labels = reads.get(this.#sources.Namespace, name)?.metadata.labels ?? {};
+    return { 'kubernetes.io/metadata.name': name, ...labels };
   }
 
   /** As routes of the Gateway API see it. */

@@ -1,5 +1,5 @@
 import type { Collection } from '@ambit/collections';
-import type { ParentRef } from '@ambit/kube';
+import type { Labels, ParentRef } from '@ambit/kube';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
@@ -7,7 +7,9 @@ import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { DesiredCondition } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { grpcRoutes, httpRoutes, type RouteSurroundings } from './gateway-api-routes.ts';
+import type { GatewayPlanner } from './gateway-plan.ts';
 import type { L7Gateway } from './l7-gateway.ts';
+import { attachRoute } from './route-attachment.ts';
 import type { MeshView } from './mesh-view.ts';
 import { parentOf } from './route-parents.ts';
 import type { RouteProblem } from './route-problem.ts';
@@ -20,6 +22,7 @@ export interface RouteJudgeParts {
   readonly services: Collection<MeshService>;
   readonly gateways: Collection<L7Gateway>;
   readonly view: MeshView;
+  readonly planner: GatewayPlanner;
   readonly settings: MeshSettings;
 }
 
@@ -51,7 +54,7 @@ export class RouteJudge {
       case 'gateway': {
         const at = reads.get(gateways, parent.key);
         if (at === undefined || !settings.ownControllers.includes(at.controllerName)) return undefined;
-        const verdict = atGateway(at);
+        const verdict = at.role === 'gateway' ? this.#atGateway(route, parentRef, at, reads) : atWaypoint(at);
         const problems = this.#problems(route, 'gateway', reads);
         return {
           parentRef,
@@ -63,6 +66,12 @@ export class RouteJudge {
       case 'other':
         return undefined;
     }
+  }
+
+  #atGateway(route: AnyRoute, ref: ParentRef, at: L7Gateway, reads: MeshReads): ParentVerdict {
+    const { planner, view } = this.#parts;
+    const labelsOf = (namespace: string): Labels => view.namespaceLabels(reads, namespace);
+    return attachRoute(route, ref, at.gateway, planner.listeners(at, reads), labelsOf).verdict;
   }
 
   #atService(
@@ -120,7 +129,7 @@ export class RouteJudge {
 }
 
 /** Listeners of a waypoint take tunnels of the mesh, no routes. */
-function atGateway({ key }: L7Gateway): ParentVerdict {
+function atWaypoint({ key }: L7Gateway): ParentVerdict {
   const message = `the listeners of Gateway ${key} take no routes; for traffic of the mesh name a Service as parent`;
   return { kind: 'refused', reason: 'NotAllowedByListeners', message };
 }

@@ -7,6 +7,7 @@ import {
   PROXY_TYPE,
   type NameResolver,
   type ResolvedName,
+  SERVER_TYPE,
   type XdsNode,
 } from '@ambit/xds';
 import { ipText } from '../derive/ip-prefix.ts';
@@ -71,6 +72,8 @@ export class MeshNameResolver implements NameResolver {
         return this.#mesh.l7.proxies.get(name) !== undefined;
       case DESTINATION_TYPE:
         return this.#mesh.l7.destinations.get(name) !== undefined;
+      case SERVER_TYPE:
+        return this.#mesh.l7.servers.get(name) !== undefined;
       default:
         return false;
     }

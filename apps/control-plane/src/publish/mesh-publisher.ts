@@ -1,5 +1,12 @@
 import { type Change } from '@ambit/collections';
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, DESTINATION_TYPE, PROXY_TYPE, type ResourceStore } from '@ambit/xds';
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  DESTINATION_TYPE,
+  PROXY_TYPE,
+  type ResourceStore,
+  SERVER_TYPE,
+} from '@ambit/xds';
 import type { MeshCollections } from '../derive/mesh-collections.ts';
 
 /** Counts of one publication. */
@@ -21,6 +28,7 @@ export class MeshPublisher implements Disposable {
   readonly #policies = new Map<string, Uint8Array | undefined>();
   readonly #proxies = new Map<string, Uint8Array | undefined>();
   readonly #destinations = new Map<string, Uint8Array | undefined>();
+  readonly #servers = new Map<string, Uint8Array | undefined>();
 
   constructor(mesh: MeshCollections, store: ResourceStore, onPublished: (publication: Publication) => void) {
     this.#store = store;
@@ -30,6 +38,7 @@ export class MeshPublisher implements Disposable {
     this.#subscriptions.use(mesh.policies.subscribe((changes) => collect(this.#policies, changes)));
     this.#subscriptions.use(mesh.l7.proxies.subscribe((changes) => collect(this.#proxies, changes)));
     this.#subscriptions.use(mesh.l7.destinations.subscribe((changes) => collect(this.#destinations, changes)));
+    this.#subscriptions.use(mesh.l7.servers.subscribe((changes) => collect(this.#servers, changes)));
     this.#subscriptions.use(mesh.graph.onSettled(() => this.#publish()));
   }
 
@@ -43,6 +52,7 @@ export class MeshPublisher implements Disposable {
       [AUTHORIZATION_TYPE, this.#policies],
       [ADDRESS_TYPE, this.#addresses],
       [DESTINATION_TYPE, this.#destinations],
+      [SERVER_TYPE, this.#servers],
       [PROXY_TYPE, this.#proxies],
     ] as const;
     const updates = pending.map(([typeUrl, changes]) => toUpdate(typeUrl, changes));

@@ -45,7 +45,12 @@ function sourceKind({ source, manifestDirs, kubeconfig, apiServerHost }: Control
 }
 
 /** Nothing is derived from service accounts, so nobody has to be allowed to read them. */
-const kinds = resourceKinds.filter((kind) => kind !== 'ServiceAccount');
+const openKinds = resourceKinds.filter(
+  (kind) => kind !== 'ServiceAccount' && kind !== 'Secret' && kind !== 'ConfigMap',
+);
+
+/** Certificates of gateways, and roots; only where they are wanted may they be read at all. */
+const certificateKinds = [{ kind: 'Secret', fieldSelector: 'type=kubernetes.io/tls' }, 'ConfigMap'] as const;
 
 async function openKubernetes(config: ControlPlaneConfig, log: ApiLog, clock: Clock): Promise<KubernetesSource> {
   const access = await clusterAccess({
@@ -53,6 +58,7 @@ async function openKubernetes(config: ControlPlaneConfig, log: ApiLog, clock: Cl
     environment: { KUBERNETES_SERVICE_HOST: config.apiServerHost, KUBERNETES_SERVICE_PORT: config.apiServerPort },
   });
   const client = new KubeClient(access, { userAgent: 'ambit-control-plane' });
+  const kinds = config.readsCertificates ? [...openKinds, ...certificateKinds] : openKinds;
   const source = new ApiServerSource({ client, kinds, log, clock });
   return {
     kind: 'kubernetes',

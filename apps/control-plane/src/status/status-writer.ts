@@ -66,7 +66,7 @@ async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
 
 /** The fields to apply. */
 async function objectOf(write: StatusWrite, { options, lists, signal }: Term): Promise<Fields> {
-  const { kind, namespace, name, addresses, conditions, parents } = write;
+  const { kind, namespace, name, addresses, conditions, parents, listeners } = write;
   if (addresses !== undefined) return { status: { addresses } };
   const now = new Date(options.clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
   const timed = (list: readonly DesiredCondition[]): readonly DesiredCondition[] =>
@@ -80,6 +80,10 @@ async function objectOf(write: StatusWrite, { options, lists, signal }: Term): P
     return { metadata: { resourceVersion }, status: { parents: [...foreign, ...own] } };
   }
   const own = timed(conditions ?? []);
+  if (listeners !== undefined) {
+    const timedListeners = listeners.map((listener) => ({ ...listener, conditions: timed(listener.conditions) }));
+    return { status: { conditions: own, listeners: timedListeners } };
+  }
   if (await lists.mergeByType(kind, signal)) return { status: { conditions: own } };
   // The list is replaced as a whole: the conditions of others are sent along, for exactly the version they are from.
   const live = await options.client.get({ kind: apiKinds[kind], namespace, name }, { signal });

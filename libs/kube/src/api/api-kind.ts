@@ -53,6 +53,8 @@ export const apiKinds: { readonly [K in ResourceKind]: ApiKind } = {
   Telemetry: grouped('telemetry.istio.io', 'Telemetry', 'telemetries'),
   VirtualService: grouped('networking.istio.io', 'VirtualService', 'virtualservices'),
   WorkloadEntry: grouped('networking.istio.io', 'WorkloadEntry', 'workloadentries'),
+  ConfigMap: core('ConfigMap', 'configmaps', true),
+  Secret: core('Secret', 'secrets', true),
 };
 
 /** Kinds that are read or written as they are, without a typed record. */

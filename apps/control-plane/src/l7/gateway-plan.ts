@@ -1,0 +1,256 @@
+/** An ingress gateway: its listeners, the routes attached to them, and the Servers made of both. Spec: l7.md section 1. */
+import { proxy, type route } from '@ambit/api';
+import { type Collection, compareText, derive, type Graph, type Index } from '@ambit/collections';
+import type { GRPCRoute, HTTPRoute, Labels, TCPRoute, TLSRoute } from '@ambit/kube';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { compareAge } from '../derive/age-order.ts';
+import type { MeshReads } from '../derive/mesh-reads.ts';
+import type { MeshSources } from '../derive/mesh-sources.ts';
+import { httpBackends, streamBackends } from './destination-plan.ts';
+import { grpcRoutes, httpRoutes } from './gateway-api-routes.ts';
+import type { MaterialView } from './key-material.ts';
+import type { L7Gateway } from './l7-gateway.ts';
+import { type ListenerCertificates, type PlannedListener, planListeners } from './listener-plan.ts';
+import type { MeshView } from './mesh-view.ts';
+import { type Attachment, attachRoute } from './route-attachment.ts';
+import { gatewayParents, parentOf } from './route-parents.ts';
+import { inPrecedence } from './route-rank.ts';
+import type { AnyRoute } from './route-status.ts';
+import { streamRoutes } from './stream-routes.ts';
+
+/** A Server as it is sent. */
+export interface PlannedServer {
+  /** Resource name: `namespace/gateway/port`. */
+  readonly name: string;
+  readonly gateway: string;
+  readonly message: proxy.Server;
+  readonly bytes: Uint8Array;
+  /** Keys of the services its routes refer to, sorted. */
+  readonly backends: readonly string[];
+}
+
+/** What a gateway's listeners came to; for statuses. */
+export interface ListenerReport {
+  readonly planned: PlannedListener;
+  /** Routes that it took, whether or not it is served. */
+  readonly attachedRoutes: number;
+}
+
+export interface GatewayPlan {
+  readonly servers: readonly PlannedServer[];
+  readonly listeners: readonly ListenerReport[];
+}
+
+/** A route with the listeners that take it. */
+interface AttachedRoute<T extends AnyRoute = AnyRoute> {
+  readonly resource: T;
+  readonly attachments: readonly Attachment[];
+}
+
+/** The listeners of one gateway. */
+interface GatewayListeners {
+  readonly key: string;
+  readonly listeners: readonly PlannedListener[];
+}
+
+/** Plans ingress gateways. */
+export class GatewayPlanner {
+  readonly #sources: MeshSources;
+  /** A collection of its own: certificates are read once, whatever happens to routes. */
+  readonly #listeners: Collection<GatewayListeners>;
+  readonly #view: MeshView;
+  readonly #http: Index<HTTPRoute>;
+  readonly #grpc: Index<GRPCRoute>;
+  readonly #tls: Index<TLSRoute>;
+  readonly #tcp: Index<TCPRoute>;
+
+  constructor(graph: Graph, gateways: Collection<L7Gateway>, sources: MeshSources, view: MeshView) {
+    this.#sources = sources;
+    this.#view = view;
+    const parents = ({ spec, metadata }: AnyRoute): readonly string[] =>
+      gatewayParents(spec.parentRefs, metadata.namespace);
+    this.#http = sources.HTTPRoute.index('by-gateway', parents);
+    this.#grpc = sources.GRPCRoute.index('by-gateway', parents);
+    this.#tls = sources.TLSRoute.index('by-gateway', parents);
+    this.#tcp = sources.TCPRoute.index('by-gateway', parents);
+    this.#listeners = derive<L7Gateway, GatewayListeners>(graph, {
+      name: 'gateway-listeners',
+      from: gateways,
+      keyOf: ({ key }) => key,
+      transform: ({ key, role, gateway }, context) =>
+        role === 'gateway' ? [{ key, listeners: planListeners(gateway, this.#material(context)) }] : [],
+    });
+  }
+
+  /** Listeners with their certificates, for everybody who has to know what can attach. */
+  listeners(at: L7Gateway, reads: MeshReads): readonly PlannedListener[] {
+    return reads.get(this.#listeners, at.key)?.listeners ?? [];
+  }
+
+  plan(at: L7Gateway, reads: MeshReads): GatewayPlan {
+    const listeners = this.listeners(at, reads);
+    const found = {
+      http: this.#attached(this.#http, at, listeners, reads),
+      grpc: this.#attached(this.#grpc, at, listeners, reads),
+      tls: this.#attached(this.#tls, at, listeners, reads),
+      tcp: this.#attached(this.#tcp, at, listeners, reads),
+    };
+    const all = [...found.http, ...found.grpc, ...found.tls, ...found.tcp];
+    const services = this.#view.services(reads);
+    const ports = [...new Set(listeners.filter(({ isServed }) => isServed).map(({ listener }) => listener.port))];
+    const servers = ports
+      .toSorted((a, b) => a - b)
+      .map((port) => {
+        const own = listeners.filter(({ listener, isServed }) => isServed && listener.port === port);
+        const message = create(proxy.ServerSchema, {
+          port,
+          listeners: own.map((planned) => ({
+            name: planned.listener.name,
+            protocol: protocolOf(planned),
+            hostname: (planned.listener.hostname ?? '').toLowerCase(),
+            ...(planned.certificates === undefined ? {} : { tls: tlsOf(planned.certificates) }),
+            hosts: virtualHosts(planned, [...found.http, ...found.grpc], services),
+            tcpRoutes: [...tcpRoutes(planned, found.tls, found.tcp, services)],
+          })),
+        });
+        return plannedServer(at.key, message);
+      });
+    const reports = listeners.map((planned) => ({
+      planned,
+      attachedRoutes: all.filter(({ attachments }) => attachments.some(({ listener }) => listener === planned)).length,
+    }));
+    return { servers, listeners: reports };
+  }
+
+  /** Routes that some listener takes, oldest first. */
+  #attached<T extends AnyRoute>(
+    index: Index<T>,
+    at: L7Gateway,
+    listeners: readonly PlannedListener[],
+    reads: MeshReads,
+  ): readonly AttachedRoute<T>[] {
+    const labelsOf = (namespace: string): Labels => this.#view.namespaceLabels(reads, namespace);
+    return reads
+      .lookup(index, at.key)
+      .toSorted((a, b) => compareAge(a.metadata, b.metadata))
+      .flatMap((resource) => {
+        const attachments = resource.spec.parentRefs.flatMap((ref) => {
+          const parent = parentOf(ref, resource.metadata.namespace);
+          const isOurs = parent.kind === 'gateway' && parent.key === at.key;
+          return isOurs ? attachRoute(resource, ref, at.gateway, listeners, labelsOf).attachments : [];
+        });
+        return attachments.length === 0 ? [] : [{ resource, attachments }];
+      });
+  }
+
+  #material(reads: MeshReads): MaterialView {
+    const grants = this.#view.services(reads);
+    return {
+      secret: (key) => reads.get(this.#sources.Secret, key),
+      configMap: (key) => reads.get(this.#sources.ConfigMap, key),
+      isGranted: (from, { group, kind, namespace, name }) =>
+        grants.isGranted(
+          { ...from, group: 'gateway.networking.k8s.io' },
+          { group: group === 'core' ? '' : group, kind, namespace, name, port: undefined },
+        ),
+    };
+  }
+}
+
+const { SERVER_HTTP, SERVER_HTTPS, SERVER_TLS_PASSTHROUGH, SERVER_TLS_TERMINATE, SERVER_TCP } =
+  proxy.ServerListener_ServerProtocol;
+
+function protocolOf({ listener }: PlannedListener): proxy.ServerListener_ServerProtocol {
+  switch (listener.protocol) {
+    case 'HTTP':
+      return SERVER_HTTP;
+    case 'HTTPS':
+      return SERVER_HTTPS;
+    case 'TLS':
+      return listener.tls?.mode === 'Passthrough' ? SERVER_TLS_PASSTHROUGH : SERVER_TLS_TERMINATE;
+    default:
+      return SERVER_TCP;
+  }
+}
+
+const { NOT_ASKED, REQUIRED, OPTIONAL } = proxy.ServerTls_ClientCertificate;
+const clientCertificates = { none: NOT_ASKED, required: REQUIRED, optional: OPTIONAL } as const;
+
+function tlsOf({ keyPairs, clients, rootsPem }: ListenerCertificates): proxy.ServerTls {
+  const bytes = (pem: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(pem, 'utf8'));
+  return create(proxy.ServerTlsSchema, {
+    keyPairs: keyPairs.map(({ chainPem, keyPem }) => ({
+      certificateChainPem: bytes(chainPem),
+      privateKeyPem: bytes(keyPem),
+    })),
+    clientCertificate: clientCertificates[clients],
+    clientRootsPem: bytes(rootsPem),
+  });
+}
+
+type Services = Parameters<typeof httpRoutes>[1]['view'];
+
+/** Each host name with the routes of all kinds that serve it, in order of precedence. */
+function virtualHosts(
+  planned: PlannedListener,
+  attached: readonly AttachedRoute<HTTPRoute | GRPCRoute>[],
+  view: Services,
+): proxy.VirtualHost[] {
+  const byHost = new Map<string, (HTTPRoute | GRPCRoute)[]>();
+  for (const { resource, attachments } of attached) {
+    const hostnames = new Set(
+      attachments.flatMap(({ listener, hostnames: names }) => (listener === planned ? names : [])),
+    );
+    for (const hostname of hostnames) byHost.set(hostname, [...(byHost.get(hostname) ?? []), resource]);
+  }
+  const surroundings = { view, place: 'gateway', listenerPort: planned.listener.port } as const;
+  return [...byHost]
+    .toSorted(([a], [b]) => compareText(a, b))
+    .map(([hostname, resources]) => {
+      const sorted = resources.toSorted(
+        (a, b) =>
+          compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
+          compareText(a.metadata.namespace, b.metadata.namespace) ||
+          compareText(a.metadata.name, b.metadata.name),
+      );
+      const ranked = sorted.flatMap((resource) =>
+        resource.kind === 'HTTPRoute'
+          ? httpRoutes(resource, { ...surroundings, problems: [] })
+          : grpcRoutes(resource, { ...surroundings, problems: [] }),
+      );
+      return create(proxy.VirtualHostSchema, { hostname, routes: [...inPrecedence(ranked)] });
+    });
+}
+
+/** TLSRoutes by server name, and the oldest TCPRoute. */
+function tcpRoutes(
+  planned: PlannedListener,
+  tls: readonly AttachedRoute<TLSRoute>[],
+  tcp: readonly AttachedRoute<TCPRoute>[],
+  view: Services,
+): readonly route.TcpRoute[] {
+  const surroundings = { view, place: 'gateway', problems: [] } as const;
+  const isOwn = ({ listener }: Attachment): boolean => listener === planned;
+  const ofTls = tls.flatMap(({ resource, attachments }) => {
+    const names = attachments.filter(isOwn).flatMap(({ hostnames }) => hostnames);
+    return names.length === 0
+      ? []
+      : streamRoutes(resource, { ...surroundings, problems: [] }, names.includes('') ? [] : [...new Set(names)]);
+  });
+  const [oldest] = tcp.filter(({ attachments }) => attachments.some(isOwn));
+  return oldest === undefined ? ofTls : [...ofTls, ...streamRoutes(oldest.resource, { ...surroundings, problems: [] })];
+}
+
+function plannedServer(gateway: string, message: proxy.Server): PlannedServer {
+  const backends = message.listeners.flatMap(({ hosts, tcpRoutes: streams }) => [
+    ...hosts.flatMap(({ routes }) => httpBackends(routes)),
+    ...streamBackends(streams),
+  ]);
+  return {
+    name: `${gateway}/${message.port}`,
+    gateway,
+    message,
+    bytes: toBinary(proxy.ServerSchema, message),
+    backends: [...new Set(backends)].toSorted(compareText),
+  };
+}

@@ -1,0 +1,113 @@
+/** Certificates, keys and roots at an ingress gateway. They are made here, so that no key lies in the repository. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { proxy } from '@ambit/api';
+import { parseManifests, ResourceTable } from '@ambit/kube';
+import { makeTestCa } from '@ambit/testing';
+import { meshCollections } from '../derive/mesh-collections.ts';
+import { loadSources } from '../derive/mesh-sources.ts';
+import { defaultMeshSettings } from '../mesh-settings.ts';
+import { describeL7 } from './describe-l7.ts';
+
+const ca = makeTestCa();
+const leaf = ca.issue(undefined, { dnsNames: ['a.example'], purposes: ['serverAuth'] });
+const other = ca.issue(undefined, { dnsNames: ['b.example'], purposes: ['serverAuth'] });
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+const secret = (namespace: string, name: string, chain: string, key: string): string => `apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: { name: ${name}, namespace: ${namespace} }
+data: { tls.crt: ${base64(chain)}, tls.key: ${base64(key)}, ca.crt: ${base64(ca.rootsPem)} }`;
+const good = secret('shop', 'good', leaf.certificateChainPem, leaf.privateKeyPem);
+const far = secret('other', 'far', other.certificateChainPem, other.privateKeyPem);
+const mixed = secret('shop', 'mixed', leaf.certificateChainPem, other.privateKeyPem);
+const grant = `apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: { name: g, namespace: other }
+spec: { from: [{ group: gateway.networking.k8s.io, kind: Gateway, namespace: shop }], to: [{ group: "", kind: Secret, name: far }] }`;
+const roots = `apiVersion: v1
+kind: ConfigMap
+metadata: { name: roots, namespace: shop }
+data: { ca.crt: ${JSON.stringify(ca.rootsPem)} }`;
+
+const gateway = (
+  references: string,
+  more: { tls?: string; options?: string } = {},
+): string => `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: in, namespace: shop }
+spec:
+  gatewayClassName: ambit
+  ${more.tls === undefined ? '' : `tls: ${more.tls}`}
+  listeners: [{ name: https, port: 443, protocol: HTTPS, tls: { certificateRefs: [${references}], options: { ${more.options ?? ''} } } }]`;
+
+/** What the listener came to. */
+function derive(...documents: readonly string[]) {
+  const { resources, reports } = parseManifests('tls.yaml', documents.join('\n---\n'));
+  assert.deepEqual(reports, []);
+  const mesh = meshCollections(defaultMeshSettings);
+  mesh.graph.update(() => loadSources(mesh.sources, new ResourceTable(resources)));
+  const listener = mesh.l7.servers.get('shop/in/443')?.message.listeners[0];
+  const write = mesh.statuses.get('Gateway/shop/in/ambit-status');
+  const conditions = write?.listeners?.[0]?.conditions ?? [];
+  const reason = (type: string): string | undefined => conditions.find((one) => one.type === type)?.reason;
+  const keys = listener?.tls?.keyPairs.map((pair) => Buffer.from(pair.privateKeyPem).toString()) ?? [];
+  return { mesh, listener, reason, keys };
+}
+
+test('a listener gets the certificate and the key of its Secret', () => {
+  const { listener, keys, reason } = derive(gateway('{ name: good }'), good);
+  assert.deepEqual(keys, [leaf.privateKeyPem]);
+  assert.equal(listener?.tls?.clientCertificate, proxy.ServerTls_ClientCertificate.NOT_ASKED);
+  assert.equal(reason('ResolvedRefs'), 'ResolvedRefs');
+});
+
+test('trap 16: a missing grant is told before it is told whether the Secret exists', () => {
+  const reference = '{ name: far, namespace: other }';
+  assert.equal(derive(gateway(reference), far).reason('ResolvedRefs'), 'RefNotPermitted');
+  assert.equal(derive(gateway(reference)).reason('ResolvedRefs'), 'RefNotPermitted');
+  const granted = derive(gateway(reference), far, grant);
+  assert.deepEqual(granted.keys, [other.privateKeyPem]);
+  assert.equal(derive(gateway(reference), grant).reason('ResolvedRefs'), 'InvalidCertificateRef');
+});
+
+test('of several certificates the good ones are used; without any the listener is not served', () => {
+  const some = derive(gateway('{ name: mixed }, { name: good }'), good, mixed);
+  assert.deepEqual(some.keys, [leaf.privateKeyPem]);
+  assert.equal(some.reason('ResolvedRefs'), 'InvalidCertificateRef');
+  const none = derive(gateway('{ name: mixed }'), mixed);
+  assert.equal(none.listener, undefined);
+  assert.equal(none.reason('Programmed'), 'Invalid');
+});
+
+test('client certificates are asked for as the gateway says, on one port otherwise, or not served at all', () => {
+  const validation = '{ validation: { caCertificateRefs: [{ kind: ConfigMap, name: roots }] } }';
+  const fallback =
+    '{ validation: { mode: AllowInsecureFallback, caCertificateRefs: [{ kind: ConfigMap, name: roots }] } }';
+  const { REQUIRED, OPTIONAL } = proxy.ServerTls_ClientCertificate;
+  const common = derive(gateway('{ name: good }', { tls: `{ frontend: { default: ${validation} } }` }), good, roots);
+  assert.equal(common.listener?.tls?.clientCertificate, REQUIRED);
+  assert.equal(Buffer.from(common.listener.tls.clientRootsPem).toString(), ca.rootsPem);
+  const ports = `{ frontend: { default: ${validation}, perPort: [{ port: 443, tls: ${fallback} }] } }`;
+  const ofPort = derive(gateway('{ name: good }', { tls: ports }), good, roots);
+  assert.equal(ofPort.listener?.tls?.clientCertificate, OPTIONAL);
+  const missing = derive(gateway('{ name: good }', { tls: `{ frontend: { default: ${validation} } }` }), good);
+  assert.equal(missing.listener, undefined);
+  assert.equal(missing.reason('Accepted'), 'NoValidCACertificate');
+  assert.equal(missing.reason('ResolvedRefs'), 'InvalidCACertificateRef');
+});
+
+test('the option of Istio asks for client certificates with the roots beside the key', () => {
+  const options = 'gateway.istio.io/tls-terminate-mode: MUTUAL';
+  const { listener } = derive(gateway('{ name: good }', { options }), good);
+  assert.equal(listener?.tls?.clientCertificate, proxy.ServerTls_ClientCertificate.REQUIRED);
+  assert.equal(Buffer.from(listener.tls.clientRootsPem).toString().trim(), ca.rootsPem.trim());
+});
+
+test('keys are in no description', () => {
+  const { mesh } = derive(gateway('{ name: good }'), good);
+  const text = JSON.stringify(describeL7(mesh.l7));
+  assert.ok(text.includes(base64(leaf.certificateChainPem).slice(0, 40)));
+  assert.ok(!text.includes(base64(leaf.privateKeyPem).slice(30, 70)));
+});

@@ -1,0 +1,167 @@
+/** What the listeners of an ingress gateway are, and what is wrong with them. Pure. Spec: l7.md sections 1.1 and 1.2. */
+import type { Gateway, GatewayListener } from '@ambit/kube';
+import { gatewayGroup } from '@ambit/kube';
+import { type KeyPairPem, keyPairOf, type MaterialView, rootsOf } from './key-material.ts';
+
+/** How a listener can be wrong; reasons as the Gateway API names them. */
+export interface ListenerProblem {
+  readonly condition: 'Accepted' | 'ResolvedRefs' | 'Conflicted';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How a listener terminates TLS. */
+export interface ListenerCertificates {
+  readonly keyPairs: readonly KeyPairPem[];
+  /** `required`, `optional` or not asked for. */
+  readonly clients: 'none' | 'required' | 'optional';
+  readonly rootsPem: string;
+}
+
+export interface PlannedListener {
+  readonly listener: GatewayListener;
+  /** Kinds of routes that may attach. */
+  readonly kinds: readonly string[];
+  /** Undefined for listeners that do not terminate TLS. */
+  readonly certificates: ListenerCertificates | undefined;
+  readonly problems: readonly ListenerProblem[];
+  /** False: nothing is served here. */
+  readonly isServed: boolean;
+}
+
+/** Listeners in written order; of two that cannot stand side by side the first is served. */
+export function planListeners(gateway: Gateway, view: MaterialView): readonly PlannedListener[] {
+  const planned: PlannedListener[] = [];
+  for (const listener of gateway.spec.listeners) {
+    const conflict = conflictOf(listener, planned);
+    planned.push(planListener(gateway, listener, conflict, view));
+  }
+  return planned;
+}
+
+function planListener(
+  gateway: Gateway,
+  listener: GatewayListener,
+  conflict: ListenerProblem | undefined,
+  view: MaterialView,
+): PlannedListener {
+  const problems: ListenerProblem[] = conflict === undefined ? [] : [conflict];
+  const ofProtocol = kindsOf(listener);
+  if (ofProtocol === undefined) {
+    const message = `protocol ${listener.protocol} is not supported; use HTTP, HTTPS, TLS or TCP, with a tls block where it belongs`;
+    problems.push({ condition: 'Accepted', reason: 'UnsupportedProtocol', message });
+    return { listener, kinds: [], certificates: undefined, problems, isServed: false };
+  }
+  const kinds = allowedKinds(listener, ofProtocol, problems);
+  const terminates =
+    listener.protocol === 'HTTPS' || (listener.protocol === 'TLS' && listener.tls?.mode === 'Terminate');
+  const certificates = terminates ? certificatesOf(gateway, listener, view, problems) : undefined;
+  const isServed = conflict === undefined && (!terminates || (certificates?.keyPairs.length ?? 0) > 0);
+  return { listener, kinds, certificates, problems, isServed };
+}
+
+/** Undefined for a protocol, or a combination with a tls block, that is not served. */
+function kindsOf({ protocol, tls }: GatewayListener): readonly string[] | undefined {
+  switch (protocol) {
+    case 'HTTP':
+      return tls === undefined ? ['HTTPRoute', 'GRPCRoute'] : undefined;
+    case 'HTTPS':
+      return tls?.mode === 'Terminate' ? ['HTTPRoute', 'GRPCRoute'] : undefined;
+    case 'TLS':
+      if (tls?.mode === 'Passthrough') return ['TLSRoute'];
+      return tls?.mode === 'Terminate' ? ['TLSRoute', 'TCPRoute'] : undefined;
+    case 'TCP':
+      return tls === undefined ? ['TCPRoute'] : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function allowedKinds(
+  { allowedKinds: written }: GatewayListener,
+  ofProtocol: readonly string[],
+  problems: ListenerProblem[],
+): readonly string[] {
+  if (written.length === 0) return ofProtocol;
+  const isKnown = ({ group, kind }: { readonly group: string; readonly kind: string }): boolean =>
+    group === gatewayGroup && ofProtocol.includes(kind);
+  const unknown = written.filter((kind) => !isKnown(kind));
+  if (unknown.length > 0) {
+    const message = `routes of kind ${unknown.map(({ kind }) => kind).join(', ')} cannot attach to this listener`;
+    problems.push({ condition: 'ResolvedRefs', reason: 'InvalidRouteKinds', message });
+  }
+  return written.filter(isKnown).map(({ kind }) => kind);
+}
+
+const terminateMode = 'gateway.istio.io/tls-terminate-mode';
+
+/** Of several references the good ones are used. */
+function certificatesOf(
+  gateway: Gateway,
+  listener: GatewayListener,
+  view: MaterialView,
+  problems: ListenerProblem[],
+): ListenerCertificates {
+  const from = { kind: 'Gateway', namespace: gateway.metadata.namespace };
+  const references = listener.tls?.certificates ?? [];
+  if (references.length === 0) {
+    const message = 'certificateRefs names no Secret with a certificate';
+    problems.push({ condition: 'ResolvedRefs', reason: 'InvalidCertificateRef', message });
+  }
+  const keyPairs = references.flatMap((reference) => {
+    const found = keyPairOf(reference, from, view);
+    if (found.kind === 'found') return [found.value];
+    problems.push({ condition: 'ResolvedRefs', ...found.problem });
+    return [];
+  });
+  const mode = listener.tls?.options[terminateMode];
+  if (mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL') {
+    const rootsPem = keyPairs
+      .map((pair) => pair.rootsPem)
+      .join('\n')
+      .trim();
+    // Without roots every client certificate is refused.
+    return { keyPairs, clients: mode === 'MUTUAL' ? 'required' : 'optional', rootsPem };
+  }
+  const { common, perPort } = gateway.spec.clientValidation;
+  const ofPort = perPort.find(({ port }) => port === listener.port);
+  const validation = ofPort === undefined ? common : ofPort.validation;
+  if (validation === undefined || listener.protocol !== 'HTTPS') return { keyPairs, clients: 'none', rootsPem: '' };
+  const roots = validation.roots.flatMap((reference) => {
+    const found = rootsOf(reference, from, view);
+    if (found.kind === 'found') return [found.value];
+    problems.push({ condition: 'ResolvedRefs', ...found.problem });
+    return [];
+  });
+  if (roots.length === 0) {
+    const message = 'no roots for client certificates can be had';
+    problems.push({ condition: 'Accepted', reason: 'NoValidCACertificate', message });
+    return { keyPairs: [], clients: 'required', rootsPem: '' };
+  }
+  const clients = validation.mode === 'AllowInsecureFallback' ? 'optional' : 'required';
+  return { keyPairs, clients, rootsPem: roots.join('\n') };
+}
+
+/** Listeners share a port when they can be told apart by host name, and are of one family. */
+function conflictOf(listener: GatewayListener, before: readonly PlannedListener[]): ListenerProblem | undefined {
+  const samePort = before.filter(({ listener: other, isServed }) => other.port === listener.port && isServed);
+  const [first] = samePort;
+  if (first === undefined) return undefined;
+  const refuse = (reason: string, other: GatewayListener): ListenerProblem => ({
+    condition: 'Conflicted',
+    reason,
+    message: `listener ${other.name} has port ${listener.port} already`,
+  });
+  const family = familyOf(listener);
+  const stranger = samePort.find(({ listener: other }) => familyOf(other) !== family);
+  if (stranger !== undefined || family === 'TCP') return refuse('ProtocolConflict', (stranger ?? first).listener);
+  const host = (listener.hostname ?? '').toLowerCase();
+  const twin = samePort.find(({ listener: other }) => (other.hostname ?? '').toLowerCase() === host);
+  return twin === undefined ? undefined : refuse('HostnameConflict', twin.listener);
+}
+
+function familyOf({ protocol, tls }: GatewayListener): string {
+  // Some of a port's connections terminated and others not would have to be told apart by server name alone.
+  if (protocol === 'TLS') return tls?.mode === 'Passthrough' ? 'passthrough' : 'TLS';
+  return protocol;
+}
