@@ -60,6 +60,15 @@ export const APP_IMAGES: readonly AppImage[] = [
     ports: [8080, 15_012, 15_014, 15_017],
   },
   {
+    app: 'waypoint',
+    base: 'base',
+    title: 'Ambit waypoint and gateway',
+    user: '1337:1337',
+    nodeOptions: SMALL_HEAPS,
+    environment: ONE_ARENA,
+    ports: [15_008, 15_020, 15_021],
+  },
+  {
     app: 'ca',
     base: 'base',
     title: 'Ambit certificate authority',
