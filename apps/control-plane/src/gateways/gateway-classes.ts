@@ -42,8 +42,9 @@ export async function keepGatewayClasses(options: GatewayClassOptions, signal: A
         await client.apply(ref, { status: { conditions: [accepted] } }, how);
         return 'done';
       } catch (cause) {
-        // Without the Gateway API there are no classes, and nothing to do until its definitions appear.
-        if (signal.aborted || (cause instanceof KubeError && cause.code === 'NOT_FOUND')) return 'done';
+        if (signal.aborted) return 'done';
+        // Without the Gateway API there are no classes: looked at again, as its definitions may come later.
+        if (cause instanceof KubeError && cause.code === 'NOT_FOUND') return 'retry';
         const { code, message } = toAmbitError(cause);
         log.warn({ gatewayClass: name, code, reason: message }, 'gateway class not kept');
         return 'retry';
