@@ -28,6 +28,7 @@ typedef struct {
 } GENERAL_NAME;
 
 enum {
+  TLS1_2_VERSION = 0x0303,
   TLS1_3_VERSION = 0x0304,
   SSL_FILETYPE_PEM = 1,
   SSL_VERIFY_NONE = 0,
@@ -38,6 +39,7 @@ enum {
   SSL_CTRL_SET_READ_AHEAD = 41,
   SSL_CTRL_SET_SESS_CACHE_MODE = 44,
   SSL_CTRL_SET_MAX_CERT_LIST = 51,
+  SSL_CTRL_SET_TLSEXT_HOSTNAME = 55,
   SSL_CTRL_SET_GROUPS_LIST = 92,
   SSL_CTRL_SET_MIN_PROTO_VERSION = 123,
   SSL_CTRL_SET_MAX_PROTO_VERSION = 124,
@@ -81,6 +83,7 @@ void SSL_CTX_free(SSL_CTX *);
 long SSL_CTX_ctrl(SSL_CTX *, int, long, void *);
 uint64_t SSL_CTX_set_options(SSL_CTX *, uint64_t);
 int SSL_CTX_set_ciphersuites(SSL_CTX *, const char *);
+int SSL_CTX_set_cipher_list(SSL_CTX *, const char *);
 int SSL_CTX_set_num_tickets(SSL_CTX *, size_t);
 void SSL_CTX_set_default_read_buffer_len(SSL_CTX *, size_t);
 int SSL_CTX_set_alpn_protos(SSL_CTX *, const unsigned char *, unsigned);

@@ -7,11 +7,20 @@
 /* Results beside byte counts and -errno; the same numbers stand in src/tls.ts. */
 enum { TLS_WANT_READ = -1001, TLS_WANT_WRITE = -1002, TLS_FAILED = -1003 };
 
+/* What a context may do beside the mesh's own rules: for TLS with programs that are not of the mesh. Numbers of src/io.ts. */
+enum {
+  CONTEXT_TLS12 = 1,           /* TLS 1.2 too, with forward secrecy and AEAD only */
+  CONTEXT_ANONYMOUS = 2,       /* client without a certificate */
+  CONTEXT_UNVERIFIED = 4,      /* client that takes any server */
+  CONTEXT_OPTIONAL_CLIENT = 8, /* server that asks for a certificate and takes any, or none: see tlsVerified */
+};
+
 /* Counted: held by the JavaScript value and by every session, whose handshake callback reads it. */
 struct tls_context {
   SSL_CTX *ssl;
   int references;
   bool require_client_certificate;
+  int flags;
   unsigned alpn_length;
   unsigned char alpn[64]; /* wire form: length byte and name, repeated */
 };

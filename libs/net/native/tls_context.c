@@ -1,4 +1,4 @@
-/* TLS contexts: TLS 1.3 only, one certificate, one set of roots, no resumption. Used for both roles. */
+/* TLS contexts: TLS 1.3 (with a flag 1.2), one certificate, one set of roots, no resumption. Used for both roles. */
 #include "tls.h"
 #include <stdio.h>
 
@@ -54,7 +54,8 @@ static int no_password(char *buffer, int size, int writing, void *data) {
   return -1;
 }
 
-enum { MAX_CERTIFICATES = 64 };
+/* A system's own roots are some hundred and fifty. */
+enum { MAX_CERTIFICATES = 64, MAX_ROOTS = 1024 };
 
 /* Leaf first, then intermediates. */
 static bool use_chain(SSL_CTX *ssl, struct bytes pem) {
@@ -86,7 +87,7 @@ static bool use_roots(SSL_CTX *ssl, struct bytes pem) {
   X509 *root;
   int count = 0;
   bool ok = bio && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
-  while (ok && count < MAX_CERTIFICATES && (root = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+  while (ok && count < MAX_ROOTS && (root = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
     ok = X509_STORE_add_cert(store, root) == 1;
     X509_free(root);
     count++;
@@ -97,7 +98,9 @@ static bool use_roots(SSL_CTX *ssl, struct bytes pem) {
 
 static bool use_parameters(struct tls_context *context, const char *suites, char *groups) {
   SSL_CTX *ssl = context->ssl;
-  SSL_CTX_ctrl(ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_3_VERSION, NULL);
+  bool old = context->flags & CONTEXT_TLS12;
+  if (old && SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) return false;
+  SSL_CTX_ctrl(ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, old ? TLS1_2_VERSION : TLS1_3_VERSION, NULL);
   SSL_CTX_ctrl(ssl, SSL_CTRL_SET_MAX_PROTO_VERSION, TLS1_3_VERSION, NULL);
   SSL_CTX_ctrl(ssl, SSL_CTRL_MODE, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN, NULL);
@@ -115,10 +118,10 @@ static bool use_parameters(struct tls_context *context, const char *suites, char
   return SSL_CTX_set_alpn_protos(ssl, context->alpn, context->alpn_length) == 0;
 }
 
-/* newTlsContext(chainPem, keyPem, rootsPem: Uint8Array, suites, groups: string, alpn: Uint8Array, requireClient: 0 | 1):
- * a context, or undefined with tlsError() set */
+/* newTlsContext(chainPem, keyPem, rootsPem: Uint8Array, suites, groups: string, alpn: Uint8Array, requireClient: 0 | 1,
+ * flags: CONTEXT_ bits): a context, or undefined with tlsError() set */
 static napi_value js_new_context(napi_env env, napi_callback_info info) {
-  ARGS(7);
+  ARGS(8);
   struct bytes chain, key, roots, alpn;
   char suites[256], groups[256];
   const char *failed = NULL;
@@ -130,14 +133,18 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
   if (context && alpn.length <= sizeof context->alpn) {
     context->references = 1;
     context->require_client_certificate = arg_int(env, a[6]) != 0;
+    context->flags = arg_int(env, a[7]);
+    if (context->flags < 0) context->flags = 0; /* not given: the mesh's own rules */
     context->alpn_length = (unsigned)alpn.length;
     memcpy(context->alpn, alpn.at, alpn.length);
     ERR_clear_error();
     context->ssl = SSL_CTX_new(TLS_method());
     if (!context->ssl || !use_parameters(context, suites, groups)) failed = "tls parameters";
-    else if (!use_chain(context->ssl, chain)) failed = "certificate chain";
-    else if (!use_key(context->ssl, key)) failed = "private key";
-    else if (!use_roots(context->ssl, roots)) failed = "root certificates";
+    else if (!(context->flags & CONTEXT_ANONYMOUS) && !use_chain(context->ssl, chain)) failed = "certificate chain";
+    else if (!(context->flags & CONTEXT_ANONYMOUS) && !use_key(context->ssl, key)) failed = "private key";
+    else if (roots.length && !use_roots(context->ssl, roots)) failed = "root certificates";
+    else if (!roots.length && !(context->flags & (CONTEXT_UNVERIFIED | CONTEXT_OPTIONAL_CLIENT)) && context->require_client_certificate)
+      failed = "no root certificates";
   } else if (!failed) failed = "no memory or alpn too long";
   if (!failed) {
     ERR_clear_error(); /* the end of a PEM list leaves "no start line" behind */

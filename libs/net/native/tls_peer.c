@@ -41,6 +41,25 @@ static napi_value js_peer_uri_sans(napi_env env, napi_callback_info info) {
   return out;
 }
 
+/* tlsVerified(session): 1 if the peer gave a certificate whose chain ends at one of the roots */
+static napi_value js_verified(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  SSL *ssl = tls_session_ssl(state, arg_int(env, a[0]));
+  X509 *leaf = ssl ? SSL_get1_peer_certificate(ssl) : NULL;
+  bool good = leaf && SSL_get_verify_result(ssl) == 0;
+  X509_free(leaf);
+  return ret_int(env, good);
+}
+
+/* tlsServerName(session, name): a client says which server it means; before the handshake. 0 or -EINVAL */
+static napi_value js_server_name(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  SSL *ssl = tls_session_ssl(state, arg_int(env, a[0]));
+  char name[256];
+  if (!ssl || !arg_text(env, a[1], name, sizeof name)) return ret_int(env, -EINVAL);
+  return ret_int(env, SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, name) == 1 ? 0 : -EINVAL);
+}
+
 /* tlsDescribe(session): "version cipher group alpn", "-" for none; of a finished handshake */
 static napi_value js_describe(napi_env env, napi_callback_info info) {
   ARGS(1);
@@ -60,5 +79,6 @@ static napi_value js_describe(napi_env env, napi_callback_info info) {
 }
 
 const struct addon_function tls_peer_functions[] = {
-  {"tlsPeerCertificate", js_peer_certificate}, {"tlsPeerUriSans", js_peer_uri_sans}, {"tlsDescribe", js_describe}, {NULL, NULL},
+  {"tlsPeerCertificate", js_peer_certificate}, {"tlsPeerUriSans", js_peer_uri_sans}, {"tlsDescribe", js_describe}, {"tlsVerified", js_verified},
+  {"tlsServerName", js_server_name}, {NULL, NULL},
 };

@@ -208,6 +208,12 @@ static int slot_take(struct addon_state *state, struct tls_session *session) {
   return (int)(state->slots[index].generation << SLOT_BITS) | index;
 }
 
+/* For certificates that are welcome and prove nothing unless tlsVerified says so. */
+static int accept_any(int ok, void *store) {
+  (void)ok, (void)store;
+  return 1;
+}
+
 /* tlsSession(context, fd | -1 for bytes, role 1 client | 2 server): handle or -errno. The descriptor stays the caller's. */
 static napi_value js_session(napi_env env, napi_callback_info info) {
   ARGS(3);
@@ -232,8 +238,12 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
   SSL_set_bio(ssl, bio, bio);
   if (server) {
     SSL_set_accept_state(ssl);
-    if (!context->require_client_certificate) SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-  } else SSL_set_connect_state(ssl);
+    if (context->flags & CONTEXT_OPTIONAL_CLIENT) SSL_set_verify(ssl, SSL_VERIFY_PEER, accept_any);
+    else if (!context->require_client_certificate) SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+  } else {
+    SSL_set_connect_state(ssl);
+    if (context->flags & CONTEXT_UNVERIFIED) SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+  }
   return ret_int(env, handle);
 }
 

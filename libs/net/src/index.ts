@@ -40,6 +40,7 @@ export {
 export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
 export { type TimerHandler } from './timer-heap.ts';
 export {
+  type EdgeTlsOptions,
   meshCipherSuites,
   meshGroups,
   TLS_FAILED,
@@ -50,4 +51,5 @@ export {
   type TlsDescription,
   type TlsSession,
 } from './tls.ts';
+export { secureChannel, type TlsLayerOptions, type TlsLayerUser } from './tls-layer.ts';
 export { watchFd } from './watch-fd.ts';

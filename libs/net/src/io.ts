@@ -9,6 +9,7 @@ import { loadNativeIo, type NativeIo } from './native-io.ts';
 import { checked, NetError } from './net-error.ts';
 import type { SocketAddress } from './socket-address.ts';
 import {
+  type EdgeTlsOptions,
   encodeAlpn,
   meshCipherSuites,
   meshGroups,
@@ -110,6 +111,8 @@ type DirectCalls = Pick<
   | 'tlsFeed'
   | 'tlsDrain'
   | 'tlsPeerUriSans'
+  | 'tlsVerified'
+  | 'tlsServerName'
 >;
 
 export interface Io extends DirectCalls {
@@ -141,6 +144,8 @@ export interface Io extends DirectCalls {
   peerCredentials(fd: Fd): { readonly pid: number; readonly uid: number; readonly gid: number };
   /** Throws NetError `TLS_CONTEXT` with the reason, without key material. */
   tlsContext(options: TlsContextOptions): TlsContext;
+  /** As `tlsContext`, for one role. Throws NetError `TLS_CONTEXT`. */
+  edgeTlsContext(options: EdgeTlsOptions, role: 'client' | 'server'): TlsContext;
   /** Throws NetError when out of memory or sessions. The descriptor stays the caller's; close it after `tlsFree`. */
   tlsSession(context: TlsContext, fd: Fd, role: 'client' | 'server'): TlsSession;
   /** A session whose transport is bytes: `tlsFeed` what the peer sent, send what `tlsDrain` yields. */
@@ -220,27 +225,59 @@ function packetCalls(native: NativeIo) {
   };
 }
 
+/** Bits of a context, as in native/tls.h. */
+const tls12Flag = 1;
+const anonymousFlag = 2;
+const unverifiedFlag = 4;
+const optionalClientFlag = 8;
+
+function edgeFlags(o: EdgeTlsOptions): number {
+  return (
+    (o.minVersion === '1.3' ? 0 : tls12Flag) |
+    (o.certificate === undefined ? anonymousFlag : 0) |
+    (o.skipsVerification === true ? unverifiedFlag : 0) |
+    (o.clientCertificate === 'optional' ? optionalClientFlag : 0)
+  );
+}
+
 function tlsCalls(native: NativeIo) {
+  const newContext = (
+    chainPem: string,
+    keyPem: string,
+    rootsPem: string,
+    o: Pick<TlsContextOptions, 'cipherSuites' | 'groups' | 'alpn'>,
+    requireClient: boolean,
+    flags: number,
+  ): TlsContext => {
+    const key = Buffer.from(keyPem);
+    const context = native.newTlsContext(
+      Buffer.from(chainPem),
+      key,
+      Buffer.from(rootsPem),
+      colonList(o.cipherSuites ?? meshCipherSuites),
+      colonList(o.groups ?? meshGroups),
+      encodeAlpn(o.alpn ?? ['h2']),
+      requireClient ? 1 : 0,
+      flags,
+    );
+    key.fill(0);
+    if (!context) throw new NetError('TLS_CONTEXT', `tls context: ${native.tlsError()}`);
+    return context;
+  };
   const session = (context: TlsContext, fd: Fd, role: 'client' | 'server'): TlsSession => {
     const handle = native.tlsSession(context, fd, role === 'server' ? 2 : 1);
     checked('tlsSession', handle);
     return handle;
   };
   return {
-    tlsContext: (o: TlsContextOptions): TlsContext => {
-      const key = Buffer.from(o.privateKeyPem);
-      const context = native.newTlsContext(
-        Buffer.from(o.certificateChainPem),
-        key,
-        Buffer.from(o.rootsPem),
-        colonList(o.cipherSuites ?? meshCipherSuites),
-        colonList(o.groups ?? meshGroups),
-        encodeAlpn(o.alpn ?? ['h2']),
-        o.requireClientCertificate === false ? 0 : 1,
-      );
-      key.fill(0);
-      if (!context) throw new NetError('TLS_CONTEXT', `tls context: ${native.tlsError()}`);
-      return context;
+    tlsContext: (o: TlsContextOptions): TlsContext =>
+      newContext(o.certificateChainPem, o.privateKeyPem, o.rootsPem, o, o.requireClientCertificate !== false, 0),
+    edgeTlsContext: (o: EdgeTlsOptions, role: 'client' | 'server'): TlsContext => {
+      const { chainPem = '', keyPem = '' } = o.certificate ?? {};
+      const needsRoots = role === 'client' ? o.skipsVerification !== true : o.clientCertificate === 'required';
+      if (role === 'server' && o.certificate === undefined) raise('edgeTlsContext: a server needs a certificate');
+      if (needsRoots && (o.rootsPem ?? '') === '') raise('edgeTlsContext: no roots to verify the peer with');
+      return newContext(chainPem, keyPem, o.rootsPem ?? '', { alpn: o.alpn }, needsRoots, edgeFlags(o));
     },
     tlsSession: session,
     tlsMemorySession: (context: TlsContext, role: 'client' | 'server') => session(context, -1, role),

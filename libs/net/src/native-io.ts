@@ -81,6 +81,7 @@ export interface NativeIo {
     groups: string,
     alpn: Uint8Array,
     requireClient: 0 | 1,
+    flags: number,
   ): TlsContext | undefined;
   /** Text of this thread's last TLS failure, for the log; read it before the next TLS call. */
   tlsError(): string;
@@ -111,6 +112,10 @@ export interface NativeIo {
   /** URI names of the peer's leaf in order; empty without a leaf. */
   tlsPeerUriSans(session: TlsSession): string[];
   tlsDescribe(session: TlsSession): string | undefined;
+  /** 1 if the peer gave a certificate whose chain ends at one of the roots. */
+  tlsVerified(session: TlsSession): number;
+  /** A client says which server it means; before the handshake. 0 or -EINVAL. */
+  tlsServerName(session: TlsSession, name: string): number;
 }
 
 /** A condition nobody resolves by: `node` passes it on to test processes and workers, where an argument would be lost. */

@@ -42,6 +42,24 @@ export interface TlsContextOptions {
   readonly requireClientCertificate?: boolean;
 }
 
+/** TLS with programs that are not of the mesh: users' clients at a gateway, servers behind a waypoint. */
+export interface EdgeTlsOptions {
+  /** A server's own, or a client's if it is to have one. */
+  readonly certificate?: { readonly chainPem: string; readonly keyPem: string };
+  /** PEM; what the peer's certificate must lead to. */
+  readonly rootsPem?: string;
+  /**
+   * Server: `optional` takes any certificate and none, `io.tlsVerified` says whether it proves something. Default `none`.
+   * `required` needs roots.
+   */
+  readonly clientCertificate?: 'none' | 'optional' | 'required';
+  /** Client: takes any server. Otherwise roots are needed. */
+  readonly skipsVerification?: boolean;
+  /** Default 1.2, with forward secrecy and AEAD only. */
+  readonly minVersion?: '1.2' | '1.3';
+  readonly alpn: readonly string[];
+}
+
 /** What a finished handshake agreed on. */
 export interface TlsDescription {
   readonly version: string;
