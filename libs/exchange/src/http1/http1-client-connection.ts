@@ -1,4 +1,4 @@
-import { Http1Decoder, Http1Error, type Http1Head, type Http1Sink, responseFraming } from '@ambit/http';
+import { Http1Decoder, Http1Error, type Http1Head, responseFraming } from '@ambit/http';
 import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
 
 import type {
@@ -7,13 +7,13 @@ import type {
   ClientExchange,
   ClientExchangeUser,
 } from '../client-exchange.ts';
+import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { ClientConnectionSettings } from '../connection-settings.ts';
-import { Deadline, type DeadlineUser } from '../deadline.ts';
 import { ExchangeError } from '../exchange-error.ts';
-import { Farewell } from '../farewell.ts';
 import type { RequestHead } from '../message-head.ts';
 import { type Http1ClientCarrier, Http1ClientExchange } from './http1-client-exchange.ts';
 import { Http1Input, type Http1InputOwner } from './http1-input.ts';
+import { type MessageOwner, MessageSink } from './message-sink.ts';
 import { receivedResponse, receivedTrailers } from './received-head.ts';
 
 /** Informational answers to one request; more are a flood. */
@@ -24,7 +24,14 @@ const maxInformational = 64;
  * announced and not a byte followed: whatever else comes could be taken for the answer to the next request. Owns the channel.
  */
 export class Http1ClientConnection
-  implements ClientConnection, Http1ClientCarrier, Http1InputOwner, ByteChannelUser, TurnEndTask, DeadlineUser
+  implements
+    ClientConnection,
+    Http1ClientCarrier,
+    Http1InputOwner,
+    MessageOwner,
+    ByteChannelUser,
+    TurnEndTask,
+    EndingConnection
 {
   readonly protocol = 'HTTP/1.1';
   readonly channel: ByteChannel;
@@ -33,28 +40,25 @@ export class Http1ClientConnection
   readonly #settings: ClientConnectionSettings;
   readonly #decoder: Http1Decoder;
   readonly #input: Http1Input;
-  readonly #deadline: Deadline;
+  readonly #end: ConnectionEnd;
   #exchange: Http1ClientExchange | undefined;
   /** Begun after the end; told at the end of the turn. */
   #refused: Http1ClientExchange | undefined;
   #completed = 0;
   /** No exchange after this one. */
   #isLast = false;
-  #isClosed = false;
   #isScheduled = false;
   #hasEnded = false;
-  #farewell: Farewell | undefined;
-  #ending: { readonly error: ExchangeError; readonly ownerError: ExchangeError | undefined } | undefined;
 
   constructor(channel: ByteChannel, owner: ClientConnectionOwner, loop: EventLoop, settings: ClientConnectionSettings) {
     this.channel = channel;
     this.#owner = owner;
     this.#loop = loop;
     this.#settings = settings;
-    this.#decoder = new Http1Decoder('response', new ResponseSink(this), settings.http1);
+    this.#decoder = new Http1Decoder('response', new MessageSink(this), settings.http1);
     this.#input = new Http1Input(this.#decoder, channel, this);
-    this.#deadline = new Deadline(loop, this);
-    this.#deadline.set(settings.idleTimeoutMs);
+    this.#end = new ConnectionEnd(this, channel, loop);
+    this.#end.setTimeout(settings.idleTimeoutMs);
     channel.attach(this);
   }
 
@@ -67,7 +71,7 @@ export class Http1ClientConnection
   }
 
   get isDone(): boolean {
-    return this.#isClosed || this.#isLast;
+    return !this.#end.isOpen || this.#isLast;
   }
 
   request(head: RequestHead, isEnd: boolean, user: ClientExchangeUser): ClientExchange {
@@ -76,7 +80,7 @@ export class Http1ClientConnection
     if (this.isDone) {
       this.#refused = exchange;
     } else {
-      this.#deadline.clear();
+      this.#end.clearTimeout();
       this.#exchange = exchange;
       this.#decoder.expectResponse(head.method);
     }
@@ -91,15 +95,15 @@ export class Http1ClientConnection
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    if (this.#exchange === undefined) this.#endChannel();
-    this.#endSoon(closedHere(), undefined);
+    // Without an exchange nothing is cut off.
+    if (this.#exchange === undefined && this.#end.isOpen) this.#end.endChannel();
+    this.#loseSoon('connection closed by this side');
   }
 
   // --- channel
 
   onBytes(buffer: Uint8Array, offset: number, length: number): void {
-    if (this.#isClosed) return;
+    if (!this.#end.isOpen) return;
     if (this.#exchange !== undefined) this.#exchange.hasAnswerBytes = true;
     try {
       this.#input.receive(buffer, offset, length);
@@ -110,23 +114,21 @@ export class Http1ClientConnection
   }
 
   onEnd(): void {
-    if (this.#isClosed) return;
     this.#hasEnded = true;
-    if (this.#farewell !== undefined) return this.#finishIfSent();
+    if (this.#end.onPeerEnd()) return;
     this.#isLast = true;
     this.#checkEnd();
   }
 
   onWritable(): void {
     const exchange = this.#exchange;
-    if (exchange !== undefined && !exchange.isRequestDone && !this.#isClosed) exchange.user.onWritable();
+    if (exchange !== undefined && !exchange.isRequestDone && this.#end.isOpen) exchange.user.onWritable();
   }
 
   onLost(error: NetError): void {
-    if (this.#isClosed) return;
-    if (this.#farewell !== undefined) return this.#finish();
+    if (this.#end.onChannelLost()) return;
     // Without an exchange nothing is lost.
-    this.#lose(this.#exchange === undefined ? undefined : this.#lossOf(this.#exchange, error.message));
+    this.#end.lose(this.#exchange === undefined ? undefined : this.#lossOf(this.#exchange, error.message));
   }
 
   // --- input
@@ -152,7 +154,7 @@ export class Http1ClientConnection
     exchange.user.onInformational(receivedResponse(head));
   }
 
-  beginResponse(head: Http1Head): void {
+  beginMessage(head: Http1Head): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     const isConnect = exchange.method === 'CONNECT';
@@ -177,7 +179,7 @@ export class Http1ClientConnection
     this.#exchange?.user.onBody(buffer, offset, length);
   }
 
-  endResponse(): void {
+  endMessage(): void {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.isRaw) return;
     exchange.endResponse(receivedTrailers(this.#decoder.trailers), this.#input.isPaused);
@@ -192,10 +194,10 @@ export class Http1ClientConnection
 
   abortExchange(exchange: Http1ClientExchange): void {
     if (exchange === this.#refused) this.#refused = undefined;
-    if (exchange !== this.#exchange || this.#isClosed) return;
+    if (exchange !== this.#exchange) return;
     this.#exchange = undefined;
     exchange.finish();
-    this.#endSoon(closedHere(), undefined);
+    this.#loseSoon('exchange given up');
   }
 
   pause(): void {
@@ -214,10 +216,7 @@ export class Http1ClientConnection
     const refused = this.#refused;
     this.#refused = undefined;
     refused?.fail(new ExchangeError('refused', 'the connection had ended before the request'));
-    const ending = this.#ending;
-    this.#ending = undefined;
-    if (ending !== undefined) return this.#tellEnd(ending.error, ending.ownerError);
-    if (this.#isClosed) return;
+    if (this.#end.tellUntold() || !this.#end.isOpen) return;
     if (this.#exchange !== undefined) this.#exchange.mayHaveLeft = true;
     try {
       this.#input.proceed();
@@ -231,14 +230,24 @@ export class Http1ClientConnection
     this.#checkEnd();
   }
 
-  onDeadline(): void {
-    if (this.#farewell === undefined) {
-      if (this.#exchange === undefined) this.#lose(undefined);
-    } else if (this.#farewell.isOver) {
-      this.#finish();
-    } else {
-      this.#deadline.set(Farewell.checkMs);
-    }
+  // --- end
+
+  onTimeout(): void {
+    this.#end.lose(undefined);
+  }
+
+  onStopped(): void {
+    this.#input.stop();
+  }
+
+  failExchanges(error: ExchangeError): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.fail(error);
+  }
+
+  onEnded(error: ExchangeError | undefined): void {
+    this.#owner.onClosed(error);
   }
 
   #schedule(): void {
@@ -249,9 +258,9 @@ export class Http1ClientConnection
 
   /** The server's end, after everything before it has been read. */
   #checkEnd(): void {
-    if (!this.#hasEnded || this.#isClosed || this.#input.hasHeld || this.#input.isPaused) return;
+    if (!this.#hasEnded || !this.#end.isOpen || this.#input.hasHeld || this.#input.isPaused) return;
     const exchange = this.#exchange;
-    if (exchange === undefined) return this.#lose(undefined);
+    if (exchange === undefined) return this.#end.lose(undefined);
     if (exchange.isRaw) {
       if (!exchange.isResponseDone) exchange.endResponse(undefined, false);
       return this.#settle();
@@ -262,22 +271,26 @@ export class Http1ClientConnection
       // Cut off; told as a loss.
     }
     if (exchange.isResponseDone) this.#settle();
-    else if (exchange === this.#exchange) this.#lose(this.#lossOf(exchange, 'the server closed the connection'));
+    else if (exchange === this.#exchange) this.#end.lose(this.#lossOf(exchange, 'the server closed the connection'));
   }
 
   /** Whether the exchange is over, and what becomes of the connection then. */
   #settle(): void {
     const exchange = this.#exchange;
-    if (exchange === undefined || this.#isClosed || !exchange.isResponseDone || exchange.isEndPending) return;
+    if (exchange === undefined || !this.#end.isOpen || !exchange.isResponseDone || exchange.isEndPending) return;
     if (exchange.isRaw && !exchange.isRequestDone) return;
     this.#exchange = undefined;
     this.#completed += 1;
     exchange.finish();
-    if (exchange.isRaw) return this.#sayGoodbye();
-    if (this.#input.hasHeld) return this.#lose(new ExchangeError('protocol', 'bytes after the end of a response'));
-    if (this.#isLast || !exchange.isRequestDone) return this.#lose(undefined);
+    if (exchange.isRaw) {
+      this.#end.sayGoodbye(undefined);
+      if (this.#hasEnded) this.#end.onPeerEnd();
+      return;
+    }
+    if (this.#input.hasHeld) return this.#end.lose(new ExchangeError('protocol', 'bytes after the end of a response'));
+    if (this.#isLast || !exchange.isRequestDone) return this.#end.lose(undefined);
     this.#input.resume();
-    this.#deadline.set(this.#settings.idleTimeoutMs);
+    this.#end.setTimeout(this.#settings.idleTimeoutMs);
     this.#owner.onCapacity();
   }
 
@@ -289,86 +302,11 @@ export class Http1ClientConnection
 
   #onBreach(error: unknown): void {
     if (!(error instanceof Http1Error)) throw error;
-    if (!this.#isClosed) this.#lose(new ExchangeError('protocol', error.message));
+    this.#end.lose(new ExchangeError('protocol', error.message));
   }
 
-  /** A byte stream ended both ways: what is written leaves first. */
-  #sayGoodbye(): void {
-    this.#farewell = new Farewell(this.channel, undefined);
-    this.#input.stop();
-    this.#deadline.set(Farewell.checkMs);
-    if (this.#hasEnded) this.#finishIfSent();
-  }
-
-  /** Closing before the end has left would reset the connection. */
-  #finishIfSent(): void {
-    this.channel.flush();
-    if (this.channel.queuedBytes === 0) this.#finish();
-  }
-
-  /** So that the server sees an end and no reset. */
-  #endChannel(): void {
-    this.channel.end();
-    this.channel.flush();
-  }
-
-  #finish(): void {
-    this.#shut();
-    this.#owner.onClosed(undefined);
-  }
-
-  #lose(error: ExchangeError | undefined): void {
-    if (error === undefined) this.#endChannel();
-    this.#shut();
-    this.#tellEnd(error ?? closedHere(), error);
-  }
-
-  #endSoon(error: ExchangeError, ownerError: ExchangeError | undefined): void {
-    this.#shut();
-    this.#ending = { error, ownerError };
+  #loseSoon(text: string): void {
+    this.#end.loseSoon(new ExchangeError('closed', text));
     this.#schedule();
-  }
-
-  #tellEnd(error: ExchangeError, ownerError: ExchangeError | undefined): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    exchange?.fail(error);
-    this.#owner.onClosed(ownerError);
-  }
-
-  #shut(): void {
-    this.#isClosed = true;
-    this.#input.stop();
-    this.#deadline.stop();
-    this.channel.close();
-  }
-}
-
-function closedHere(): ExchangeError {
-  return new ExchangeError('closed', 'connection closed by this side');
-}
-
-/** Apart from the connection, as its `onEnd` is the channel's. */
-class ResponseSink implements Http1Sink {
-  readonly #connection: Http1ClientConnection;
-
-  constructor(connection: Http1ClientConnection) {
-    this.#connection = connection;
-  }
-
-  onHead(head: Http1Head): void {
-    this.#connection.beginResponse(head);
-  }
-
-  onInformational(head: Http1Head): void {
-    this.#connection.takeInformational(head);
-  }
-
-  onBody(buffer: Uint8Array, offset: number, length: number): void {
-    this.#connection.takeBody(buffer, offset, length);
-  }
-
-  onEnd(): void {
-    this.#connection.endResponse();
   }
 }

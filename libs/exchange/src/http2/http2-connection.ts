@@ -11,10 +11,9 @@ import {
 } from '@ambit/http';
 import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
 
+import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { Http2Settings } from '../connection-settings.ts';
-import { Deadline, type DeadlineUser } from '../deadline.ts';
 import { ExchangeError } from '../exchange-error.ts';
-import { Farewell } from '../farewell.ts';
 import type { FieldList } from '../field-list.ts';
 import { Http2Frames } from './http2-frames.ts';
 import { Http2Output } from './http2-output.ts';
@@ -44,7 +43,7 @@ const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
  * One HTTP/2 connection: streams, sending, the ways it ends. `Http2Receiver` says what the peer's frames mean, an `Http2Side`
  * what requests and responses are. Owns its channel. What is sent in a turn leaves with one write.
  */
-export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUser {
+export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConnection {
   readonly loop: EventLoop;
   readonly settings: Http2Settings;
   readonly isServer: boolean;
@@ -61,7 +60,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   readonly #output: Http2Output;
   readonly #receiver: Http2Receiver;
   readonly #untaken: Untaken;
-  readonly #deadline: Deadline;
+  readonly #end: ConnectionEnd;
   readonly #idleTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
   #peerInitialWindow: number = defaultWindowBytes;
@@ -72,10 +71,6 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   /** The peer has seen the first GOAWAY: no request can be under way. */
   #isDrainSettled = false;
   #isPeerLeaving = false;
-  #farewell: Farewell | undefined;
-  #isClosed = false;
-  /** To be told at the end of the turn. */
-  #ending: { readonly error: ExchangeError; readonly isLast: boolean } | undefined;
 
   constructor(
     channel: ByteChannel,
@@ -97,8 +92,8 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
     this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
     this.#receiver = new Http2Receiver(this);
     this.#untaken = new Untaken((stream, bytes) => this.release(stream, bytes));
-    this.#deadline = new Deadline(loop, this);
-    this.#deadline.set(timeouts.firstMs);
+    this.#end = new ConnectionEnd(this, channel, loop);
+    this.#end.setTimeout(timeouts.firstMs);
     if (settings.pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, settings);
     writePreface(this.frames, settings, this.isServer);
     const increment = this.receiveWindow.open();
@@ -108,7 +103,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   }
 
   get isOpen(): boolean {
-    return !this.#isClosed && this.#farewell === undefined;
+    return this.#end.isOpen;
   }
 
   /** New streams may begin, as far as the peer has said. */
@@ -131,13 +126,8 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   }
 
   onEnd(): void {
-    if (this.#isClosed) return;
-    if (this.#farewell !== undefined) {
-      this.#channel.flush();
-      if (this.#channel.queuedBytes === 0) this.#finish();
-      return;
-    }
-    this.#lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', 'the peer closed the connection'));
+    if (this.#end.onPeerEnd()) return;
+    this.#end.lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', 'the peer closed the connection'));
   }
 
   onWritable(): void {
@@ -146,9 +136,8 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   }
 
   onLost(error: NetError): void {
-    if (this.#isClosed) return;
-    if (this.#farewell !== undefined) this.#finish();
-    else this.#lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', error.message));
+    if (!this.#end.onChannelLost())
+      this.#end.lose(this.streams.size === 0 ? undefined : new ExchangeError('lost', error.message));
   }
 
   // --- receiver
@@ -236,7 +225,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
   addStream(id: number): Http2Stream {
     const stream = new Http2Stream(id, this.#peerInitialWindow, this.settings.streamWindowBytes);
     this.streams.set(id, stream);
-    this.#deadline.clear();
+    this.#end.clearTimeout();
     return stream;
   }
 
@@ -331,49 +320,51 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
 
   /** Says GOAWAY and ends; a second call does not wait for the peer. */
   close(): void {
-    if (this.#isClosed) return;
     const error = new ExchangeError('closed', 'connection closed by this side');
-    if (this.#farewell === undefined) {
+    if (this.isOpen) {
       this.#sayGoodbye(undefined, ErrorCode.noError);
-      this.#ending = { error, isLast: false };
+      this.#end.failSoon(error);
     } else {
-      this.#shut();
-      this.#ending = { error, isLast: true };
+      this.#end.loseSoon(error);
     }
     this.schedule();
   }
 
   onPingTimeout(): void {
-    if (this.isOpen) this.#lose(new ExchangeError('timeout', 'the peer did not answer PING in time'));
+    if (this.isOpen) this.#end.lose(new ExchangeError('timeout', 'the peer did not answer PING in time'));
   }
 
-  onDeadline(): void {
-    if (this.#farewell === undefined) {
-      if (this.streams.size === 0) this.#sayGoodbye(undefined, ErrorCode.noError);
-    } else if (this.#farewell.isOver) {
-      this.#finish();
-    } else {
-      this.#deadline.set(Farewell.checkMs);
-    }
+  onTimeout(): void {
+    if (this.streams.size === 0) this.#sayGoodbye(undefined, ErrorCode.noError);
+  }
+
+  onStopped(): void {
+    this.#receiver.stop();
+    this.#keepalive?.stop();
+    this.#output.release();
+    if (this.#isReadPaused) this.#channel.resume();
+  }
+
+  failExchanges(error: ExchangeError): void {
+    for (const stream of this.streams.values()) this.#failLocally(stream, error);
+  }
+
+  onEnded(error: ExchangeError | undefined): void {
+    this.#side.onClosed(error);
   }
 
   onTurnEnd(): void {
     this.#isScheduled = false;
-    const ending = this.#ending;
-    this.#ending = undefined;
-    if (ending !== undefined) {
-      this.#failStreams(ending.error);
-      if (ending.isLast) return this.#side.onClosed(this.#farewell?.error);
-    }
+    this.#end.tellUntold();
     this.#untaken.deliver();
     if (this.isOpen) this.#pump();
-    if (this.#isClosed || !this.#hasChanged) return;
+    if (this.#end.isClosed || !this.#hasChanged) return;
     this.#hasChanged = false;
     if (this.isOpen && this.streams.size === 0) {
       if (this.#isDrainSettled || (this.#isPeerLeaving && !this.isServer)) {
         this.#sayGoodbye(undefined, ErrorCode.noError);
       } else {
-        this.#deadline.set(this.#idleTimeoutMs);
+        this.#end.setTimeout(this.#idleTimeoutMs);
       }
     }
     this.#side.onChange();
@@ -433,7 +424,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
     // What the peer is owed and does not read is not worth to be kept.
     if (this.#output.isOverrun) this.#output.release();
     this.#sayGoodbye(error, code);
-    this.#failStreams(error);
+    this.failExchanges(error);
   }
 
   /** GOAWAY and the end; the peer reads it and closes. */
@@ -441,41 +432,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, DeadlineUs
     this.frames.goAway(this.#receiver.lastPeerStreamId, code);
     this.#output.isBlocked = false;
     this.#output.flush();
-    this.#farewell = new Farewell(this.#channel, error);
-    this.#receiver.stop();
-    this.#keepalive?.stop();
-    if (this.#isReadPaused) this.#channel.resume();
-    this.#channel.end();
-    this.#deadline.set(Farewell.checkMs);
+    this.#end.sayGoodbye(error);
     this.#change();
-  }
-
-  #lose(error: ExchangeError | undefined): void {
-    if (error === undefined) {
-      // So that the peer sees an end and no reset.
-      this.#channel.end();
-      this.#channel.flush();
-    }
-    this.#shut();
-    this.#failStreams(error ?? new ExchangeError('lost', 'the peer closed the connection'));
-    this.#side.onClosed(error);
-  }
-
-  #finish(): void {
-    this.#shut();
-    this.#side.onClosed(this.#farewell?.error);
-  }
-
-  #failStreams(error: ExchangeError): void {
-    for (const stream of this.streams.values()) this.#failLocally(stream, error);
-  }
-
-  #shut(): void {
-    this.#isClosed = true;
-    this.#receiver.stop();
-    this.#keepalive?.stop();
-    this.#deadline.stop();
-    this.#output.release();
-    this.#channel.close();
   }
 }
