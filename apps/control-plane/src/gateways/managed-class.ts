@@ -5,6 +5,7 @@ export interface ManagedClass {
   readonly controllerName: string;
   /** A waypoint takes HBONE from the mesh; a gateway has listeners for everybody. */
   readonly role: 'waypoint' | 'gateway';
+  /** At most 64 characters. Spec: GatewayClass. */
   readonly description: string;
 }
 
@@ -13,7 +14,7 @@ const own: readonly ManagedClass[] = [
     name: 'ambit-waypoint',
     controllerName: 'ambit.dev/mesh-controller',
     role: 'waypoint',
-    description: 'Waypoints of Ambit: HTTP routing and policy for services of the mesh',
+    description: 'Waypoints of Ambit: HTTP routing and policy for services',
   },
 ];
 
