@@ -81,8 +81,15 @@ export class FolderSource implements ResourceSource, Disposable {
     this.#pending = undefined;
     const files = new Map<string, KnownFile>();
     const directories = new Set<string>();
-    const manifests = this.#readFolders(this.#options.manifestDirs, files, directories);
-    const overlays = this.#readFolders(this.#options.statusDirs, files, directories);
+    let manifests: FileVersion[];
+    let overlays: FileVersion[];
+    try {
+      manifests = this.#readFolders(this.#options.manifestDirs, files, directories);
+      overlays = this.#readFolders(this.#options.statusDirs, files, directories);
+    } catch {
+      // Folders that cannot be listed are not empty: what was known holds until the next scan.
+      return;
+    }
     const isUnchanged =
       files.size === this.#files.size && [...files].every(([path, file]) => this.#files.get(path) === file);
     this.#files = files;

@@ -16,10 +16,13 @@ export interface ScannedFolder {
 }
 
 const maxDepth = 16;
+/** Says something of this process and nothing of the folder. */
+const EXHAUSTED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /**
  * Lists the YAML files below a folder. Names starting with a dot are skipped (editors' and atomic writers' temporary
  * files, the `..data` of mounted ConfigMaps); symbolic links are followed. A folder that does not exist is empty.
+ * @throws Error `EMFILE` and its like, when there is no descriptor to look with
  */
 export function scanFolder(root: string): ScannedFolder {
   const files: ScannedFile[] = [];
@@ -48,7 +51,8 @@ function visit(directory: string, depth: number, files: ScannedFile[], directori
 function namesOf(directory: string): string[] {
   try {
     return readdirSync(directory);
-  } catch {
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && EXHAUSTED.has(cause.code)) throw cause;
     return [];
   }
 }

@@ -35,6 +35,8 @@ export interface ExpectedPod {
   readonly place: PodPlace | undefined;
 }
 
+type Settled = (error: AmbitError | undefined) => void;
+
 interface Worker {
   readonly enrolment: PodEnrolment;
   readonly backoff: Backoff;
@@ -44,7 +46,8 @@ interface Worker {
   isRunning: boolean;
   isAgain: boolean;
   timer: Disposable | undefined;
-  readonly onSettled: Set<(error: AmbitError | undefined) => void>;
+  /** Told by the next step that begins, never by one that runs already: that one knows nothing of what they ask for. */
+  onSettled: Set<Settled>;
 }
 
 const PARALLEL_PODS = 4;
@@ -263,35 +266,38 @@ export class EnrolmentController implements Disposable {
 
   /** One step towards where the pod belongs; never rejects. Returns when to look again, if at all. */
   async #step(worker: Worker): Promise<number | undefined> {
-    if (this.#isDisposed) return undefined;
-    const { enrolment } = worker;
+    const { enrolment, isStarting, onSettled } = worker;
+    worker.isStarting = false;
+    worker.onSettled = new Set();
+    const settle: Settled = (error) => {
+      for (const callback of onSettled) callback(error);
+      onSettled.clear();
+    };
+    if (this.#isDisposed) {
+      settle(new AmbitError('STOPPING', 'the node agent is being stopped', { retryable: false }));
+      return undefined;
+    }
     try {
       if (worker.isGone || isTerminal(enrolment.pod)) {
         await enrolment.forget();
         if (worker.isGone) this.#workers.delete(uidOf(enrolment.pod));
       } else if (this.#wants(enrolment.pod)) {
-        await enrolment.enrol(worker.isStarting);
-        this.#settled(worker, undefined);
+        await enrolment.enrol(isStarting);
+        settle(undefined);
         await enrolment.announce();
       } else if ((await enrolment.release()) === 'waiting') {
         return RELEASE_POLL_MS;
       }
       worker.backoff.reset();
-      this.#settled(worker, undefined);
+      settle(undefined);
       return undefined;
     } catch (cause) {
       const error = toAmbitError(cause);
       const retryMs = worker.backoff.nextMs();
       this.#options.onEvent({ kind: 'failed', pod: enrolment.pod, error, retryMs });
-      this.#settled(worker, error);
+      settle(error);
       return retryMs;
     }
-  }
-
-  #settled(worker: Worker, error: AmbitError | undefined): void {
-    worker.isStarting = false;
-    for (const callback of worker.onSettled) callback(error);
-    worker.onSettled.clear();
   }
 
   #verifyLater(): void {

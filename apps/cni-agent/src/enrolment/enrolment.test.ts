@@ -361,6 +361,17 @@ test('a pod that cannot be looked at at the start does not keep the agent from s
   assert.deepEqual(await node.begin(), []);
 });
 
+test('a pod that starts is not answered for by what was under way before', async () => {
+  const node = new Node();
+  node.show({ pod: pod('enabled'), labels: namespace('ambient') });
+  await node.begin();
+  // A verification is at work when the runtime asks for a new sandbox of the same pod.
+  node.clock.advance(10_000);
+  node.netnsId = 'netns2';
+  node.refusal = new Error('no ztunnel connection');
+  await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { message: 'no ztunnel connection' });
+});
+
 test('a starting pod whose proxy refuses leaves nothing behind and does not start', async () => {
   const node = new Node();
   node.refusal = new Error('no ztunnel connection');

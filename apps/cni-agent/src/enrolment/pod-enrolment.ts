@@ -124,6 +124,8 @@ export class PodEnrolment {
     const netns = await this.#currentNetns();
     // Enrolled in an earlier life, before the node booted: the sandbox that starts now has nothing of that.
     if (isStarting && !hadNetns) this.#stage = 'idle';
+    // Whatever was before: a pod only starts on the word of the ztunnel that is there now.
+    if (isStarting) this.#isOwedNetns = true;
     if (!netns) {
       if (!isStarting) return;
       throw new AmbitError('NETNS_UNKNOWN', 'the network namespace that the runtime named cannot be opened', {
