@@ -39,6 +39,12 @@ export const routeNotFound: LocalReply = localReply(404, '', 'route_not_found', 
 export const backendNotFound: LocalReply = localReply(503, '', 'cluster_not_found', { flag: 'NC' });
 /** Gateway API: a rule without a backend that can be used. gRPC clients are told that it may get better. */
 export const noUsableBackend: LocalReply = localReply(500, '', 'direct_response', { grpcStatus: 14 });
+/** The share of a backend that cannot be used: 503 is Istio's for a host that is not known, 500 Gateway API's. */
+export function failedShare(status: number): LocalReply {
+  if (status === 503) return backendNotFound;
+  return status === 500 ? noUsableBackend : localReply(status, '', 'direct_response');
+}
+
 export const noHealthyUpstream: LocalReply = localReply(503, 'no healthy upstream', 'no_healthy_upstream', {
   flag: 'UH',
 });

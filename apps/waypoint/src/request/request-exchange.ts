@@ -3,6 +3,7 @@
  * Spec: contract l7 5.1 for the order of the steps.
  */
 import type { ExchangeError, FieldList, ResponseHead, ServerExchange, ServerExchangeUser } from '@ambit/exchange';
+import { ErrorCode } from '@ambit/http';
 import type { RequestAdmitted } from '@ambit/policy';
 import { decideCors, drawFault, type InjectedFault, redirectLocation } from '@ambit/routing';
 
@@ -21,7 +22,7 @@ import { Forwarding, type ForwardingOwner } from './forwarding.ts';
 import { GrpcMessageCounter } from './grpc-message-counter.ts';
 import { grpcStatusOf, isGrpcMessage } from './grpc-request.ts';
 import {
-  backendNotFound,
+  failedShare,
   faultAborted,
   type LocalReply,
   localReply,
@@ -35,11 +36,14 @@ import { planForward } from './plan-forward.ts';
 import { prepareRequest } from './prepare-request.ts';
 import { RequestRecord, type ResponseFlag } from './request-record.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
-import type { RequestView } from './request-view.ts';
+import { corsRequest, type RequestView } from './request-view.ts';
 
 type Found = RouteFinding & { readonly kind: 'found' };
-type Wait = 'fault' | 'idle';
+type Wait = 'fault' | 'idle' | 'linger';
 type Headers = readonly (readonly [name: string, value: string])[];
+
+/** How long a client may go on sending on an upgraded stream that the backend has ended. */
+const lingerMs = 30_000;
 
 export class RequestExchange implements ServerExchangeUser, ForwardingOwner, AlarmUser<Wait> {
   readonly #exchange: ServerExchange;
@@ -59,6 +63,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   #faultAlarm: Alarm<Wait> | undefined;
   #afterFault: (() => void) | undefined;
   #idleAlarm: Alarm<Wait> | undefined;
+  #lingerAlarm: Alarm<Wait> | undefined;
   #lastActivityMs: number;
   #requestCounter: GrpcMessageCounter | undefined;
   #responseCounter: GrpcMessageCounter | undefined;
@@ -68,6 +73,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   #isAnswered = false;
   /** The answer's head was all of it. */
   #isAnswerEnded = false;
+  #isUpgraded = false;
   #isDone = false;
 
   constructor(
@@ -161,12 +167,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   #answer(permit: RequestAdmitted, found: Found, view: RequestView): void {
     const { route } = found;
     if (route.cors !== undefined) {
-      const decision = decideCors(route.cors, {
-        method: view.method,
-        origin: view.header('origin'),
-        requestedMethod: view.header('access-control-request-method'),
-        requestedHeaders: view.header('access-control-request-headers'),
-      });
+      const decision = decideCors(route.cors, corsRequest(view));
       if (decision.kind === 'answer') {
         return this.#reply(localReply(decision.status, '', 'cors_response', { headers: decision.headers }));
       }
@@ -215,6 +216,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   }
 
   onEnd(trailers: FieldList | undefined): void {
+    this.#lingerAlarm?.clear();
     if (this.#isDone || this.#isRequestEnded) return;
     const isHeadOfUpgrade = this.#exchange.head.upgrade !== undefined && !this.#isAnswered;
     if (isHeadOfUpgrade) return;
@@ -230,6 +232,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   }
 
   onAborted(error: ExchangeError): void {
+    this.#lingerAlarm?.clear();
     if (this.#isDone) return;
     const record = this.#record;
     record.addFlag(error.kind === 'protocol' ? 'DPE' : 'DC');
@@ -255,7 +258,8 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     const sinceMs = record.requestEndMs === 0 ? record.startMs : record.requestEndMs;
     head.fields.set('x-envoy-upstream-service-time', String(Math.round(nowMs - sinceMs)));
     // What HTTP/1.1 calls switching, HTTP/2 calls success.
-    if (head.status === 101 && this.#exchange.head.protocol === 'HTTP/2') {
+    this.#isUpgraded = head.status === 101;
+    if (this.#isUpgraded && this.#exchange.head.protocol === 'HTTP/2') {
       head.status = 200;
       head.fields.remove('sec-websocket-accept');
     }
@@ -277,6 +281,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     record.responseTrailers = trailers;
     record.grpcStatus = grpcStatusOf(trailers) ?? record.grpcStatus;
     if (!this.#isAnswerEnded) this.#exchange.end(trailers);
+    if (this.#isUpgraded && !this.#isRequestEnded) this.#linger();
     this.#finish();
   }
 
@@ -287,7 +292,8 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   onAnswerBroken(flag: ResponseFlag, details: string): void {
     this.#record.addFlag(flag);
     this.#record.details = details;
-    this.#exchange.abort();
+    // Not as if the client had given up: what it has is not all of the answer.
+    this.#exchange.abort(ErrorCode.internalError);
     this.#finish();
   }
 
@@ -304,6 +310,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   }
 
   onAlarm(wait: Wait): void {
+    if (wait === 'linger') return this.#exchange.abort();
     if (wait === 'fault') {
       const goOn = this.#afterFault;
       this.#afterFault = undefined;
@@ -318,6 +325,13 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     const reply = streamIdle(this.#isRequestEnded);
     if (this.#isAnswered) this.onAnswerBroken('SI', reply.details);
     else this.#reply(reply);
+  }
+
+  /** Nobody reads what the client still sends; it is to end as well. */
+  #linger(): void {
+    this.resumeRequest();
+    this.#lingerAlarm = new Alarm(this.#surroundings.timers, this, 'linger');
+    this.#lingerAlarm.set(lingerMs);
   }
 
   #sendEnd(): void {
@@ -373,10 +387,4 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     record.endMs = this.#surroundings.timers.nowMs;
     this.#surroundings.observer.onRequestEnd(record);
   }
-}
-
-/** The share of a backend that cannot be used: 503 is Istio's for a host that is not known, 500 Gateway API's. */
-function failedShare(status: number): LocalReply {
-  if (status === 503) return backendNotFound;
-  return status === 500 ? noUsableBackend : localReply(status, '', 'direct_response');
 }

@@ -1,7 +1,7 @@
 /** A request as rules look at it: policies, tokens and routes read the same head, each in its own words. */
 import type { RequestHead } from '@ambit/exchange';
 import type { HttpFacts, PeerIdentity, RequestFacts, TokenBearer, TokenClaims } from '@ambit/policy';
-import { queryParameter, type RoutedRequest } from '@ambit/routing';
+import { type CorsRequest, queryParameter, type RoutedRequest } from '@ambit/routing';
 
 import type { DownstreamFacts } from './downstream-facts.ts';
 
@@ -101,3 +101,13 @@ export class RequestView implements RoutedRequest, HttpFacts, TokenBearer, Reque
 }
 
 const none: readonly string[] = [];
+
+/** What a request says of its origin. */
+export function corsRequest(view: RequestView): CorsRequest {
+  return {
+    method: view.method,
+    origin: view.header('origin'),
+    requestedMethod: view.header('access-control-request-method'),
+    requestedHeaders: view.header('access-control-request-headers'),
+  };
+}

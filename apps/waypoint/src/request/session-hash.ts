@@ -30,7 +30,7 @@ export function sessionHash(
     case 'query-parameter':
       return ofText(view.queryParameter(key.name));
     case 'cookie': {
-      const sent = cookieValue(view.head.fields.joined('cookie'), key.name);
+      const sent = cookieValue(view.header('cookie'), key.name);
       if (sent !== undefined || key.ttlMs === undefined) return ofText(sent);
       const made = newKey();
       const age = key.ttlMs === 0 ? '' : `; Max-Age=${Math.ceil(key.ttlMs / 1000)}`;
@@ -44,10 +44,10 @@ function ofText(text: string | undefined): SessionHash {
   return text === undefined || text === '' ? noSession : { hash: hashText(text), setCookie: undefined };
 }
 
-/** Value of the first cookie of the name, without quotes. Several Cookie fields come joined with commas or semicolons. */
+/** Value of the first cookie of the name, without quotes. */
 function cookieValue(header: string | undefined, name: string): string | undefined {
   if (header === undefined) return undefined;
-  for (const part of header.split(/[;,]/)) {
+  for (const part of header.split(';')) {
     const text = part.trim();
     if (!text.startsWith(`${name}=`)) continue;
     const value = text.slice(name.length + 1);

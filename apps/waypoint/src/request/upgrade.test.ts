@@ -89,3 +89,17 @@ test('an extended CONNECT becomes an upgrade of HTTP/1.1, and its answer a succe
   last.sendEnd();
   assert.equal(client.body, 'hi');
 });
+
+test('a client that goes on sending after the backend has ended is cut in the end', () => {
+  for (const leaves of [false, true]) {
+    const lab = new Lab();
+    const client = lab.request(websocket);
+    lab.upstreams.last.respond(101).sendEnd();
+    assert.equal(client.isEnded, true);
+    client.sendBody('more');
+    if (leaves) client.sendEnd();
+    lab.timers.advance(30_000);
+    assert.equal(client.isAborted, !leaves);
+    lab.assertNothingHeld();
+  }
+});
