@@ -5,7 +5,6 @@ import {
   Http2Error,
   maxInt31,
   nextStreamState,
-  ReceiveWindow,
   type HeaderList,
   type StreamEvent,
 } from '@ambit/http';
@@ -15,6 +14,7 @@ import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { Http2Settings } from '../connection-settings.ts';
 import { ExchangeError } from '../exchange-error.ts';
 import type { FieldList } from '../field-list.ts';
+import { Http2Credit } from './http2-credit.ts';
 import { Http2Frames } from './http2-frames.ts';
 import { Http2Output } from './http2-output.ts';
 import { writePreface } from './http2-preface.ts';
@@ -48,7 +48,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   readonly settings: Http2Settings;
   readonly isServer: boolean;
   readonly streams: Map<number, Http2Stream> = new Map();
-  readonly receiveWindow: ReceiveWindow;
+  readonly credit: Http2Credit;
   readonly frames: Http2Frames;
   readonly sender: Http2Sender;
   /** Undefined until the peer says so. */
@@ -86,18 +86,17 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     this.#side = side;
     this.#channel = channel;
     this.#idleTimeoutMs = timeouts.idleMs;
-    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
     this.#output = new Http2Output(channel);
     this.frames = new Http2Frames(this.#output);
     this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
+    this.credit = new Http2Credit(settings.connectionWindowBytes, this.frames, () => this.schedule());
     this.#receiver = new Http2Receiver(this);
-    this.#untaken = new Untaken((stream, bytes) => this.release(stream, bytes));
+    this.#untaken = new Untaken(this.credit);
     this.#end = new ConnectionEnd(this, channel, loop);
     this.#end.setTimeout(timeouts.firstMs);
     if (settings.pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, settings);
     writePreface(this.frames, settings, this.isServer);
-    const increment = this.receiveWindow.open();
-    if (increment > 0) this.frames.windowUpdate(0, increment);
+    this.credit.open();
     channel.attach(this);
     this.schedule();
   }
@@ -149,7 +148,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   receiveBody(stream: Http2Stream, buffer: Uint8Array, offset: number, length: number): void {
     if (this.#untaken.mustWait(stream)) return stream.untaken.append(buffer, offset, length);
     stream.user?.onBody(buffer, offset, length);
-    this.release(stream, length);
+    this.credit.release(stream, length);
   }
 
   receiveEnd(stream: Http2Stream, trailers: FieldList | undefined): void {
@@ -243,13 +242,13 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   }
 
   write(stream: Http2Stream, buffer: Uint8Array, offset: number, length: number): boolean {
-    if (!stream.canSend || !this.isOpen || length === 0) return true;
+    if (!stream.canSend || stream.hasUnsentEnd || !this.isOpen || length === 0) return true;
     this.schedule();
     return this.sender.write(stream, buffer, offset, length);
   }
 
   end(stream: Http2Stream, trailers: FieldList | undefined): void {
-    if (!stream.canSend || !this.isOpen) return;
+    if (!stream.canSend || stream.hasUnsentEnd || !this.isOpen) return;
     this.schedule();
     this.sender.end(stream, trailers);
   }
@@ -270,26 +269,6 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   resume(stream: Http2Stream): void {
     stream.isPaused = false;
     if (this.#untaken.add(stream)) this.schedule();
-  }
-
-  /** Bytes were taken: credit for the peer. */
-  release(stream: Http2Stream, bytes: number): void {
-    if (!this.isOpen) return;
-    if (stream.canReceive) {
-      const increment = stream.receiveWindow.release(bytes);
-      if (increment > 0) {
-        this.frames.windowUpdate(stream.id, increment);
-        this.schedule();
-      }
-    }
-    this.releaseConnection(bytes);
-  }
-
-  releaseConnection(bytes: number): void {
-    const increment = this.receiveWindow.release(bytes);
-    if (increment === 0 || !this.isOpen) return;
-    this.frames.windowUpdate(0, increment);
-    this.schedule();
   }
 
   sendPing(opaque: Uint8Array): void {
@@ -410,7 +389,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     const bytes = stream.untaken.length;
     stream.untaken.clear();
     stream.hasUntakenEnd = false;
-    if (bytes > 0) this.releaseConnection(bytes);
+    if (bytes > 0) this.credit.releaseConnection(bytes);
   }
 
   #failLocally(stream: Http2Stream, error: ExchangeError): void {

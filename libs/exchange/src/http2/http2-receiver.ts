@@ -79,7 +79,7 @@ export class Http2Receiver implements FrameSink {
   onDataFrame(streamId: number, flowBytes: number, endStream: boolean): void {
     const connection = this.#connection;
     this.#current = undefined;
-    connection.receiveWindow.receive(flowBytes);
+    connection.credit.receive(flowBytes);
     if (flowBytes === 0 && !endStream) this.#note('emptyData');
     const stream = connection.streams.get(streamId);
     if (stream === undefined) {
@@ -100,10 +100,10 @@ export class Http2Receiver implements FrameSink {
   onData(streamId: number, buffer: Uint8Array, offset: number, length: number): void {
     // The stream may have been reset between two pieces of one frame.
     const stream = this.#current;
-    if (stream === undefined || !stream.canReceive) return this.#connection.releaseConnection(length);
+    if (stream === undefined || !stream.canReceive) return this.#connection.credit.releaseConnection(length);
     if (stream.expectedBytes >= 0) {
       if (length > stream.expectedBytes) {
-        this.#connection.releaseConnection(length);
+        this.#connection.credit.releaseConnection(length);
         return this.#fail(streamId, ErrorCode.protocolError, 'more DATA than content-length says');
       }
       stream.expectedBytes -= length;
@@ -112,8 +112,8 @@ export class Http2Receiver implements FrameSink {
   }
 
   onDataPadding(_streamId: number, bytes: number): void {
-    if (this.#current === undefined) this.#connection.releaseConnection(bytes);
-    else this.#connection.release(this.#current, bytes);
+    if (this.#current === undefined) this.#connection.credit.releaseConnection(bytes);
+    else this.#connection.credit.release(this.#current, bytes);
   }
 
   onDataEnd(_streamId: number): void {

@@ -1,3 +1,4 @@
+import type { Http2Credit } from './http2-credit.ts';
 import type { Http2Stream } from './http2-stream.ts';
 
 const scratchBytes = 16 * 1024;
@@ -5,11 +6,11 @@ let scratch: Uint8Array | undefined;
 
 /** What streams received while their users were paused, given to them after `resume`. */
 export class Untaken {
-  readonly #onTaken: (stream: Http2Stream, bytes: number) => void;
+  readonly #credit: Http2Credit;
   #resuming: Http2Stream[] = [];
 
-  constructor(onTaken: (stream: Http2Stream, bytes: number) => void) {
-    this.#onTaken = onTaken;
+  constructor(credit: Http2Credit) {
+    this.#credit = credit;
   }
 
   /** New bytes of this stream, or its end, come after others that wait. */
@@ -47,7 +48,7 @@ export class Untaken {
         return take;
       });
       stream.user?.onBody(buffer, 0, length);
-      this.#onTaken(stream, length);
+      this.#credit.release(stream, length);
     }
     if (stream.isPaused || !stream.hasUntakenEnd) return;
     stream.hasUntakenEnd = false;
