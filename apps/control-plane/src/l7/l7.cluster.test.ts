@@ -1,0 +1,153 @@
+/** Routes on a real API server: their status, and what the waypoint's own pod is served. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { discovery, proxy } from '@ambit/api';
+import { GrpcChannel } from '@ambit/grpc';
+import { apiKinds } from '@ambit/kube';
+import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode, PROXY_TYPE } from '@ambit/xds';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
+import { Replicas } from '../testing/replicas.ts';
+import { at, type TestCluster, until } from '../testing/test-cluster.ts';
+
+const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
+const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+
+let replicas: Replicas;
+let cluster: TestCluster;
+let replica: ControlPlaneProcess;
+
+before(async () => {
+  if (skip !== false) return;
+  replicas = await Replicas.open();
+  ({ cluster } = replicas);
+  for (const kind of [apiKinds.Gateway, apiKinds.HTTPRoute]) await cluster.installOpenDefinition(kind);
+  replica = replicas.start('replica-0');
+  await until(
+    () => replica.ports(),
+    () => replica.lines.slice(-20),
+  );
+});
+
+after(async () => {
+  if (skip !== false) return;
+  await replica?.stop();
+  await replicas?.[Symbol.asyncDispose]();
+});
+
+const rule = (path: string): object => ({
+  name: 'r',
+  matches: [{ path: { type: 'PathPrefix', value: path } }],
+  backendRefs: [{ name: 'web', port: 80 }],
+});
+
+function route(path: string): Readonly<Record<string, unknown>> {
+  return { spec: { parentRefs: [{ group: '', kind: 'Service', name: 'web' }], rules: [rule(path)] } };
+}
+
+/** What a caller with this token gets of the waypoint's configuration; it stays open. */
+function watch(
+  port: number,
+  token: string,
+  account: string,
+): { types(): ReadonlySet<string>; paths(): readonly unknown[] } & Disposable {
+  const channel = new GrpcChannel({
+    address: `https://127.0.0.1:${port}`,
+    roots: { kind: 'inline', pem: replicas.rootsPem },
+    token: { kind: 'literal', token },
+    clusterId: 'Kubernetes',
+  });
+  const stream = channel.bidi(deltaMethod());
+  const responses: discovery.DeltaDiscoveryResponse[] = [];
+  stream.on('error', () => undefined);
+  stream.on('data', (bytes: Uint8Array) => {
+    const response = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
+    responses.push(response);
+    stream.write(encodeRequest({ typeUrl: response.typeUrl, nonce: response.nonce }));
+  });
+  const node = gatewayNode({
+    kind: 'waypoint',
+    gateway: 'waypoint',
+    serviceAccount: account,
+    instanceIp: '10.1.0.9',
+    podName: 'waypoint-1',
+    podNamespace: cluster.shop,
+    nodeName: replicas.node,
+    extraMetadata: {},
+  });
+  const gateway = `${cluster.shop}/waypoint`;
+  const web = `${gateway}/${cluster.shop}/web.${cluster.shop}.svc.cluster.local`;
+  stream.write(encodeRequest({ node, typeUrl: PROXY_TYPE, subscribe: [gateway] }));
+  stream.write(encodeRequest({ typeUrl: DESTINATION_TYPE, subscribe: [web] }));
+  return {
+    types: () => new Set(responses.filter(({ resources }) => resources.length > 0).map(({ typeUrl }) => typeUrl)),
+    paths: () =>
+      responses
+        .filter(({ typeUrl }) => typeUrl === DESTINATION_TYPE)
+        .flatMap(({ resources }) =>
+          resources.map(({ resource }) => {
+            const { ports } = fromBinary(proxy.DestinationSchema, resource?.value ?? new Uint8Array());
+            return ports[0]?.httpRoutes[0]?.matches[0]?.path?.kind.value;
+          }),
+        ),
+    [Symbol.dispose]: () => {
+      stream.cancel();
+      channel.close();
+    },
+  };
+}
+
+test('a route is in the status of the route and at the waypoint, and at nobody else', { skip }, async () => {
+  const { shop } = cluster;
+  await cluster.apply(apiKinds.Gateway, shop, 'waypoint', {
+    spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
+    status: { addresses: [{ type: 'IPAddress', value: '10.1.0.9' }] },
+  });
+  await cluster.apply(apiKinds.Service, shop, 'web', {
+    metadata: { labels: { 'istio.io/use-waypoint': 'waypoint' } },
+    spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80 }] },
+  });
+  const told = { type: 'Accepted', status: 'True', reason: 'Accepted', message: '' };
+  const foreign = {
+    controllerName: 'example.com/other',
+    parentRef: { name: 'x' },
+    conditions: [{ ...told, lastTransitionTime: '2026-01-01T00:00:00Z' }],
+  };
+  await cluster.apply(apiKinds.HTTPRoute, shop, 'r', { ...route('/one'), status: { parents: [foreign] } });
+  const status = async (): Promise<unknown> => {
+    const object = await cluster.client.get(cluster.ref(apiKinds.HTTPRoute, shop, 'r'));
+    return at(object, 'status', 'parents');
+  };
+  const own = await until(
+    async () => {
+      const parents = await status();
+      return at(parents, 1, 'controllerName') === 'ambit.dev/mesh-controller' ? at(parents, 1) : undefined;
+    },
+    () => replica.lines.slice(-20),
+  );
+  assert.deepEqual(at(await status(), 0, 'controllerName'), 'example.com/other');
+  const conditions = [0, 1, 2].map((index) => [
+    at(own, 'conditions', index, 'type'),
+    at(own, 'conditions', index, 'status'),
+  ]);
+  assert.deepEqual(conditions, [
+    ['Accepted', 'True'],
+    ['ResolvedRefs', 'True'],
+    ['ResolvedWaypoints', 'True'],
+  ]);
+
+  const { port } = await until(() => replica.ports());
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'waypoint' };
+  await cluster.runPod(shop, 'waypoint-1', '10.1.0.9', { account: 'waypoint', labels });
+  await cluster.runPod(shop, 'thief-1', '10.1.0.8', { account: 'thief', labels });
+  using waypoint = watch(port, await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca'), 'waypoint');
+  using thief = watch(port, await cluster.token(shop, 'thief', 'thief-1', 'istio-ca'), 'thief');
+  await until(
+    () => waypoint.types().size === 2,
+    () => replica.lines.slice(-20),
+  );
+  await cluster.apply(apiKinds.HTTPRoute, shop, 'r', route('/two'));
+  await until(() => waypoint.paths().includes('/two'), waypoint.paths);
+  assert.deepEqual(waypoint.paths(), ['/one', '/two']);
+  assert.deepEqual([...thief.types()], []);
+});
