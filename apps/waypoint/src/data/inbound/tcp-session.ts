@@ -127,7 +127,7 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
       case 'endpoint':
         this.#turn = turn;
         record.endpoint = turn.endpoint;
-        this.#dial = turn.cluster.dial(turn.endpoint, this);
+        this.#dial = turn.cluster.dial(turn.endpoint, record.serverName ?? '', [], this);
         return;
       case 'unknown-backend':
         return this.#refuse('NC', 'cluster_not_found');

@@ -18,6 +18,9 @@ export interface EndpointFacts {
   readonly rank: number;
 }
 
+/** Pools of one endpoint: a pair for each name that a backend with TLS is asked for by. */
+const maxPools = 64;
+
 /** One endpoint of a cluster: lives, with its connections, as long as the endpoint is known and reached in the same way. */
 export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   readonly id: string;
@@ -29,8 +32,7 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   weight: number;
   rank: number;
   activeRequests = 0;
-  http1: HttpPool | undefined;
-  http2: HttpPool | undefined;
+  readonly #pools = new Map<string, HttpPool>();
   #isGone = false;
 
   constructor(facts: EndpointFacts, nowMs: number) {
@@ -45,7 +47,31 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   }
 
   get connectionCount(): number {
-    return (this.http1?.connectionCount ?? 0) + (this.http2?.connectionCount ?? 0);
+    let sum = 0;
+    for (const pool of this.#pools.values()) sum += pool.connectionCount;
+    return sum;
+  }
+
+  get pools(): Iterable<HttpPool> {
+    return this.#pools.values();
+  }
+
+  /** The pool of that kind. Clients may name any number of servers: the pool that was made first makes room. */
+  pool(key: string, make: () => HttpPool): HttpPool {
+    const known = this.#pools.get(key);
+    if (known !== undefined) return known;
+    const pool = make();
+    if (this.#isGone) {
+      pool.retire();
+      return pool;
+    }
+    const oldest = this.#pools.size >= maxPools ? this.#pools.entries().next().value : undefined;
+    if (oldest !== undefined) {
+      oldest[1].retire();
+      this.#pools.delete(oldest[0]);
+    }
+    this.#pools.set(key, pool);
+    return pool;
   }
 
   /** Is it reached as it was? If not, another endpoint takes its place. */
@@ -79,9 +105,7 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
 
   /** No new requests on the connections there are. */
   dropConnections(): void {
-    this.http1?.retire();
-    this.http2?.retire();
-    this.http1 = undefined;
-    this.http2 = undefined;
+    for (const pool of this.#pools.values()) pool.retire();
+    this.#pools.clear();
   }
 }

@@ -11,10 +11,12 @@ import type { PortProtocol } from '../../config/destination.ts';
 import { defaultTrafficPolicy, type TrafficPolicy } from '../../config/traffic-policy.ts';
 import type { AttemptResult, UpstreamChoiceFacts, UpstreamFailure } from '../../request/upstream.ts';
 import type { ClusterDescription } from '../../worker-protocol.ts';
+import { backendServerName } from './backend-tls.ts';
 import { EndpointBalancing } from './balance-endpoints.ts';
 import { ClusterEndpoint, type EndpointFacts } from './cluster-endpoint.ts';
 import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurroundings } from './endpoint-channel.ts';
 import { HttpPool, type HttpPoolOwner } from './http-pool.ts';
+import { SecuredDial } from './secured-dial.ts';
 
 /** What the clusters of a worker share. */
 export interface ClusterSurroundings extends DialSurroundings {
@@ -136,27 +138,29 @@ export class Cluster {
   /** The pool for a request to the endpoint. */
   pool(endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts): HttpPool {
     const isHttp2 = this.#isHttp2(facts);
-    const known = isHttp2 ? endpoint.http2 : endpoint.http1;
-    if (known !== undefined) return known;
-    const pool = new HttpPool(this.#poolOwner(endpoint, isHttp2), isHttp2);
-    if (endpoint.isGone) pool.retire();
-    else if (isHttp2) endpoint.http2 = pool;
-    else endpoint.http1 = pool;
-    return pool;
+    const { tls } = this.#policy;
+    const name = tls === undefined ? '' : backendServerName(tls, facts.requestHost);
+    const alpn = isHttp2 ? 'h2' : 'http/1.1';
+    return endpoint.pool(`${alpn} ${name}`, () => new HttpPool(this.#poolOwner(endpoint, isHttp2, facts), isHttp2));
   }
 
-  /** A connection of its own to the endpoint. */
-  dial(endpoint: ClusterEndpoint, receiver: ChannelReceiver): ChannelDial {
-    return dialEndpoint(
-      this.#surroundings,
-      {
-        route: endpoint.route,
-        address: endpoint.socketAddress,
-        serviceHostname: this.#serviceHostname,
-        timeoutMs: this.#policy.limits.connectTimeoutMs,
-      },
-      receiver,
-    );
+  /** A connection of its own to the endpoint, with TLS if the policy says so. `alpn`: what is to be spoken. */
+  dial(
+    endpoint: ClusterEndpoint,
+    requestHost: string,
+    alpn: readonly string[],
+    receiver: ChannelReceiver,
+  ): ChannelDial {
+    const { tls, limits } = this.#policy;
+    const timeoutMs = limits.connectTimeoutMs;
+    const target = {
+      route: endpoint.route,
+      address: endpoint.socketAddress,
+      serviceHostname: this.#serviceHostname,
+      timeoutMs,
+    };
+    if (tls === undefined) return dialEndpoint(this.#surroundings, target, receiver);
+    return new SecuredDial(this.#surroundings, target, { tls, requestHost, alpn, timeoutMs }, receiver);
   }
 
   /** The target is gone: no new requests, connections end when they are idle. */
@@ -175,10 +179,7 @@ export class Cluster {
   giveConnection(): void {
     this.#connections -= 1;
     if (this.#policy.limits.maxConnections === undefined || this.#pending === 0) return;
-    for (const { http1, http2 } of this.#endpoints.values()) {
-      http1?.dialForWaiting();
-      http2?.dialForWaiting();
-    }
+    for (const { pools } of this.#endpoints.values()) for (const pool of pools) pool.dialForWaiting();
   }
 
   describe(): ClusterDescription {
@@ -254,7 +255,7 @@ export class Cluster {
     return hasChanged;
   }
 
-  #poolOwner(endpoint: ClusterEndpoint, isHttp2: boolean): HttpPoolOwner {
+  #poolOwner(endpoint: ClusterEndpoint, isHttp2: boolean, { requestHost }: UpstreamChoiceFacts): HttpPoolOwner {
     const { loop, connectHttp1, connectHttp2 } = this.#surroundings;
     const { limits } = this.#policy;
     const defaults = defaultClientConnectionSettings;
@@ -262,7 +263,7 @@ export class Cluster {
     return {
       loop,
       connect: isHttp2 ? connectHttp2 : connectHttp1,
-      dial: (receiver) => this.dial(endpoint, receiver),
+      dial: (receiver) => this.dial(endpoint, requestHost, [isHttp2 ? 'h2' : 'http/1.1'], receiver),
       settings: { ...defaults, idleTimeoutMs: limits.idleTimeoutMs, http2: { ...defaults.http2, maxStreams } },
       maxRequestsPerConnection: limits.maxRequestsPerConnection,
       maxConnectionDurationMs: limits.maxConnectionDurationMs,
