@@ -49,6 +49,25 @@ const CASES: Readonly<Record<string, SmokeCase>> = {
     broken: { MONITORING_PORT: '70000' },
     complaint: /MONITORING_PORT/,
   },
+  waypoint: {
+    // It is ready only with a control plane; its metrics answer before.
+    port: 15_020,
+    path: '/metrics',
+    environment: {
+      AMBIT_GATEWAY: 'waypoint',
+      POD_NAME: 'waypoint-1',
+      POD_NAMESPACE: 'demo',
+      SERVICE_ACCOUNT: 'waypoint',
+      XDS_ADDRESS: 'https://localhost:15012',
+      XDS_ROOT_CA: '/config/tls.crt',
+      CA_ROOT_CA: '/config/tls.crt',
+    },
+    capabilities: [],
+    budgetMib: 102,
+    drainMs: 15_000,
+    broken: { AMBIT_PROXY_ROLE: 'router', XDS_ADDRESS: '' },
+    complaint: /AMBIT_PROXY_ROLE.*\n.*XDS_ADDRESS|XDS_ADDRESS.*\n.*AMBIT_PROXY_ROLE/s,
+  },
   ztunnel: {
     port: 15_021,
     path: '/healthz/ready',
