@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes, toAmbitError } from '@ambit/runtime';
 import { type ClusterKind, clusterKinds } from './control-plane/cluster.ts';
@@ -94,6 +97,22 @@ program
       });
     },
   );
+
+program
+  .command('cni')
+  .description('what the mesh adds to the start of a pod: plugin, node agent and ztunnel, many pods on one node; root')
+  .option('--pods <n>', 'pods on the node', whole, 100)
+  .option('--parallel <n>', 'pods that start at a time', whole, 1)
+  .action(async ({ pods, parallel }: { pods: number; parallel: number }) => {
+    const root = join(import.meta.dirname, '../../..');
+    const run = async (script: string, ...args: readonly string[]): Promise<void> => {
+      const child = spawn(process.execPath, [join(root, script), ...args], { cwd: root, stdio: 'inherit' });
+      const [code] = await once(child, 'exit');
+      if (code !== 0) throw new Error(`${script} ended with code ${String(code)}`);
+    };
+    await run('tools/bundle/src/main.ts', 'cni-agent', 'ztunnel');
+    await run('apps/cni-agent/bench/pod-start.ts', '--pods', String(pods), '--parallel', String(parallel));
+  });
 
 /** The one setting of the benchmark: where the peer's program is. */
 function peerProgram(): string | undefined {

@@ -297,7 +297,7 @@ describe('a node on which things go wrong', { skip }, () => {
 
   test('after a reboot no pod starts before the mesh does, and then it starts inside', async () => {
     await Promise.all([kill(agent), kill(ztunnel)]);
-    for (const child of [...children]) await kill(child);
+    for (const child of children) await kill(child);
     await mustRun(['ip', 'netns', 'delete', netnsOf('web')]);
     await until(
       'its link to go',
