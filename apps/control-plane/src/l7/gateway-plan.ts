@@ -6,15 +6,16 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { ServiceView } from './backend-lookup.ts';
 import { httpBackends, streamBackends } from './destination-plan.ts';
-import { grpcRoutes, httpRoutes } from './gateway-api-routes.ts';
 import type { MaterialView } from './key-material.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import { type ListenerCertificates, type PlannedListener, planListeners } from './listener-plan.ts';
 import type { MeshView } from './mesh-view.ts';
 import { type Attachment, attachRoute } from './route-attachment.ts';
 import { gatewayParents, parentOf } from './route-parents.ts';
-import { inPrecedence } from './route-rank.ts';
+import { onPort, type RouteConversions } from './route-conversion.ts';
+import { inPrecedence, type RankedRoute } from './route-rank.ts';
 import type { AnyRoute } from './route-status.ts';
 import { streamRoutes } from './stream-routes.ts';
 
@@ -59,12 +60,20 @@ export class GatewayPlanner {
   /** A collection of its own: certificates are read once, whatever happens to routes. */
   readonly #listeners: Collection<GatewayListeners>;
   readonly #view: MeshView;
+  readonly #conversions: RouteConversions;
   readonly #http: Index<HTTPRoute>;
   readonly #grpc: Index<GRPCRoute>;
   readonly #tls: Index<TLSRoute>;
   readonly #tcp: Index<TCPRoute>;
 
-  constructor(graph: Graph, gateways: Collection<L7Gateway>, sources: MeshSources, view: MeshView) {
+  constructor(
+    graph: Graph,
+    gateways: Collection<L7Gateway>,
+    sources: MeshSources,
+    view: MeshView,
+    conversions: RouteConversions,
+  ) {
+    this.#conversions = conversions;
     this.#sources = sources;
     this.#view = view;
     const parents = ({ spec, metadata }: AnyRoute): readonly string[] =>
@@ -97,6 +106,8 @@ export class GatewayPlanner {
     };
     const all = [...found.http, ...found.grpc, ...found.tls, ...found.tcp];
     const services = this.#view.services(reads);
+    const rankedOf = (resource: HTTPRoute | GRPCRoute): readonly RankedRoute[] =>
+      this.#conversions.of(resource, 'gateway', reads).ranked;
     const ports = [...new Set(listeners.filter(({ isServed }) => isServed).map(({ listener }) => listener.port))];
     const servers = ports
       .toSorted((a, b) => a - b)
@@ -109,7 +120,7 @@ export class GatewayPlanner {
             protocol: protocolOf(planned),
             hostname: (planned.listener.hostname ?? '').toLowerCase(),
             ...(planned.certificates === undefined ? {} : { tls: tlsOf(planned.certificates) }),
-            hosts: virtualHosts(planned, [...found.http, ...found.grpc], services),
+            hosts: virtualHosts(planned, [...found.http, ...found.grpc], rankedOf),
             tcpRoutes: [...tcpRoutes(planned, found.tls, found.tcp, services)],
           })),
         });
@@ -188,22 +199,23 @@ function tlsOf({ keyPairs, clients, rootsPem }: ListenerCertificates): proxy.Ser
   });
 }
 
-type Services = Parameters<typeof httpRoutes>[1]['view'];
-
 /** Each host name with the routes of all kinds that serve it, in order of precedence. */
 function virtualHosts(
   planned: PlannedListener,
   attached: readonly AttachedRoute<HTTPRoute | GRPCRoute>[],
-  view: Services,
+  rankedOf: (resource: HTTPRoute | GRPCRoute) => readonly RankedRoute[],
 ): proxy.VirtualHost[] {
   const byHost = new Map<string, (HTTPRoute | GRPCRoute)[]>();
   for (const { resource, attachments } of attached) {
     const hostnames = new Set(
       attachments.flatMap(({ listener, hostnames: names }) => (listener === planned ? names : [])),
     );
-    for (const hostname of hostnames) byHost.set(hostname, [...(byHost.get(hostname) ?? []), resource]);
+    for (const hostname of hostnames) {
+      const own = byHost.get(hostname);
+      if (own === undefined) byHost.set(hostname, [resource]);
+      else own.push(resource);
+    }
   }
-  const surroundings = { view, place: 'gateway', listenerPort: planned.listener.port } as const;
   return [...byHost]
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([hostname, resources]) => {
@@ -213,12 +225,9 @@ function virtualHosts(
           compareText(a.metadata.namespace, b.metadata.namespace) ||
           compareText(a.metadata.name, b.metadata.name),
       );
-      const ranked = sorted.flatMap((resource) =>
-        resource.kind === 'HTTPRoute'
-          ? httpRoutes(resource, { ...surroundings, problems: [] })
-          : grpcRoutes(resource, { ...surroundings, problems: [] }),
-      );
-      return create(proxy.VirtualHostSchema, { hostname, routes: [...inPrecedence(ranked)] });
+      const ranked = sorted.flatMap(rankedOf);
+      const routes = inPrecedence(ranked).map((message) => onPort(message, planned.listener.port));
+      return create(proxy.VirtualHostSchema, { hostname, routes });
     });
 }
 
@@ -227,7 +236,7 @@ function tcpRoutes(
   planned: PlannedListener,
   tls: readonly AttachedRoute<TLSRoute>[],
   tcp: readonly AttachedRoute<TCPRoute>[],
-  view: Services,
+  view: ServiceView,
 ): readonly route.TcpRoute[] {
   const surroundings = { view, place: 'gateway', problems: [] } as const;
   const isOwn = ({ listener }: Attachment): boolean => listener === planned;

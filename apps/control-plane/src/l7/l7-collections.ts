@@ -23,6 +23,7 @@ import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
+import { RouteConversions } from './route-conversion.ts';
 import { RouteJudge } from './route-judge.ts';
 import { type AnyRoute, parentWrites } from './route-status.ts';
 import { ServiceRoutes } from './service-routes.ts';
@@ -73,17 +74,18 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const keys = new SourceCollection<KeySource>(graph, 'jwks', ({ key }) => key);
   const view = new MeshView(sources, services, settings);
+  const conversions = new RouteConversions(graph, sources, view);
   const access = new AccessRuleFinder(sources, keys, settings);
   const planner = new DestinationPlanner({
     view,
     rules: new DestinationRules(sources, settings),
-    routes: new ServiceRoutes(sources, settings),
+    routes: new ServiceRoutes(sources, conversions, settings),
     access,
     tls: new BackendTlsFinder(sources),
     members: subsetMembers(graph, sources, services, settings),
   });
   const served = servedDestinations(graph, services, gateways, planner);
-  const gatewayPlanner = new GatewayPlanner(graph, gateways, sources, view);
+  const gatewayPlanner = new GatewayPlanner(graph, gateways, sources, view, conversions);
   const plans = derive<L7Gateway, { readonly at: L7Gateway; readonly plan: GatewayPlan }>(graph, {
     name: 'gateway-plans',
     from: gateways,
@@ -155,7 +157,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     },
     isEqual: haveSameBytes,
   });
-  const judge = new RouteJudge({ sources, services, gateways, view, planner: gatewayPlanner, settings });
+  const judge = new RouteJudge({ sources, services, gateways, view, planner: gatewayPlanner, conversions, settings });
   const gatewayStatuses = derive<{ readonly at: L7Gateway; readonly plan: GatewayPlan }, StatusWrite>(graph, {
     name: 'gateway-statuses',
     from: plans,

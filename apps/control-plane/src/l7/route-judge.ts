@@ -6,11 +6,11 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { DesiredCondition } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
-import { grpcRoutes, httpRoutes, type RouteSurroundings } from './gateway-api-routes.ts';
 import type { GatewayPlanner } from './gateway-plan.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import { attachRoute } from './route-attachment.ts';
 import type { MeshView } from './mesh-view.ts';
+import type { RouteConversions } from './route-conversion.ts';
 import { parentOf } from './route-parents.ts';
 import type { RouteProblem } from './route-problem.ts';
 import { type AnyRoute, type DesiredParent, parentConditions, type ParentVerdict } from './route-status.ts';
@@ -23,6 +23,7 @@ export interface RouteJudgeParts {
   readonly gateways: Collection<L7Gateway>;
   readonly view: MeshView;
   readonly planner: GatewayPlanner;
+  readonly conversions: RouteConversions;
   readonly settings: MeshSettings;
 }
 
@@ -105,25 +106,10 @@ export class RouteJudge {
 
   /** What is wrong with the route itself; the port of requests does not matter for it. */
   #problems(route: AnyRoute, place: 'mesh' | 'gateway', reads: MeshReads): readonly RouteProblem[] {
+    const { conversions, view } = this.#parts;
+    if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') return conversions.of(route, place, reads).problems;
     const problems: RouteProblem[] = [];
-    const surroundings: RouteSurroundings = {
-      view: this.#parts.view.services(reads),
-      place,
-      listenerPort: 0,
-      problems,
-    };
-    switch (route.kind) {
-      case 'HTTPRoute':
-        httpRoutes(route, surroundings);
-        break;
-      case 'GRPCRoute':
-        grpcRoutes(route, surroundings);
-        break;
-      case 'TLSRoute':
-      case 'TCPRoute':
-        streamRoutes(route, surroundings);
-        break;
-    }
+    streamRoutes(route, { view: view.services(reads), place, problems });
     return problems;
   }
 }

@@ -12,9 +12,9 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { ServiceView } from './backend-lookup.ts';
 import { withDelegates } from './delegate-routes.ts';
-import { grpcRoutes, httpRoutes } from './gateway-api-routes.ts';
 import { fullHost, hostPatterns, isExportedTo } from './host-names.ts';
 import type { L7Gateway } from './l7-gateway.ts';
+import { onPort, type RouteConversions } from './route-conversion.ts';
 import { parentOf, serviceParentKey, serviceParents } from './route-parents.ts';
 import { inPrecedence } from './route-rank.ts';
 import { streamRoutes } from './stream-routes.ts';
@@ -51,15 +51,17 @@ type AttachedRoute = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute;
 export class ServiceRoutes {
   readonly #settings: MeshSettings;
   readonly #sources: MeshSources;
+  readonly #conversions: RouteConversions;
   readonly #http: Index<HTTPRoute>;
   readonly #grpc: Index<GRPCRoute>;
   readonly #tls: Index<TLSRoute>;
   readonly #tcp: Index<TCPRoute>;
   readonly #virtual: Index<VirtualService>;
 
-  constructor(sources: MeshSources, settings: MeshSettings) {
+  constructor(sources: MeshSources, conversions: RouteConversions, settings: MeshSettings) {
     this.#settings = settings;
     this.#sources = sources;
+    this.#conversions = conversions;
     const parents = ({ spec, metadata }: AttachedRoute): readonly string[] =>
       serviceParents(spec.parentRefs, metadata.namespace);
     this.#http = sources.HTTPRoute.index('by-service', parents);
@@ -95,25 +97,18 @@ export class ServiceRoutes {
     for (const resource of attached) {
       for (const isNarrow of narrowness(resource, service, port)) {
         const key = `${resource.metadata.namespace}|${isNarrow ? 'port' : ''}`;
-        groups.set(key, [...(groups.get(key) ?? []), resource]);
+        const group = groups.get(key);
+        if (group === undefined) groups.set(key, [resource]);
+        else group.push(resource);
       }
     }
     return [...groups.values()].flatMap((resources) => {
       const sorted = resources.toSorted((a, b) => compareAge(a.metadata, b.metadata) || compareText(a.kind, b.kind));
       const [oldest] = sorted;
       if (oldest === undefined) return [];
-      const surroundings = {
-        view: found.services,
-        place: 'mesh',
-        listenerPort: port.servicePort,
-        problems: [],
-      } as const;
-      const ranked = sorted.flatMap((resource) =>
-        resource.kind === 'HTTPRoute'
-          ? httpRoutes(resource, { ...surroundings, problems: [] })
-          : grpcRoutes(resource, { ...surroundings, problems: [] }),
-      );
-      return [{ age: oldest.metadata, routes: inPrecedence(ranked) }];
+      const ranked = sorted.flatMap((resource) => this.#conversions.of(resource, 'mesh', found.reads).ranked);
+      const routes = inPrecedence(ranked).map((message) => onPort(message, port.servicePort));
+      return [{ age: oldest.metadata, routes }];
     });
   }
 
