@@ -14,3 +14,4 @@ export * as proxy from './gen/ambit/v1/proxy_pb.ts';
 export * as route from './gen/ambit/v1/route_pb.ts';
 export * as access from './gen/ambit/v1/access_pb.ts';
 export * as traffic from './gen/ambit/v1/traffic_pb.ts';
+export * as trace from './gen/opentelemetry/proto/trace/v1/trace_pb.ts';

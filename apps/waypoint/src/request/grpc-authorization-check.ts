@@ -6,15 +6,14 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 
 import type { AuthorizationProvider } from '../config/authorization-provider.ts';
 import type { AuthorizationCheck, CheckUser, CheckVerdict, ShownBody } from './authorization-check.ts';
-import { type CheckAnswer, CheckExchange } from './check-exchange.ts';
-import { grpcStatusOf } from './grpc-request.ts';
+import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
+import { frameMessage, framePrefixBytes, grpcStatusOf } from './grpc-request.ts';
 import { localReply } from './local-reply.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
 
 const { HeaderValueOption_HeaderAppendAction: Action } = messages;
 const path = '/envoy.service.auth.v3.Authorization/Check';
-const prefixBytes = 5;
 
 type Headers = readonly (readonly [name: string, value: string])[];
 
@@ -23,7 +22,7 @@ export class GrpcAuthorizationCheck implements AuthorizationCheck {
   readonly #provider: AuthorizationProvider;
   readonly #view: RequestView;
   readonly #body: ShownBody | undefined;
-  readonly #exchange: CheckExchange;
+  readonly #exchange: UnaryExchange;
 
   constructor(
     surroundings: RequestSurroundings,
@@ -36,7 +35,7 @@ export class GrpcAuthorizationCheck implements AuthorizationCheck {
     this.#provider = provider;
     this.#view = view;
     this.#body = body;
-    this.#exchange = new CheckExchange(surroundings, provider, (answer) => user.onVerdict(verdictOf(answer, view)));
+    this.#exchange = new UnaryExchange(surroundings, provider, (answer) => user.onVerdict(verdictOf(answer, view)));
   }
 
   start(): void {
@@ -105,11 +104,7 @@ function question(view: RequestView, body: ShownBody | undefined, wallTimeMs: nu
       },
     },
   });
-  const bytes = toBinary(messages.CheckRequestSchema, message);
-  const frame = Buffer.alloc(prefixBytes + bytes.length);
-  frame.writeUInt32BE(bytes.length, 1);
-  frame.set(bytes, prefixBytes);
-  return frame;
+  return frameMessage(toBinary(messages.CheckRequestSchema, message));
 }
 
 function portOf(address: string): number {
@@ -117,7 +112,7 @@ function portOf(address: string): number {
   return Number.isInteger(port) ? port : 0;
 }
 
-function verdictOf(answer: CheckAnswer | undefined, view: RequestView): CheckVerdict {
+function verdictOf(answer: UnaryAnswer | undefined, view: RequestView): CheckVerdict {
   const response = answer === undefined ? undefined : responseOf(answer);
   if (response === undefined) return { kind: 'failed' };
   const { httpResponse } = response;
@@ -159,12 +154,12 @@ function pairOf({ header }: messages.HeaderValueOption): Headers {
 }
 
 /** Undefined for anything but one whole message and status OK. */
-function responseOf({ head, body, trailers }: CheckAnswer): messages.CheckResponse | undefined {
+function responseOf({ head, body, trailers }: UnaryAnswer): messages.CheckResponse | undefined {
   if (head.status !== 200 || (grpcStatusOf(trailers) ?? grpcStatusOf(head.fields)) !== 0) return undefined;
-  if (body.length < prefixBytes || body[0] !== 0 || body.readUInt32BE(1) !== body.length - prefixBytes)
+  if (body.length < framePrefixBytes || body[0] !== 0 || body.readUInt32BE(1) !== body.length - framePrefixBytes)
     return undefined;
   try {
-    return fromBinary(messages.CheckResponseSchema, body.subarray(prefixBytes));
+    return fromBinary(messages.CheckResponseSchema, body.subarray(framePrefixBytes));
   } catch {
     return undefined;
   }

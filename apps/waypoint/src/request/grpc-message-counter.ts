@@ -1,4 +1,4 @@
-const prefixBytes = 5;
+import { framePrefixBytes } from './grpc-request.ts';
 
 /** Counts the messages of a gRPC body while it passes: a flag byte, four bytes of length, then the message. */
 export class GrpcMessageCounter {
@@ -23,7 +23,7 @@ export class GrpcMessageCounter {
       if (this.#prefix > 0) this.#length = this.#length * 256 + (buffer[at] ?? 0);
       at += 1;
       this.#prefix += 1;
-      if (this.#prefix < prefixBytes) continue;
+      if (this.#prefix < framePrefixBytes) continue;
       this.count += 1;
       this.#rest = this.#length;
       this.#prefix = 0;

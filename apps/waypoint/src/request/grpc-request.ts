@@ -50,3 +50,14 @@ export function grpcMessageText(text: string): string {
   }
   return escaped;
 }
+
+/** A flag byte and four bytes of length. */
+export const framePrefixBytes = 5;
+
+/** One message, not compressed, with its prefix. */
+export function frameMessage(message: Uint8Array): Uint8Array {
+  const frame = Buffer.alloc(framePrefixBytes + message.length);
+  frame.writeUInt32BE(message.length, 1);
+  frame.set(message, framePrefixBytes);
+  return frame;
+}

@@ -8,7 +8,7 @@ import {
   matchesAny,
 } from '../config/authorization-provider.ts';
 import type { AuthorizationCheck, CheckUser, CheckVerdict, ShownBody } from './authorization-check.ts';
-import { type CheckAnswer, CheckExchange } from './check-exchange.ts';
+import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
 import { localReply } from './local-reply.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
@@ -19,7 +19,7 @@ export class HttpAuthorizationCheck implements AuthorizationCheck {
   readonly #rules: HttpAuthorization;
   readonly #view: RequestView;
   readonly #body: ShownBody | undefined;
-  readonly #exchange: CheckExchange;
+  readonly #exchange: UnaryExchange;
 
   constructor(
     surroundings: RequestSurroundings,
@@ -32,7 +32,7 @@ export class HttpAuthorizationCheck implements AuthorizationCheck {
     this.#rules = rules;
     this.#view = view;
     this.#body = body;
-    this.#exchange = new CheckExchange(surroundings, provider, (answer) => user.onVerdict(verdictOf(answer, rules)));
+    this.#exchange = new UnaryExchange(surroundings, provider, (answer) => user.onVerdict(verdictOf(answer, rules)));
   }
 
   start(): void {
@@ -74,7 +74,7 @@ function checkHead(
   };
 }
 
-function verdictOf(answer: CheckAnswer | undefined, rules: HttpAuthorization): CheckVerdict {
+function verdictOf(answer: UnaryAnswer | undefined, rules: HttpAuthorization): CheckVerdict {
   if (answer === undefined || answer.head.status >= 500) return { kind: 'failed' };
   const { head, body } = answer;
   if (head.status === 200) {

@@ -10,6 +10,7 @@ import { Alarm, type AlarmUser } from './alarm.ts';
 import { BodyCopy } from './body-copy.ts';
 import { maxCopyBytes, type RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
+import { withoutSampling } from './trace/trace-context.ts';
 import type { AttemptResult, EndpointLease, PendingAttempt, UpstreamUser } from './upstream.ts';
 
 /** How long an answer that nobody waits for may take when the route sets no limit. */
@@ -52,6 +53,7 @@ export class MirrorRequest implements UpstreamUser, AlarmUser<'late'> {
     if (lease.kind !== 'endpoint') return this.#waiting.drop();
     this.#lease = lease;
     const copy: RequestHead = { ...head, fields: head.fields.copy() };
+    withoutSampling(copy.fields);
     if (isEnd) this.#endRequest();
     const pending = this.#surroundings.upstreams.open(lease, copy, isEnd, this);
     if (this.#isOpen && this.#exchange === undefined) this.#pending = pending;

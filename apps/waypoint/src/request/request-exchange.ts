@@ -37,6 +37,7 @@ import { prepareRequest } from './prepare-request.ts';
 import { RequestRecord, type ResponseFlag } from './request-record.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import { corsRequest, type RequestView } from './request-view.ts';
+import { takeIntoTrace } from './trace/trace-context.ts';
 
 type Found = RouteFinding & { readonly kind: 'found' };
 type Wait = 'fault' | 'idle' | 'linger';
@@ -104,6 +105,10 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     }
     const { proxy } = this.#config;
     const prepared = prepareRequest(head, this.#facts, proxy, this.#surroundings);
+    const tracing = proxy.telemetry?.tracing;
+    if (tracing?.enabled === true) {
+      record.trace = takeIntoTrace(head.fields, tracing.samplePerTenThousand, this.#surroundings.random);
+    }
     this.#surroundings.observer.onRequestStart(record);
     if (prepared.kind === 'answer') return this.#reply(prepared.reply);
     record.clientAddress = prepared.clientAddress;
@@ -385,6 +390,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     record.requestMessages = this.#requestCounter?.count ?? 0;
     record.responseMessages = this.#responseCounter?.count ?? 0;
     record.endMs = this.#surroundings.timers.nowMs;
+    if (record.trace?.isSampled === true) this.#surroundings.spans?.add(record, this.#config);
     this.#surroundings.observer.onRequestEnd(record);
   }
 }

@@ -5,6 +5,7 @@ import type { LoggedRequest, LogValueName } from '@ambit/telemetry';
 
 import type { BackendTarget } from '../config/backend-target.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
+import type { TraceContext } from './trace/trace-context.ts';
 import type { UpstreamEndpoint } from './upstream.ts';
 
 /** Envoy's short flags, those that this proxy can mean. Spec: contract l7 5.4. */
@@ -79,7 +80,8 @@ export class RequestRecord implements LoggedRequest {
   verdict: RequestVerdict | undefined;
   /** Identities of AUDIT policies that matched. */
   audited: readonly string[] = [];
-  traceId: string | undefined;
+  /** Undefined when requests are not traced. */
+  trace: TraceContext | undefined;
   #flags = '';
 
   constructor(facts: DownstreamFacts, head: RequestHead, startMs: number, startWallTimeMs: number) {
@@ -169,7 +171,7 @@ export class RequestRecord implements LoggedRequest {
       case 'GRPC_STATUS':
         return this.grpcStatus;
       case 'TRACE_ID':
-        return this.traceId;
+        return this.trace?.traceId;
       case 'HOSTNAME':
         // The process's own name: whoever writes the log knows it.
         return undefined;

@@ -2,6 +2,7 @@ import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import type { CopyBudget } from './body-copy.ts';
 import type { ProxySelf } from './prepare-request.ts';
 import type { RequestObserver } from './request-record.ts';
+import type { SpanSink } from './trace/span-exporter.ts';
 import type { Timers } from './timers.ts';
 import type { Upstreams } from './upstream.ts';
 
@@ -10,6 +11,8 @@ export interface RequestSurroundings extends ProxySelf {
   readonly timers: Timers;
   readonly upstreams: Upstreams;
   readonly observer: RequestObserver;
+  /** Spans of sampled requests; without it requests are traced on, but nobody is told. */
+  readonly spans?: SpanSink;
   /** Of all copies of bodies on the worker. */
   readonly copyBudget: CopyBudget;
   /** The configuration now; a request asks once. */

@@ -14,6 +14,7 @@ import type { DownstreamFacts } from '../downstream-facts.ts';
 import { RequestHandler } from '../request-handler.ts';
 import type { RequestRecord } from '../request-record.ts';
 import type { RequestSurroundings } from '../request-surroundings.ts';
+import { SpanExporter } from '../trace/span-exporter.ts';
 import { FakeServerExchange, type HeaderPairs, requestHead } from './fake-server-exchange.ts';
 import { FakeUpstreams } from './fake-upstreams.ts';
 import { ManualTimers } from './manual-timers.ts';
@@ -120,6 +121,7 @@ export class Lab {
   readonly timers: ManualTimers = new ManualTimers();
   readonly upstreams: FakeUpstreams;
   readonly budget: CopyBudget;
+  readonly spans: SpanExporter;
   readonly started: RequestRecord[] = [];
   readonly ended: RequestRecord[] = [];
   readonly #copyBytes: number;
@@ -131,6 +133,13 @@ export class Lab {
     this.config = snapshotOf(options);
     this.#copyBytes = options.copyBytes ?? 8 * 1024 * 1024;
     this.budget = new CopyBudget(this.#copyBytes);
+    this.spans = new SpanExporter({
+      timers: this.timers,
+      upstreams: this.upstreams,
+      serviceName: 'waypoint.shop',
+      clusterId: 'Kubernetes',
+      podName: 'waypoint-1',
+    });
     let ids = 0;
     const surroundings: RequestSurroundings = {
       identity: 'spiffe://cluster.local/ns/shop/sa/waypoint',
@@ -144,6 +153,7 @@ export class Lab {
           this.ended.push(record);
         },
       },
+      spans: this.spans,
       copyBudget: this.budget,
       config: () => this.config,
       wallTimeMs: () => Date.UTC(2026, 0, 1) + this.timers.nowMs,

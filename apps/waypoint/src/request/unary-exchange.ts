@@ -1,29 +1,40 @@
 import type { ClientExchange, FieldList, RequestHead, ResponseHead } from '@ambit/exchange';
 
-import type { AuthorizationProvider } from '../config/authorization-provider.ts';
+import type { ServiceTarget } from '../config/backend-target.ts';
 import { Alarm, type AlarmUser } from './alarm.ts';
-import type { RequestSurroundings } from './request-surroundings.ts';
-import type { AttemptResult, EndpointLease, PendingAttempt, UpstreamUser } from './upstream.ts';
+import type { Timers } from './timers.ts';
 import type { RequestView } from './request-view.ts';
+import type { AttemptResult, EndpointLease, PendingAttempt, Upstreams, UpstreamUser } from './upstream.ts';
 
-/** A whole answer of an authorisation service. */
-export interface CheckAnswer {
+/** A whole answer. */
+export interface UnaryAnswer {
   readonly head: ResponseHead;
   readonly body: Buffer;
   readonly trailers: FieldList | undefined;
 }
 
-/** Largest answer that is read: it becomes the client's. */
+/** Whom to ask, and how long to wait. */
+export interface UnaryPeer {
+  readonly target: ServiceTarget;
+  readonly timeoutMs: number;
+}
+
+interface UnarySurroundings {
+  readonly timers: Timers;
+  readonly upstreams: Upstreams;
+}
+
+/** Largest answer that is read: that of an authorisation service becomes the client's. */
 const maxAnswerBytes = 64 * 1024;
 
 /**
- * One request to an authorisation service, with its whole answer collected: given to `onAnswer` once, undefined if none came
- * in time. Not repeated: a refusal that was not heard is no permission.
+ * A request of the proxy's own, with its whole answer collected: given to `onAnswer` once, undefined if none came in time. Not
+ * repeated: a refusal that was not heard is no permission.
  */
-export class CheckExchange implements UpstreamUser, AlarmUser<'late'> {
-  readonly #surroundings: RequestSurroundings;
-  readonly #provider: AuthorizationProvider;
-  readonly #onAnswer: (answer: CheckAnswer | undefined) => void;
+export class UnaryExchange implements UpstreamUser, AlarmUser<'late'> {
+  readonly #surroundings: UnarySurroundings;
+  readonly #peer: UnaryPeer;
+  readonly #onAnswer: (answer: UnaryAnswer | undefined) => void;
   readonly #late: Alarm<'late'>;
   readonly #chunks: Buffer[] = [];
   #body: Uint8Array | undefined;
@@ -34,33 +45,29 @@ export class CheckExchange implements UpstreamUser, AlarmUser<'late'> {
   #exchange: ClientExchange | undefined;
   #isDone = false;
 
-  constructor(
-    surroundings: RequestSurroundings,
-    provider: AuthorizationProvider,
-    onAnswer: (answer: CheckAnswer | undefined) => void,
-  ) {
+  constructor(surroundings: UnarySurroundings, peer: UnaryPeer, onAnswer: (answer: UnaryAnswer | undefined) => void) {
     this.#surroundings = surroundings;
-    this.#provider = provider;
+    this.#peer = peer;
     this.#onAnswer = onAnswer;
     this.#late = new Alarm(surroundings.timers, this, 'late');
   }
 
-  /** `view`: the request in question. */
-  start(head: RequestHead, body: Uint8Array | undefined, view: RequestView): void {
+  /** `view`: the request in question, if it is about one. */
+  start(head: RequestHead, body: Uint8Array | undefined, view: RequestView | undefined): void {
     const { upstreams } = this.#surroundings;
-    const lease = upstreams.choose(this.#provider.target, {
+    const lease = upstreams.choose(this.#peer.target, {
       hash: undefined,
       triedEndpoints: [],
       clientProtocol: head.protocol,
       isUpgrade: false,
-      originalAddress: view.facts.destinationAddress,
-      originalPort: view.facts.destinationPort,
-      requestHost: this.#provider.target.hostname,
+      originalAddress: view?.facts.destinationAddress ?? '',
+      originalPort: view?.facts.destinationPort ?? 0,
+      requestHost: this.#peer.target.hostname,
     });
     if (lease.kind !== 'endpoint') return this.#finish(undefined, { kind: 'canceled' });
     this.#lease = lease;
     this.#body = body;
-    this.#late.set(this.#provider.timeoutMs);
+    this.#late.set(this.#peer.timeoutMs);
     const pending = upstreams.open(lease, head, body === undefined, this);
     if (!this.#isDone && this.#exchange === undefined) this.#pending = pending;
   }
@@ -101,7 +108,7 @@ export class CheckExchange implements UpstreamUser, AlarmUser<'late'> {
     const head = this.#head;
     this.#exchange = undefined;
     if (head === undefined) return this.#finish(undefined, { kind: 'reset' });
-    const answer: CheckAnswer = { head, body: Buffer.concat(this.#chunks), trailers };
+    const answer: UnaryAnswer = { head, body: Buffer.concat(this.#chunks), trailers };
     this.#finish(answer, { kind: 'response', status: head.status });
   }
 
@@ -116,7 +123,7 @@ export class CheckExchange implements UpstreamUser, AlarmUser<'late'> {
     this.#finish(undefined, { kind: 'timeout' });
   }
 
-  #finish(answer: CheckAnswer | undefined, result: AttemptResult): void {
+  #finish(answer: UnaryAnswer | undefined, result: AttemptResult): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#stop(result);
