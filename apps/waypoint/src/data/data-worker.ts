@@ -8,9 +8,11 @@ import { changeCount, WorkloadStore } from '@ambit/workload';
 
 import { ConfigState } from '../config/config-snapshot.ts';
 import { CopyBudget } from '../request/body-copy.ts';
+import { SpanExporter } from '../request/trace/span-exporter.ts';
 import type { ConfigUpdate, DataSettings, FromWorker, ToWorker, WorkerDescription } from '../worker-protocol.ts';
 import { readConfigUpdate } from './config-updates.ts';
-import { HboneInbound, type RefusedTunnel } from './inbound/hbone-inbound.ts';
+import { HboneInbound } from './inbound/hbone-inbound.ts';
+import { ServerPorts } from './inbound/server-ports.ts';
 import { Listener } from './listener.ts';
 import { LiveConnections } from './live-connection.ts';
 import { OwnTls } from './own-tls.ts';
@@ -43,6 +45,8 @@ export class DataWorker {
   readonly #hbone: HbonePool;
   readonly #upstreams: MeshUpstreams;
   readonly #inbound: HboneInbound;
+  readonly #servers: ServerPorts;
+  #isListening = false;
   readonly #refused: ReturnType<typeof refusedFamily>;
   #listeners: readonly Listener[] = [];
   #announcements: MetricAnnouncement[] = [];
@@ -80,24 +84,30 @@ export class DataWorker {
       config,
       resolve: () => [],
     });
-    this.#inbound = new HboneInbound({
+    const shared = {
       loop,
       store: this.#store,
       network,
-      instanceIp,
       config,
-      ownTls,
       upstreams: this.#upstreams,
       live: this.#live,
       tcpObserver: this.#observer,
       wallTimeMs: () => Date.now(),
-      onRefused: (reason, detail, remoteAddress) => this.#onRefused(reason, detail, remoteAddress),
+      onRefused: (reason: string, detail: string, remoteAddress: string) =>
+        this.#onRefused(reason, detail, remoteAddress),
       requests: {
         identity,
         newRequestId: randomUUID,
         timers: loop,
         upstreams: this.#upstreams,
         observer: this.#observer,
+        spans: new SpanExporter({
+          timers: loop,
+          upstreams: this.#upstreams,
+          serviceName: serviceName(identity),
+          clusterId: settings.clusterId,
+          podName: settings.podName,
+        }),
         copyBudget: new CopyBudget(maxCopyBytes),
         config: () => {
           const { snapshot } = this.#state;
@@ -107,6 +117,13 @@ export class DataWorker {
         wallTimeMs: () => Date.now(),
         random,
       },
+    };
+    this.#inbound = new HboneInbound({ ...shared, instanceIp, ownTls });
+    this.#servers = new ServerPorts({
+      ...shared,
+      listenAddress: settings.listenAddress,
+      isIpv6Enabled: settings.isIpv6Enabled,
+      onListenFailed: (port, error) => this.#tell('error', 'listener', 'port cannot be opened', { port, error }),
     });
     this.#repeat(refreshMs, () => this.#upstreams.refresh());
     this.#repeat(sweepMs, () => {
@@ -167,7 +184,9 @@ export class DataWorker {
       this.#tell('error', 'config', 'resource does not compile in a worker', { name, reason }),
     );
     const snapshot = this.#state.apply(change);
-    if (snapshot === undefined || change.proxy === undefined) return;
+    if (snapshot === undefined) return;
+    if (this.#isListening) this.#servers.update(snapshot);
+    if (change.proxy === undefined) return;
     const unknown = this.#observer.configure(snapshot.proxy);
     if (unknown.length > 0) {
       this.#tell('warn', 'config', 'access log operators that are not known', { operators: unknown.join(' ') });
@@ -191,6 +210,8 @@ export class DataWorker {
       return;
     }
     this.#listeners = [new Listener(this.#loop, fd, (accepted) => this.#inbound.accept(accepted))];
+    this.#isListening = true;
+    if (this.#state.snapshot !== undefined) this.#servers.update(this.#state.snapshot);
     this.#post({ kind: 'listening', hbonePort: this.hbonePort });
   }
 
@@ -220,6 +241,8 @@ export class DataWorker {
 
   #closeAll(): void {
     for (const listener of this.#listeners) listener.close();
+    this.#servers.close();
+    this.#isListening = false;
     this.#live.close();
     this.#inbound.close();
     this.#upstreams.retire();
@@ -235,7 +258,7 @@ export class DataWorker {
     };
   }
 
-  #onRefused(reason: RefusedTunnel, detail: string, remoteAddress: string): void {
+  #onRefused(reason: string, detail: string, remoteAddress: string): void {
     const series = this.#refused.bind([reason]);
     series.inc();
     series.release();
@@ -262,8 +285,14 @@ export class DataWorker {
 
 function refusedFamily(registry: MetricRegistry) {
   return registry.counter({
-    name: 'ambit_waypoint_tunnels_refused',
-    help: 'Tunnels, and requests for one, that were refused',
+    name: 'ambit_waypoint_connections_refused',
+    help: 'Tunnels, requests for one, and connections to listeners that were refused',
     labels: registry.labels(['reason']),
   });
+}
+
+/** `<service account>.<namespace>`, as Istio names who makes spans. */
+function serviceName(identity: string): string {
+  const [, namespace = '', account = ''] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(identity) ?? [];
+  return `${account}.${namespace}`;
 }

@@ -96,5 +96,5 @@ test('a client of another trust domain does not get in', async () => {
   const backend = await rig.backend((_request, response) => void response.end('no'));
   await webRig(backend.port, rig);
   await assert.rejects(rig.fetch(rig.entry(`${vip}:80`, 'spiffe://other.example/ns/shop/sa/client'), '/'));
-  assert.match(rig.metrics, /ambit_waypoint_tunnels_refused_total\{reason="trust-domain"\} 1/);
+  assert.match(rig.metrics, /ambit_waypoint_connections_refused_total\{reason="trust-domain"\} 1/);
 });

@@ -7,7 +7,7 @@ import { RequestHandler } from '../../request/request-handler.ts';
 import type { RequestSurroundings } from '../../request/request-surroundings.ts';
 import { readClientHello } from './client-hello.ts';
 import { HttpSession } from './http-session.ts';
-import { tunnelHttpSettings } from './http-settings.ts';
+import { type HttpOrigin, httpSettings } from './http-settings.ts';
 import { PeekedChannel, type PeekUser } from './peeked-channel.ts';
 import { isHttp2Preface, sniffProtocol } from './sniff-protocol.ts';
 import { TcpSession, type TcpSurroundings } from './tcp-session.ts';
@@ -18,7 +18,7 @@ export interface InboundSurroundings extends TcpSurroundings {
 }
 
 /** First bytes that are looked at: a request line, or a TLS hello with its records. */
-const maxPeekBytes = 16 * 1024 + 64;
+export const maxPeekBytes: number = 16 * 1024 + 64;
 
 /** A client's connection, with what is known of it. */
 export interface AcceptedChannel {
@@ -36,25 +36,29 @@ export function acceptChannel(surroundings: InboundSurroundings, accepted: Accep
   else new Peek(surroundings, accepted, protocol).start();
 }
 
+/** One TCP session with the routes of the port. */
 function startTcp(
   surroundings: InboundSurroundings,
   { facts, config, port }: AcceptedChannel,
   channel: ByteChannel,
   serverName: string | undefined,
 ): void {
-  new TcpSession(surroundings, channel, facts).start(config, port, serverName);
+  new TcpSession(surroundings, channel, facts).start(config, port?.tcpRoutes ?? [], serverName);
 }
 
-function startHttp(
+/** Requests of one connection. */
+export function startHttp(
   { loop, requests, live }: InboundSurroundings,
-  { facts, config }: AcceptedChannel,
+  facts: DownstreamFacts,
+  config: ConfigSnapshot,
   channel: ByteChannel,
   isHttp2: boolean,
+  origin: HttpOrigin,
 ): void {
   const handler = new RequestHandler(facts, requests, () => {
     // The session takes itself out of those that live.
   });
-  new HttpSession(channel, isHttp2, handler, live, loop, tunnelHttpSettings(config.proxy));
+  new HttpSession(channel, isHttp2, handler, live, loop, httpSettings(config.proxy, origin));
 }
 
 /** Waits for as many bytes as tell how to go on. */
@@ -115,6 +119,7 @@ class Peek implements PeekUser {
   }
 
   #startHttp(isHttp2: boolean): void {
-    if (this.#channel !== undefined) startHttp(this.#surroundings, this.#accepted, this.#channel, isHttp2);
+    const { facts, config } = this.#accepted;
+    if (this.#channel !== undefined) startHttp(this.#surroundings, facts, config, this.#channel, isHttp2, 'tunnel');
   }
 }

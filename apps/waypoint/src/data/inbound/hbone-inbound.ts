@@ -5,7 +5,6 @@ import {
   type HboneServerHandler,
   type InboundStream,
 } from '@ambit/hbone';
-import { parseSpiffeId, spiffeIdParts } from '@ambit/identity';
 import {
   type EventLoop,
   type Fd,
@@ -15,12 +14,13 @@ import {
   parseSocketAddress,
   type TlsContext,
 } from '@ambit/net';
-import { type PeerIdentity, peerIdentity } from '@ambit/policy';
+import type { PeerIdentity } from '@ambit/policy';
 import type { WorkloadStore } from '@ambit/workload';
 
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import { acceptChannel, type InboundSurroundings } from './accept-channel.ts';
+import { identityOf } from './listener-tls.ts';
 import { findServed, type ServedDestination } from './served-destination.ts';
 
 export interface HboneInboundOptions extends InboundSurroundings {
@@ -152,17 +152,6 @@ export class HboneInbound implements HboneServerHandler {
   #refused(reason: RefusedTunnel, detail: string, connection: HboneServerConnection): void {
     this.#options.onRefused(reason, detail.slice(0, 300), formatSocketAddress(connection.remoteAddress));
   }
-}
-
-/** The first URI name of one of the mesh's trust domains. Stricter than a prefix: it has to be an identity. */
-function identityOf(uriSans: readonly string[], trustDomains: readonly string[]): PeerIdentity | undefined {
-  for (const san of uriSans) {
-    const id = parseSpiffeId(san);
-    if (id === undefined) continue;
-    const { trustDomain, namespace, serviceAccount } = spiffeIdParts(id);
-    if (trustDomains.includes(trustDomain)) return peerIdentity(trustDomain, namespace, serviceAccount);
-  }
-  return undefined;
 }
 
 function isPeerIdentity(value: unknown): value is PeerIdentity {

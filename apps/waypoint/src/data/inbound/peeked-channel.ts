@@ -24,6 +24,7 @@ export class PeekedChannel implements ByteChannel, ByteChannelUser, TurnEndTask 
   #isPaused = false;
   #isClosed = false;
   #isScheduled = false;
+  #lost: NetError | undefined;
 
   /** Attaches itself to `inner`. */
   constructor(loop: EventLoop, inner: ByteChannel, peek: PeekUser, maxBytes: number) {
@@ -105,6 +106,11 @@ export class PeekedChannel implements ByteChannel, ByteChannelUser, TurnEndTask 
   }
 
   onLost(error: NetError): void {
+    if (this.#peek === undefined && this.#user === undefined) {
+      // Whoever attaches is told.
+      this.#lost = error;
+      return;
+    }
     this.#isClosed = true;
     const peek = this.#peek;
     const user = this.#user;
@@ -126,7 +132,14 @@ export class PeekedChannel implements ByteChannel, ByteChannelUser, TurnEndTask 
 
   #deliver(): void {
     const user = this.#user;
-    if (user === undefined || this.#isPaused || this.#isClosed) return;
+    if (user === undefined || this.#isClosed) return;
+    if (this.#lost !== undefined) {
+      this.#isClosed = true;
+      this.#user = undefined;
+      user.onLost(this.#lost);
+      return;
+    }
+    if (this.#isPaused) return;
     const held = this.#held;
     this.#held = Buffer.alloc(0);
     if (held.length > 0) user.onBytes(held, 0, held.length);

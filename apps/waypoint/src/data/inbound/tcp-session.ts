@@ -3,7 +3,6 @@ import { authorizeRequest, type RequestAdmitted, type RequestFacts } from '@ambi
 
 import { type BackendTarget, workloadTarget } from '../../config/backend-target.ts';
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
-import type { CompiledPort } from '../../config/destination.ts';
 import { nameSpecificity } from '../../config/server-name.ts';
 import type { CompiledTcpRoute } from '../../config/tcp-route.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
@@ -56,7 +55,7 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
   readonly activeExchanges = 1;
 
   /** `serverName`: what the client's TLS names, if that was looked at. */
-  start(config: ConfigSnapshot, port: CompiledPort | undefined, serverName: string | undefined): void {
+  start(config: ConfigSnapshot, routes: readonly CompiledTcpRoute[], serverName: string | undefined): void {
     const { live, tcpObserver } = this.#surroundings;
     const record = this.#record;
     record.serverName = serverName;
@@ -69,7 +68,7 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     if (access.tcp.providersToAsk(facts).length > 0) return this.#refuse('UAEX', 'ext_authz_denied');
     const authorization = authorizeRequest(access.tcp, facts);
     if (authorization.kind === 'denied') return this.#refuse('', authorization.details);
-    const target = this.#route(port, serverName);
+    const target = this.#route(routes, serverName);
     if (target !== undefined) this.#connect(authorization, target);
   }
 
@@ -100,12 +99,12 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     this.#refuse(failure.kind === 'overflow' ? 'UO' : 'UF', undefined);
   }
 
-  #route(port: CompiledPort | undefined, serverName: string | undefined): BackendTarget | undefined {
+  #route(routes: readonly CompiledTcpRoute[], serverName: string | undefined): BackendTarget | undefined {
     const { facts } = this.#record;
     if (facts.served.kind === 'workload') {
       return workloadTarget(facts.served.workload.uid, facts.served.address, facts.served.port);
     }
-    const route = port?.tcpRoutes.find((one) => matchesName(one, serverName));
+    const route = routes.find((one) => matchesName(one, serverName));
     if (route === undefined) {
       this.#refuse('NR', 'route_not_found');
       return undefined;
