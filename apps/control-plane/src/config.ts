@@ -1,13 +1,8 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
 import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
 import type { LabelSelector } from '@ambit/kube';
-import { parseExtensionProviders } from './l7/extension-providers.ts';
-import {
-  type AuthorizationProviderSettings,
-  defaultMeshSettings,
-  type PathNormalisation,
-  type ServiceEntryVisibility,
-} from './mesh-settings.ts';
+import { type ExtensionProviders, parseExtensionProviders } from './l7/extension-providers.ts';
+import { defaultMeshSettings, type PathNormalisation, type ServiceEntryVisibility } from './mesh-settings.ts';
 import { type DeploymentSettings, defaultProxyResources, parseResources } from './gateways/deployment-settings.ts';
 import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
 
@@ -49,7 +44,7 @@ export interface ControlPlaneConfig {
   readonly trustDomainAliases: readonly string[];
   readonly serverHeader: string;
   readonly pathNormalisation: PathNormalisation;
-  readonly authorizationProviders: readonly AuthorizationProviderSettings[];
+  readonly extensionProviders: ExtensionProviders;
   readonly takesOverClasses: boolean;
   readonly readsCertificates: boolean;
   readonly proxyImage: string | undefined;
@@ -164,11 +159,12 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.pathNormalisation,
     'mesh configuration pathNormalization: how waypoints and gateways bring paths into one form',
   ),
-  authorizationProviders: {
+  extensionProviders: {
     env: 'AMBIT_EXTENSION_PROVIDERS',
-    describe: 'JSON list of mesh configuration extensionProviders; those of external authorization are used',
+    describe:
+      'JSON list of mesh configuration extensionProviders; those of external authorization and of opentelemetry are used',
     parse: parseExtensionProviders,
-    fallback: [],
+    fallback: { authorization: [], tracing: [] },
     required: false,
     secret: false,
   },

@@ -68,7 +68,8 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     trustDomainAliases: config.trustDomainAliases,
     serverHeader: config.serverHeader,
     pathNormalisation: config.pathNormalisation,
-    authorizationProviders: config.authorizationProviders,
+    authorizationProviders: config.extensionProviders.authorization,
+    tracingProviders: config.extensionProviders.tracing,
     serviceEntryVisibility: config.serviceEntryVisibility,
     findsAddressConflicts: parts.source.kind === 'folder',
   });

@@ -42,6 +42,14 @@ export interface AuthorizationProviderSettings {
       };
 }
 
+/** A collector of traces (OTLP). Istio: MeshConfig extensionProviders, opentelemetry. */
+export interface TracingProviderSettings {
+  readonly name: string;
+  /** As in AuthorizationProviderSettings. */
+  readonly service: string;
+  readonly port: number;
+}
+
 /** What all derivations need to know of the mesh; fixed for the life of the process. */
 export interface MeshSettings {
   /** Name of the Kubernetes cluster, first part of workload UIDs. */
@@ -74,6 +82,8 @@ export interface MeshSettings {
   readonly pathNormalisation: PathNormalisation;
   /** Who may be asked about requests; policies with action CUSTOM name one. */
   readonly authorizationProviders: readonly AuthorizationProviderSettings[];
+  /** Collectors of traces; telemetry names one. */
+  readonly tracingProviders: readonly TracingProviderSettings[];
 }
 
 /** The values of a mesh nobody configured; also what Istio defaults to. */
@@ -94,4 +104,5 @@ export const defaultMeshSettings: MeshSettings = {
   serverHeader: 'istio-envoy',
   pathNormalisation: 'BASE',
   authorizationProviders: [],
+  tracingProviders: [],
 };

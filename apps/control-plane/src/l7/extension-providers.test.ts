@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseExtensionProviders } from './extension-providers.ts';
 
-test('providers of authorization are read with the defaults of Istio, and other providers are left alone', () => {
-  const providers = parseExtensionProviders(
+test('providers of authorization and tracing are read with the defaults of Istio, and other providers are left alone', () => {
+  const { authorization: providers, tracing } = parseExtensionProviders(
     JSON.stringify([
       { name: 'logs', envoyFileAccessLog: { path: '/dev/stdout' } },
+      { name: 'otel', opentelemetry: { service: 'obs/otel.obs.svc.cluster.local', port: 4317 } },
       { name: 'grpc', envoyExtAuthzGrpc: { service: 'auth/Opa.Auth.svc.cluster.local', port: 9191 } },
       {
         name: 'http',
@@ -35,6 +36,7 @@ test('providers of authorization are read with the defaults of Istio, and other 
     allowsPartialBody: false,
     protocol: { kind: 'grpc' },
   });
+  assert.deepEqual(tracing, [{ name: 'otel', service: 'obs/otel.obs.svc.cluster.local', port: 4317 }]);
   assert.equal(providers.length, 2);
   assert.equal(providers[1]?.timeoutMs, 1_500);
   assert.equal(providers[1]?.maxBodyBytes, 4_096);

@@ -1,26 +1,40 @@
 /** Mesh configuration `extensionProviders` as text. Spec: l7.md section 4.7. */
 import { isPlainObject } from '@ambit/kube';
-import type { AuthorizationProviderSettings } from '../mesh-settings.ts';
+import type { AuthorizationProviderSettings, TracingProviderSettings } from '../mesh-settings.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** What a mesh may ask others about its requests, and tell others of them. */
+export interface ExtensionProviders {
+  readonly authorization: readonly AuthorizationProviderSettings[];
+  readonly tracing: readonly TracingProviderSettings[];
+}
+
 /**
- * Parses the JSON list that stands in a MeshConfig; of its providers those of authorization count. Throws with what is
- * wrong, and where.
+ * Parses the JSON list that stands in a MeshConfig; kinds of providers that are not known here are left alone. Throws with
+ * what is wrong, and where.
  */
-export function parseExtensionProviders(text: string): readonly AuthorizationProviderSettings[] {
+export function parseExtensionProviders(text: string): ExtensionProviders {
   const value: unknown = JSON.parse(text);
   if (!Array.isArray(value)) throw new Error('must be a JSON list of extension providers');
-  return value.flatMap((entry: unknown, index) => {
+  const authorization: AuthorizationProviderSettings[] = [];
+  const tracing: TracingProviderSettings[] = [];
+  value.forEach((entry: unknown, index) => {
     const place = `[${index}]`;
     if (!isPlainObject(entry)) throw new Error(`${place} must be an object`);
     const name = textAt(entry, 'name', place);
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw new Error(`${place}.name must be a DNS label`);
-    const http = entry['envoyExtAuthzHttp'];
-    const grpc = entry['envoyExtAuthzGrpc'];
-    if (isPlainObject(http)) return [provider(name, http, `${place}.envoyExtAuthzHttp`, 'http')];
-    return isPlainObject(grpc) ? [provider(name, grpc, `${place}.envoyExtAuthzGrpc`, 'grpc')] : [];
+    const { envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc, opentelemetry } = entry;
+    if (isPlainObject(http)) authorization.push(provider(name, http, `${place}.envoyExtAuthzHttp`, 'http'));
+    if (isPlainObject(grpc)) authorization.push(provider(name, grpc, `${place}.envoyExtAuthzGrpc`, 'grpc'));
+    if (isPlainObject(opentelemetry)) tracing.push(collector(name, opentelemetry, `${place}.opentelemetry`));
   });
+  return { authorization, tracing };
+}
+
+function collector(name: string, fields: Fields, place: string): TracingProviderSettings {
+  const service = textAt(fields, 'service', place).toLowerCase();
+  return { name, service, port: numberAt(fields, 'port', place, 1, 65_535) };
 }
 
 function provider(name: string, fields: Fields, place: string, kind: 'http' | 'grpc'): AuthorizationProviderSettings {

@@ -120,10 +120,10 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
       from: gateways,
       keyOf: useKey,
       transform: ({ key }, context) =>
-        providersOf(context, view, settings).map(({ namespace, hostname }) => ({
-          gateway: key,
-          service: `${namespace}/${hostname}`,
-        })),
+        [...settings.authorizationProviders, ...settings.tracingProviders].flatMap((provider) => {
+          const service = view.configuredService(context, provider.service);
+          return service === undefined ? [] : [{ gateway: key, service: service.key }];
+        }),
     }),
   ]);
   const backends = derive<BackendUse, PlannedDestination>(graph, {
@@ -140,7 +140,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const destinations = join<PlannedDestination>(graph, 'destinations', [served, backends], haveSameBytes);
   const byGateway = destinations.index('by-gateway', ({ gateway }) => [gateway]);
-  const telemetry = new TelemetryFinder(sources, settings);
+  const telemetry = new TelemetryFinder(sources, view, settings);
   const proxies = derive<L7Gateway, PlannedProxy>(graph, {
     name: 'proxies',
     from: gateways,
@@ -211,9 +211,7 @@ function providersOf(
   settings: MeshSettings,
 ): readonly access.AuthorizationProvider[] {
   return settings.authorizationProviders.flatMap((provider) => {
-    const slash = provider.service.indexOf('/');
-    const namespace = slash < 0 ? '' : provider.service.slice(0, slash);
-    const found = view.serviceOf(context, provider.service.slice(slash + 1), namespace);
+    const found = view.configuredService(context, provider.service);
     return found === undefined ? [] : [authorizationProvider(provider, found.candidate)];
   });
 }

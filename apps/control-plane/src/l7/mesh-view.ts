@@ -38,6 +38,12 @@ export class MeshView {
     );
   }
 
+  /** A service as mesh configuration names it: its host, with `namespace/` in front where several namespaces have it. */
+  configuredService(reads: MeshReads, text: string): MeshService | undefined {
+    const slash = text.indexOf('/');
+    return this.serviceOf(reads, text.slice(slash + 1), slash < 0 ? '' : text.slice(0, slash));
+  }
+
   /** Labels of a namespace, with the one that every namespace of a cluster has. */
   namespaceLabels(reads: MeshReads, name: string): Labels {
     const labels = reads.get(this.#sources.Namespace, name)?.metadata.labels ?? {};

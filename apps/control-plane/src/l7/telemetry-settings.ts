@@ -8,13 +8,16 @@ import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { L7Gateway } from './l7-gateway.ts';
+import type { MeshView } from './mesh-view.ts';
 
 /** Finds what is to be told about the requests of a gateway. */
 export class TelemetryFinder {
   readonly #settings: MeshSettings;
+  readonly #view: MeshView;
   readonly #byPlace: Index<Telemetry>;
 
-  constructor(sources: MeshSources, settings: MeshSettings) {
+  constructor(sources: MeshSources, view: MeshView, settings: MeshSettings) {
+    this.#view = view;
     this.#settings = settings;
     this.#byPlace = sources.Telemetry.index('by-place', ({ spec, metadata: { namespace } }) => {
       if (spec.selector !== undefined) return [];
@@ -43,7 +46,10 @@ export class TelemetryFinder {
       levels.flatMap(({ spec }) => (spec.accessLogging.length > 0 ? [spec.accessLogging] : [])),
     );
     const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
-    const tracing = tracingOf(levels.flatMap(({ spec }) => spec.tracing));
+    const tracing = tracingOf(
+      levels.flatMap(({ spec }) => spec.tracing),
+      (name) => this.#collector(reads, name),
+    );
     return create(proxy.TelemetrySchema, {
       ...(accessLog === undefined ? {} : { accessLog }),
       ...(tracing === undefined ? {} : { tracing }),
@@ -59,6 +65,19 @@ export class TelemetryFinder {
         })),
     });
   }
+
+  #collector(reads: MeshReads, name: string): Collector | undefined {
+    const provider = this.#settings.tracingProviders.find((one) => one.name === name);
+    const service = provider === undefined ? undefined : this.#view.configuredService(reads, provider.service);
+    return provider === undefined || service === undefined
+      ? undefined
+      : { hostname: service.candidate.hostname, port: provider.port };
+  }
+}
+
+interface Collector {
+  readonly hostname: string;
+  readonly port: number;
 }
 
 /** The most specific level decides. Of filters only a least status can be kept; any other would have to be evaluated. */
@@ -73,21 +92,29 @@ function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.T
   });
 }
 
-/** Each field that is set counts over those of levels before. */
-function tracingOf(entries: readonly TracingSpec[]): proxy.Telemetry_Tracing | undefined {
+/** Each field that is set counts over those of levels before. Without a collector that is known nothing is traced. */
+function tracingOf(
+  entries: readonly TracingSpec[],
+  collectorOf: (name: string) => Collector | undefined,
+): proxy.Telemetry_Tracing | undefined {
   if (entries.length === 0) return undefined;
   let percent = 1;
   let isDisabled = false;
   let tags: TracingSpec['tags'] = [];
+  let provider: string | undefined;
   for (const entry of entries) {
     percent = entry.samplingPercent ?? percent;
     isDisabled = entry.isDisabled ?? isDisabled;
+    provider = entry.providers[0] ?? provider;
     if (entry.tags.length > 0) tags = entry.tags;
   }
+  const collector = provider === undefined ? undefined : collectorOf(provider);
   const tagsOf = (kind: 'literal' | 'header'): Record<string, string> =>
     Object.fromEntries(tags.flatMap(([name, source]) => (source.kind === kind ? [[name, source.value]] : [])));
   return create(proxy.Telemetry_TracingSchema, {
-    enabled: !isDisabled,
+    enabled: !isDisabled && collector !== undefined,
+    otlpServiceHostname: collector?.hostname ?? '',
+    otlpServicePort: collector?.port ?? 0,
     samplePerTenThousand: Math.round(percent * 100),
     literalTags: tagsOf('literal'),
     headerTags: tagsOf('header'),
