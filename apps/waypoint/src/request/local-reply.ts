@@ -57,6 +57,8 @@ export const attemptTimedOut: LocalReply = localReply(504, 'upstream request tim
   flag: 'UT',
 });
 export const http10Refused: LocalReply = localReply(426, '', 'low_version');
+/** A method in other letters than everybody knows it by. */
+export const badMethod: LocalReply = localReply(400, 'Bad Request', 'http.invalid_method', { flag: 'DPE' });
 export const upgradeRefused: LocalReply = localReply(403, '', 'upgrade_failed');
 export const misdirectedRequest: LocalReply = localReply(421, '', 'misdirected_request');
 export const bodyTooLarge: LocalReply = localReply(413, 'Payload Too Large', 'request_payload_too_large');

@@ -10,6 +10,7 @@ import type { CompiledProxy } from '../config/proxy.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
 import { clientCertificateText } from './forwarded-client-certificate.ts';
 import {
+  badMethod,
   badTarget,
   http10Refused,
   type LocalReply,
@@ -43,6 +44,7 @@ export function prepareRequest(
 ): PreparedRequest {
   const { handling } = proxy;
   if (head.protocol === 'HTTP/1.0' && !handling.acceptsHttp10) return answer(http10Refused);
+  if (isDisguisedMethod(head.method)) return answer(badMethod);
   if (head.upgrade !== undefined) {
     if (head.upgrade.toLowerCase() !== 'websocket') return answer(upgradeRefused);
   } else if (head.method === 'CONNECT') {
@@ -52,6 +54,9 @@ export function prepareRequest(
   if (head.target === '*') return answer(routeNotFound);
   const target = normaliseTarget(head.target, handling.pathRules);
   if (target.kind !== 'target') return answer(targetReply(target));
+  if (handling.pathRules.normalisation !== 'none' && hasDottedParameter(target.path)) {
+    return answer(badTarget('dot segment with parameters'));
+  }
   head.target = target.path + target.query;
 
   const isGateway = proxy.kind === 'gateway';
@@ -76,6 +81,28 @@ export function prepareRequest(
 
 function answer(reply: LocalReply): PreparedRequest {
   return { kind: 'answer', reply };
+}
+
+const methods: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'CONNECT',
+  'OPTIONS',
+  'TRACE',
+  'PATCH',
+]);
+
+/** `delete` is no DELETE to a policy, but is one to some backends. Class: GHSA-w44g-8m76-8gc5. */
+function isDisguisedMethod(method: string): boolean {
+  return !methods.has(method) && methods.has(method.toUpperCase());
+}
+
+/** `/..;x/` is a name to a policy and the parent to some backends. Class: CVE-2026-73553. */
+function hasDottedParameter(path: string): boolean {
+  return path.includes('/.') && (path.includes('/..;') || path.includes('/.;'));
 }
 
 function targetReply(target: NormalisedTarget & { readonly kind: 'redirect' | 'refused' }): LocalReply {

@@ -85,6 +85,18 @@ export class RequestView implements RoutedRequest, HttpFacts, TokenBearer, Reque
     }
   }
 
+  repeatedHeader(lowerName: string): readonly string[] | undefined {
+    const { fields } = this.head;
+    let first = -1;
+    let values: string[] | undefined;
+    for (let i = 0; i < fields.length; i++) {
+      if (fields.nameAt(i) !== lowerName) continue;
+      if (first < 0) first = i;
+      else (values ??= [fields.valueAt(first)]).push(fields.valueAt(i));
+    }
+    return values;
+  }
+
   claim(path: readonly string[]): readonly string[] {
     return this.token === undefined ? none : this.token.claim(path);
   }

@@ -43,4 +43,6 @@ export interface HttpFacts {
   readonly token: TokenFacts | undefined;
   /** By lower-case name; repeated fields joined with a comma; undefined if absent. */
   header(lowerName: string): string | undefined;
+  /** The values of a field that came more than once, each by itself; undefined otherwise. */
+  repeatedHeader?(lowerName: string): readonly string[] | undefined;
 }
