@@ -65,6 +65,8 @@ export type ToWorker =
   | { readonly kind: 'listen' }
   /** No new connections; GOAWAY and `connection: close`; the rest is cut at the deadline. Then `drained`. */
   | { readonly kind: 'drain'; readonly deadlineMs: number; readonly minimumMs: number }
+  /** Addresses of a name that a worker asked for, now and whenever they change. */
+  | { readonly kind: 'resolved'; readonly hostname: string; readonly addresses: readonly string[] }
   /** Answered by `described`. */
   | { readonly kind: 'describe'; readonly query: number }
   /** New directives in force, complete. */
@@ -80,6 +82,8 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly hbonePort: number }
   | { readonly kind: 'listenFailed'; readonly error: string }
   | { readonly kind: 'drained'; readonly cutConnections: number }
+  /** Endpoints are known by name only. Repeated as long as the name is used. */
+  | { readonly kind: 'resolveHost'; readonly hostname: string }
   | { readonly kind: 'described'; readonly query: number; readonly description: WorkerDescription }
   | { readonly kind: 'metrics'; readonly announcements: readonly MetricAnnouncement[] }
   /** Rare: life cycle and failures. Requests have the access log. */

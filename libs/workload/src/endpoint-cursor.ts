@@ -62,6 +62,11 @@ export class EndpointCursor {
     return this.#columns.hasAddress(this.#slot);
   }
 
+  /** Its addresses have to be resolved. */
+  get hasNameOnly(): boolean {
+    return this.#columns.hasNameOnly(this.#slot);
+  }
+
   get hasGateway(): boolean {
     return this.#columns.hasGateway(this.#slot);
   }

@@ -9,6 +9,7 @@ const gatewayed = 4;
 const tunnelled = 8;
 const hbone = 16;
 const pod = 32;
+const named = 64;
 
 /** Where a caller is, in the numbers of one store; -1 for a place no record has. */
 export interface CallerPlace {
@@ -58,7 +59,8 @@ export class WorkloadColumns {
       (scan.hasGateway ? gatewayed : 0) |
       (scan.hasTunnel ? tunnelled : 0) |
       (scan.isHbone ? hbone : 0) |
-      (scan.uid.includes('//Pod/') ? pod : 0);
+      (scan.uid.includes('//Pod/') ? pod : 0) |
+      (scan.addressCount === 0 && scan.hasHostname ? named : 0);
   }
 
   setRef(slot: number, ref: RecordRef): void {
@@ -86,6 +88,11 @@ export class WorkloadColumns {
   /** True when it has an IP address or a host name. */
   hasAddress(slot: number): boolean {
     return ((this.#flags[slot] ?? 0) & addressed) !== 0;
+  }
+
+  /** True when it has a host name and no IP address. */
+  hasNameOnly(slot: number): boolean {
+    return ((this.#flags[slot] ?? 0) & named) !== 0;
   }
 
   hasGateway(slot: number): boolean {

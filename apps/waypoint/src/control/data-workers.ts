@@ -4,7 +4,7 @@ import type { DataSettings, FromWorker, ToWorker, WorkerDescription } from '../w
 import { DataWorker } from './data-worker.ts';
 
 /** Messages that are no answers to something asked here. */
-export type WorkerReport = Extract<FromWorker, { kind: 'metrics' | 'log' }>;
+export type WorkerReport = Extract<FromWorker, { kind: 'metrics' | 'log' | 'resolveHost' }>;
 
 export interface DataWorkersOptions {
   readonly count: number;
@@ -120,6 +120,7 @@ export class DataWorkers {
         return this.#drained.give(workerId, message.cutConnections);
       case 'described':
         return this.#descriptions.get(message.query)?.give(workerId, message.description);
+      case 'resolveHost':
       case 'metrics':
       case 'log':
         return this.#options.onReport(workerId, message);

@@ -6,6 +6,7 @@
  * End: readiness fails, listeners close, GOAWAY and `connection: close`, running requests get their time, then the rest is cut.
  * Spec: contract l7 9.3.
  */
+import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
@@ -16,6 +17,7 @@ import type { DataSettings, ToWorker } from '../worker-protocol.ts';
 import { createAdminServer } from './admin-server.ts';
 import { configDump } from './config-dump.ts';
 import { DataWorkers, type WorkerReport } from './data-workers.ts';
+import { HostNames } from './host-names.ts';
 import { closeServer, listen } from './http-listener.ts';
 import { MeshAddresses } from './mesh-addresses.ts';
 import { OwnCertificate } from './own-certificate.ts';
@@ -47,10 +49,15 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
   buildMetric(registry, config.istioVersion);
   await using scope = new TaskScope({ onError: (_name, error) => failed.reject(error) });
 
-  const workers = new DataWorkers({
+  const hosts = new HostNames({
+    resolve: async (hostname) => (await lookup(hostname, { all: true })).map(({ address }) => address),
+    publish: (hostname, addresses) => workers.post({ kind: 'resolved', hostname, addresses }),
+  });
+  scope.defer(() => hosts[Symbol.dispose]());
+  const workers: DataWorkers = new DataWorkers({
     count: config.workerThreads,
     settings: dataSettings(config, instanceIp, identity),
-    onReport: (workerId, report) => takeReport(registry, loggers, workerId, report),
+    onReport: (workerId, report) => takeReport({ registry, loggers, hosts }, workerId, report),
     onDeath: failed.reject,
   });
   scope.defer(() => workers.stop());
@@ -177,11 +184,19 @@ export function drainTimes(
   return { deadlineMs, minimumMs: Math.min(exitsOnZeroConnections ? minimumDrainMs : drainMs, deadlineMs) };
 }
 
-function takeReport(registry: MetricRegistry, loggers: LoggerRoot, workerId: number, report: WorkerReport): void {
+interface ReportTakers {
+  readonly registry: MetricRegistry;
+  readonly loggers: LoggerRoot;
+  readonly hosts: HostNames;
+}
+
+function takeReport({ registry, loggers, hosts }: ReportTakers, workerId: number, report: WorkerReport): void {
   switch (report.kind) {
     case 'metrics':
       for (const announcement of report.announcements) registry.mirror(`data-${workerId}`, announcement);
       return;
+    case 'resolveHost':
+      return hosts.want(report.hostname);
     case 'log':
       loggers.scope(report.scope)[report.level]({ worker: workerId, ...report.fields }, report.message);
   }

@@ -16,6 +16,7 @@ import { ServerPorts } from './inbound/server-ports.ts';
 import { Listener } from './listener.ts';
 import { LiveConnections } from './live-connection.ts';
 import { OwnTls } from './own-tls.ts';
+import { ResolvedHosts } from './resolved-hosts.ts';
 import { RequestLog } from './telemetry/request-log.ts';
 import { TrafficObserver } from './telemetry/traffic-observer.ts';
 import { MeshUpstreams } from './upstream/mesh-upstreams.ts';
@@ -41,6 +42,7 @@ export class DataWorker {
   readonly #store = new WorkloadStore();
   readonly #state = new ConfigState();
   readonly #ownTls = new OwnTls();
+  readonly #hosts: ResolvedHosts;
   readonly #live = new LiveConnections();
   readonly #hbone: HbonePool;
   readonly #upstreams: MeshUpstreams;
@@ -62,6 +64,7 @@ export class DataWorker {
     this.#log = new RequestLog(descriptorSink(settings.log.fd), settings.podName);
     this.#observer = new TrafficObserver(this.#registry, this.#log);
     this.#hbone = new HbonePool({ loop });
+    this.#hosts = new ResolvedHosts(loop, (hostname) => post({ kind: 'resolveHost', hostname }));
     const random = Math.random;
     const { network, instanceIp, identity } = settings;
     const ownTls = () => this.#ownTls.context;
@@ -82,7 +85,7 @@ export class DataWorker {
       network,
       instanceIp,
       config,
-      resolve: () => [],
+      resolve: (hostname) => this.#hosts.addresses(hostname),
     });
     const shared = {
       loop,
@@ -165,6 +168,9 @@ export class DataWorker {
         return this.#listen();
       case 'drain':
         return this.#drain(message.deadlineMs, message.minimumMs);
+      case 'resolved':
+        this.#hosts.put(message.hostname, message.addresses);
+        return this.#upstreams.onMeshChanged();
       case 'describe':
         return this.#post({ kind: 'described', query: message.query, description: this.#describe() });
       case 'logLevels':
@@ -185,6 +191,7 @@ export class DataWorker {
     );
     const snapshot = this.#state.apply(change);
     if (snapshot === undefined) return;
+    this.#upstreams.prepare();
     if (this.#isListening) this.#servers.update(snapshot);
     if (change.proxy === undefined) return;
     const unknown = this.#observer.configure(snapshot.proxy);

@@ -98,3 +98,19 @@ test('a client of another trust domain does not get in', async () => {
   await assert.rejects(rig.fetch(rig.entry(`${vip}:80`, 'spiffe://other.example/ns/shop/sa/client'), '/'));
   assert.match(rig.metrics, /ambit_waypoint_connections_refused_total\{reason="trust-domain"\} 1/);
 });
+
+test('an endpoint that has a name only is resolved before it is needed, and followed', async () => {
+  await using rig = await WaypointRig.open();
+  const backend = await rig.backend((_request, response) => void response.end('resolved'));
+  rig.mesh(service('web', vip), pod('web', '', { web: backend.port }, { ...plain, hostname: 'db.example' }));
+  const [name, bytes] = destination('web');
+  rig.configure({ proxy: proxy({ destinations: [name] }), destinations: [[name, bytes]] });
+  assert.deepEqual(
+    rig.reports.filter(({ kind }) => kind === 'resolveHost'),
+    [{ kind: 'resolveHost', hostname: 'db.example' }],
+  );
+  const entry = rig.entry(`${vip}:80`);
+  assert.equal((await rig.fetch(entry, '/')).status, 503);
+  rig.worker.receive({ kind: 'resolved', hostname: 'db.example', addresses: ['127.0.0.1'] });
+  assert.equal((await rig.fetch(entry, '/')).body, 'resolved');
+});

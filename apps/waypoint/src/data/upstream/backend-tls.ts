@@ -49,7 +49,7 @@ export function beginBackendTls(
     { context, role: 'client', timeoutMs, ...named },
     {
       onSecured: (secured, session) => {
-        const problem = tls.skipsVerification ? undefined : identityProblem(session, tls, serverName);
+        const problem = tls.skipsVerification ? undefined : checkedIdentity(session, tls, serverName);
         if (problem === undefined) return receiver.onChannel(secured, localAddress);
         secured.close();
         receiver.onChannelFailed(tlsFailure(problem));
@@ -98,6 +98,15 @@ function rootsOf(roots: BackendTls['roots']): string {
       return systemRoots;
     case 'none':
       return '';
+  }
+}
+
+/** What a stranger's certificate holds must not end the process. */
+function checkedIdentity(session: TlsSession, tls: BackendTls, serverName: string): string | undefined {
+  try {
+    return identityProblem(session, tls, serverName);
+  } catch {
+    return "the backend's certificate cannot be read";
   }
 }
 

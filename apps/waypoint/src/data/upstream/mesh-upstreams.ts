@@ -44,6 +44,10 @@ export class MeshUpstreams implements Upstreams {
   /** Endpoints that clients named, by target. */
   readonly #named = new Map<string, Map<string, EndpointFacts>>();
   #meshVersion = 1;
+  #prepared: { readonly snapshot: ConfigSnapshot | undefined; readonly mesh: number } = {
+    snapshot: undefined,
+    mesh: 0,
+  };
 
   constructor(options: MeshUpstreamsOptions) {
     this.#options = options;
@@ -54,8 +58,27 @@ export class MeshUpstreams implements Upstreams {
     this.#meshVersion += 1;
   }
 
+  /** Asks for the addresses of endpoints that are known by name only, before a request needs them. */
+  prepare(): void {
+    const { store, config, resolve } = this.#options;
+    const snapshot = config();
+    if (snapshot === undefined || (this.#prepared.snapshot === snapshot && this.#prepared.mesh === this.#meshVersion))
+      return;
+    this.#prepared = { snapshot, mesh: this.#meshVersion };
+    for (const key of snapshot.destinations.keys()) {
+      const service = store.serviceByKey(key);
+      if (service === undefined) continue;
+      const cursor = store.endpointsOf(service, undefined);
+      while (cursor.advance()) {
+        const hostname = cursor.hasNameOnly ? (cursor.workload()?.hostname ?? '') : '';
+        if (hostname !== '') resolve(hostname);
+      }
+    }
+  }
+
   /** Brings every cluster up to date: connections to what is gone end. Called now and then. */
   refresh(): void {
+    this.prepare();
     for (const [key, held] of this.#clusters) {
       if (this.#bringUp(held)) continue;
       held.cluster.retire();
