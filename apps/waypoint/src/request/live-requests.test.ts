@@ -34,17 +34,23 @@ function serve(
   backends: readonly Backend[],
   port: PortShape = {},
   rest: DestinationShape = {},
+  tracing?: object,
 ): number {
   const [web] = destination('web', port, rest);
-  const resources = backends.map(({ name }) => (name === 'web' ? destination('web', port, rest) : destination(name)));
+  const resources = backends.map(({ name }) => {
+    if (name === 'web') return destination('web', port, rest);
+    // A collector speaks gRPC.
+    return destination(name, name === 'otel' ? { protocol: messages.Protocol.GRPC } : {});
+  });
   rig.mesh(
     ...backends.flatMap(({ name, port: target }, i) => [
       service(name, `10.9.0.${i + 1}`),
       pod(name, `127.0.0.${i + 1}`, { [name]: target }, plain),
     ]),
   );
+  const telemetry = { accessLog: { enabled: true }, ...(tracing === undefined ? {} : { tracing }) };
   rig.configure({
-    proxy: proxy({ destinations: resources.map(([name]) => name), telemetry: { accessLog: { enabled: true } } }),
+    proxy: proxy({ destinations: resources.map(([name]) => name), telemetry }),
     destinations: [...resources],
   });
   assert.ok(web !== undefined);
@@ -358,4 +364,43 @@ test('100-continue and early hints come from the backend', async () => {
   request.flushHeaders();
   assert.equal(await rig.result(status, 'an answer after 100'), 200);
   assert.equal(hasContinued, true);
+});
+
+test('a sampled request is told to the collector, and the backend goes on with the trace', async () => {
+  await using rig = await WaypointRig.open();
+  const seen: unknown[] = [];
+  const web = await backend(rig, 'web', (request, response) => {
+    seen.push(request.headers['traceparent']);
+    response.end('traced');
+  });
+  const server = http2.createServer();
+  const exported: Buffer[] = [];
+  server.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
+    assert.equal(headers[':path'], '/opentelemetry.proto.collector.trace.v1.TraceService/Export');
+    stream.on('data', (chunk: Buffer) => exported.push(chunk));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }, { endStream: true });
+    });
+  });
+  server.listen(0);
+  rig.defer(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const entry = serve(
+    rig,
+    [web, { name: 'otel', port: address.port }],
+    {},
+    {},
+    {
+      enabled: true,
+      samplePerTenThousand: 10_000,
+      otlpServiceHostname: 'otel.shop.svc.cluster.local',
+      otlpServicePort: 80,
+    },
+  );
+  assert.equal((await rig.fetch(entry, '/traced')).body, 'traced');
+  await rig.until(() => exported.length > 0, 'the spans');
+  const traceId = /^00-([0-9a-f]{32})-/.exec(String(seen[0]))?.[1] ?? 'none';
+  assert.ok(Buffer.concat(exported).includes(Buffer.from(traceId, 'hex')));
 });
