@@ -1,18 +1,18 @@
-import type { AuthorizationPolicy, Service, ServiceEntry, WorkloadEntry } from '@ambit/kube';
+import type { AuthorizationPolicy, RequestAuthentication, Service, ServiceEntry, WorkloadEntry } from '@ambit/kube';
 import type { MeshSettings, Visibility } from '../mesh-settings.ts';
 import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
 import { workloadEntryLabels } from './entry-workload.ts';
 import { isMeshService } from './kubernetes-service.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
-import { policyConditions, unbound } from './policy-conditions.ts';
+import { attachmentConditions, policyConditions, type TargetLookup, unbound } from './policy-conditions.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
 import { bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 
 /** Objects whose conditions the control plane writes. */
-export type JudgedResource = AuthorizationPolicy | Service | ServiceEntry | WorkloadEntry;
+export type JudgedResource = AuthorizationPolicy | RequestAuthentication | Service | ServiceEntry | WorkloadEntry;
 
 /** Says what the conditions of an object should be. Spec: control-plane.md section 4.4. */
 export class ConditionJudge {
@@ -42,12 +42,14 @@ export class ConditionJudge {
         return instanceOf(object, lookup) === undefined ? workloadConditions(bindWorkload(object, lookup)) : [];
       }
       case 'AuthorizationPolicy':
-        return this.#ofPolicy(resource, reads);
+        return policyConditions(resource, this.#targets(reads), this.#settings);
+      case 'RequestAuthentication':
+        return attachmentConditions(resource, this.#targets(reads), this.#settings);
     }
   }
 
-  #ofPolicy(policy: AuthorizationPolicy, reads: MeshReads): readonly DesiredCondition[] {
-    const lookup = {
+  #targets(reads: MeshReads): TargetLookup {
+    return {
       controllerOf: (name: string) => reads.get(this.#sources.GatewayClass, name)?.spec.controllerName,
       isWaypoint: (gateway: string) => reads.get(this.#waypoints.waypoints, gateway) !== undefined,
       waypointOf: (kind: 'Service' | 'ServiceEntry', key: string) => {
@@ -59,7 +61,6 @@ export class ConditionJudge {
         return entry === undefined ? undefined : keyOf(this.#bindEntry(entry, reads));
       },
     };
-    return policyConditions(policy, lookup, this.#settings);
   }
 
   #bindService(service: Service, reads: MeshReads): ServiceBinding {

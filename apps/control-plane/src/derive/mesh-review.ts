@@ -34,6 +34,7 @@ export class MeshReview {
         ];
       case 'PeerAuthentication':
         return peerFindings(resource, peers.inherited(presentReads, resource.metadata.namespace), settings);
+      case 'RequestAuthentication':
       case 'ServiceEntry':
       case 'WorkloadEntry':
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
@@ -50,7 +51,6 @@ export class MeshReview {
       case 'Node':
       case 'Pod':
       case 'ReferenceGrant':
-      case 'RequestAuthentication':
       case 'Service':
       case 'ServiceAccount':
       case 'TCPRoute':

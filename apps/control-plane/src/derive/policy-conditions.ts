@@ -1,5 +1,5 @@
 import { compareText } from '@ambit/collections';
-import type { AttributeValues, AuthorizationPolicy, PolicyTarget } from '@ambit/kube';
+import type { AttributeValues, AuthorizationPolicy, ObjectMeta, PolicyTarget } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { convertRule, isDryRun, isL7Attribute, ruleAttributes } from './authorization-policy.ts';
 import { isEmptyMatch } from './policy-match.ts';
@@ -18,6 +18,12 @@ export interface TargetLookup {
 /** Answer of `TargetLookup.waypointOf` for an object without waypoint. No waypoint has such a key. */
 export const unbound = '';
 
+/** What names the services and gateways that it is for. */
+interface AttachedByTargets {
+  readonly metadata: ObjectMeta;
+  readonly spec: { readonly targets: readonly PolicyTarget[] };
+}
+
 type AcceptedReason = 'Accepted' | 'Invalid' | 'AncestorNotBound' | 'TargetNotFound';
 
 /** Conditions of a policy: at ztunnel, or with targets at waypoints. Spec: control-plane.md section 4.4. */
@@ -26,11 +32,23 @@ export function policyConditions(
   lookup: TargetLookup,
   settings: MeshSettings,
 ): readonly DesiredCondition[] {
-  const { generation } = policy.metadata;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
   const condition =
     policy.spec.targets.length > 0 ? atWaypoints(policy, lookup, settings) : atZtunnel(policy, settings);
-  return [{ ...condition, ...observed }];
+  return [observed(condition, policy.metadata)];
+}
+
+/** Conditions of anything else that is attached by targets; without any it is not for waypoints, and nothing is said. */
+export function attachmentConditions(
+  attached: AttachedByTargets,
+  lookup: TargetLookup,
+  settings: MeshSettings,
+): readonly DesiredCondition[] {
+  if (attached.spec.targets.length === 0) return [];
+  return [observed(atWaypoints(attached, lookup, settings), attached.metadata)];
+}
+
+function observed(condition: DesiredCondition, { generation }: ObjectMeta): DesiredCondition {
+  return generation === undefined ? condition : { ...condition, observedGeneration: generation };
 }
 
 /**
@@ -72,7 +90,7 @@ function writtenNames({ field, values, notValues }: AttributeValues<string>): re
   return [...(values.length > 0 ? [field] : []), ...(notValues.length > 0 ? [negative] : [])];
 }
 
-function atWaypoints(policy: AuthorizationPolicy, lookup: TargetLookup, settings: MeshSettings): DesiredCondition {
+function atWaypoints(policy: AttachedByTargets, lookup: TargetLookup, settings: MeshSettings): DesiredCondition {
   const type = 'WaypointAccepted';
   const verdicts = policy.spec.targets.map((target) => ({
     target,

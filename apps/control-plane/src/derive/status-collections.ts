@@ -29,7 +29,13 @@ export interface StatusCollections {
 }
 
 export function statusCollections(graph: Graph, sources: MeshSources, judge: ConditionJudge): StatusCollections {
-  const judged = [sources.AuthorizationPolicy, sources.Service, sources.ServiceEntry, sources.WorkloadEntry];
+  const judged = [
+    sources.AuthorizationPolicy,
+    sources.RequestAuthentication,
+    sources.Service,
+    sources.ServiceEntry,
+    sources.WorkloadEntry,
+  ];
   const verdicts = join<Verdict>(
     graph,
     'verdicts',

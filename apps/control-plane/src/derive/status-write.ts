@@ -6,6 +6,7 @@ export type StatusKind =
   | 'GRPCRoute'
   | 'Gateway'
   | 'HTTPRoute'
+  | 'RequestAuthentication'
   | 'Service'
   | 'ServiceEntry'
   | 'TCPRoute'
