@@ -4,6 +4,7 @@ import { workloadTarget } from '../config/backend-target.ts';
 import { plainRoute } from '../config/compile-route.ts';
 import type { CompiledRoute } from '../config/route.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
+import { GrpcWebExchange, isGrpcWeb } from './grpc-web-exchange.ts';
 import { RequestExchange } from './request-exchange.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 
@@ -28,9 +29,18 @@ export class RequestHandler implements ServerConnectionHandler {
   }
 
   onRequest(exchange: ServerExchange): void {
-    const request = new RequestExchange(exchange, this.#facts, this.#surroundings, this.#workloadRoute);
-    exchange.user = request;
+    const asGrpc = isGrpcWeb(exchange.head) && this.#takesGrpcWeb ? new GrpcWebExchange(exchange) : exchange;
+    const request = new RequestExchange(asGrpc, this.#facts, this.#surroundings, this.#workloadRoute);
+    asGrpc.user = request;
     request.start();
+  }
+
+  /** Elsewhere gRPC-Web is the backend's own to understand. */
+  get #takesGrpcWeb(): boolean {
+    const { served } = this.#facts;
+    if (served.kind !== 'service') return false;
+    const { destinations } = this.#surroundings.config();
+    return destinations.get(served.key)?.destination.ports.get(served.port)?.protocol === 'grpc-web';
   }
 
   onClosed(): void {
