@@ -6,6 +6,7 @@ import { exitCodes, toAmbitError } from '@ambit/runtime';
 import { type ClusterKind, clusterKinds } from './control-plane/cluster.ts';
 import { runControlPlane } from './control-plane/run-control-plane.ts';
 import { runL4 } from './l4/run-l4.ts';
+import { runL7 } from './l7/run-l7.ts';
 import type { SubjectName } from './l4/subjects.ts';
 import { subjectNames } from './l4/subjects.ts';
 
@@ -47,6 +48,27 @@ program
       });
     },
   );
+
+program
+  .command('l7')
+  .description('a waypoint behind a node proxy: Ambit, and the Envoy that AMBIT_BENCH_ENVOY names')
+  .option('--rounds <n>', 'alternating rounds', positive, 3)
+  .option('--seconds <n>', 'length of one run of load', positive, 3)
+  .option('--json <file>', 'results as JSON', 'tools/bench/results/l7.json')
+  .option('--svg <file>', 'drawing', 'tools/bench/results/l7.svg')
+  .action(async (options: { rounds: number; seconds: number; json: string; svg: string }) => {
+    // oxlint-disable-next-line node/no-process-env
+    const envoyProgram = process.env['AMBIT_BENCH_ENVOY'] || undefined;
+    if (envoyProgram === undefined) process.stdout.write('AMBIT_BENCH_ENVOY names no program: Envoy is left out\n');
+    await runL7({
+      rounds: options.rounds,
+      seconds: options.seconds,
+      envoyProgram,
+      jsonFile: options.json,
+      svgFile: options.svg,
+      write: (text) => void process.stdout.write(text),
+    });
+  });
 
 program
   .command('control-plane')
