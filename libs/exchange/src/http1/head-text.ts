@@ -1,6 +1,7 @@
 import type { ByteChannel } from '@ambit/net';
 
 import type { FieldList } from '../field-list.ts';
+import { isSendable } from '../sendable.ts';
 
 const lineEnd = '\r\n';
 
@@ -43,7 +44,12 @@ export class HeadText {
   }
 
   fields(fields: FieldList): void {
-    for (let i = 0; i < fields.length; i++) this.field(fields.nameAt(i), fields.valueAt(i));
+    const { length } = fields;
+    for (let i = 0; i < length; i++) {
+      const name = fields.nameAt(i);
+      const value = fields.valueAt(i);
+      if (isSendable(name, value)) this.field(name, value);
+    }
   }
 
   endLine(): void {

@@ -1,6 +1,7 @@
 import type { ByteChannel } from '@ambit/net';
 
 import type { RequestHead } from '../message-head.ts';
+import { sendableTarget } from '../sendable.ts';
 import type { SentFraming } from './body-writer.ts';
 import { headText } from './head-text.ts';
 
@@ -19,7 +20,7 @@ export function sendRequestHead(channel: ByteChannel, head: RequestHead, framing
   headText.begin();
   headText.text(head.method);
   headText.fixed(' ');
-  headText.text(isConnect ? head.authority : head.target);
+  headText.text(isConnect ? head.authority : sendableTarget(head.target));
   headText.fixed(' HTTP/1.1\r\nhost: ');
   headText.text(head.authority);
   headText.endLine();
@@ -40,7 +41,7 @@ export function sendRequestHead(channel: ByteChannel, head: RequestHead, framing
   if (head.upgrade !== undefined) {
     headText.field('upgrade', head.upgrade);
     headText.fixed('connection: upgrade\r\n');
-  } else if (head.fields.has('te')) {
+  } else if (head.fields.get('te') === 'trailers') {
     headText.fixed('connection: te\r\n');
   }
   headText.endLine();

@@ -9,6 +9,7 @@ import type {
 import type { ClientConnectionSettings } from '../connection-settings.ts';
 import { ExchangeError } from '../exchange-error.ts';
 import type { RequestHead } from '../message-head.ts';
+import { sendableTarget } from '../sendable.ts';
 import { Http2ClientExchange } from './http2-client-exchange.ts';
 import { Http2Connection, type Http2Side } from './http2-connection.ts';
 
@@ -101,7 +102,7 @@ export class Http2ClientConnection implements ClientConnection, Http2Side, TurnE
     frames.field(':method', head.upgrade === undefined ? head.method : 'CONNECT');
     if (!isConnect) {
       frames.field(':scheme', head.scheme);
-      frames.field(':path', head.target);
+      frames.field(':path', sendableTarget(head.target));
     }
     frames.field(':authority', head.authority);
     if (head.upgrade !== undefined) frames.field(':protocol', head.upgrade);

@@ -17,6 +17,7 @@ import {
 } from '@ambit/http';
 
 import type { FieldList } from '../field-list.ts';
+import { isSendable } from '../sendable.ts';
 import type { Http2Output } from './http2-output.ts';
 
 /** Fields whose values differ from message to message: indexing them would push the useful ones out of the table. */
@@ -116,7 +117,12 @@ export class Http2Frames {
   }
 
   fields(fields: FieldList): void {
-    for (let i = 0; i < fields.length; i++) this.field(fields.nameAt(i), fields.valueAt(i));
+    const { length } = fields;
+    for (let i = 0; i < length; i++) {
+      const name = fields.nameAt(i);
+      const value = fields.valueAt(i);
+      if (isSendable(name, value)) this.field(name, value);
+    }
   }
 
   sendBlock(streamId: number, endStream: boolean): void {
