@@ -26,7 +26,7 @@ export function enrolmentPorts(
   const { shell, backend, capture, exemption } = setup;
   const anyOptions = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
   return {
-    locateNetns: (pod) => locator.locate(pod),
+    locateNetns: (pod, isStarting) => locator.locate(pod, isStarting),
     capture: {
       program: (place, options, phase) => capture.program(place, options, phase),
       heal: (place, options, phase) => capture.heal(place, options, phase),

@@ -14,8 +14,11 @@ export interface NetnsHandle extends Disposable {
 }
 
 export interface EnrolmentPorts {
-  /** The namespace of a running pod; undefined when it cannot be found (yet). Ownership goes to the caller. */
-  locateNetns(pod: Pod): Promise<NetnsHandle | undefined>;
+  /**
+   * The namespace of a running pod; undefined when it cannot be found (yet). Ownership goes to the caller. Of a pod that
+   * is starting only the one that the runtime has told counts: processes that are left are those of an older sandbox.
+   */
+  locateNetns(pod: Pod, isStarting: boolean): Promise<NetnsHandle | undefined>;
   readonly capture: {
     program(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<void>;
     heal(place: PodPlace, options: CaptureOptions, phase: CapturePhase): Promise<HealOutcome>;

@@ -372,6 +372,14 @@ test('a pod that starts is not answered for by what was under way before', async
   await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { message: 'no ztunnel connection' });
 });
 
+test('a new sandbox that cannot be opened is not answered for by the old one', async () => {
+  const node = new Node();
+  node.show({ pod: pod('enabled'), labels: namespace('ambient') });
+  await node.begin();
+  node.hasNetns = false;
+  await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { code: 'NETNS_UNKNOWN' });
+});
+
 test('a starting pod whose proxy refuses leaves nothing behind and does not start', async () => {
   const node = new Node();
   node.refusal = new Error('no ztunnel connection');

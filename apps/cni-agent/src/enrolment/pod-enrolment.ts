@@ -94,7 +94,7 @@ export class PodEnrolment {
   /** Takes over what an earlier agent left in the pod, without touching it. A namespace not found is looked for later. */
   async restore(): Promise<void> {
     try {
-      this.#netns = await this.#ports.locateNetns(this.#pod);
+      this.#netns = await this.#ports.locateNetns(this.#pod, false);
     } catch (cause) {
       // Of a pod outside of the mesh nobody needs to know.
       if (redirectionOf(this.#pod) === 'enabled')
@@ -121,7 +121,7 @@ export class PodEnrolment {
    */
   async enrol(isStarting = false): Promise<void> {
     const hadNetns = this.#netns !== undefined;
-    const netns = await this.#currentNetns();
+    const netns = await this.#currentNetns(isStarting);
     // Enrolled in an earlier life, before the node booted: the sandbox that starts now has nothing of that.
     if (isStarting && !hadNetns) this.#stage = 'idle';
     // Whatever was before: a pod only starts on the word of the ztunnel that is there now.
@@ -265,9 +265,10 @@ export class PodEnrolment {
   }
 
   /** A pod whose sandbox was replaced has a new namespace, into which it has to be brought from the start. */
-  async #currentNetns(): Promise<NetnsHandle | undefined> {
-    const found = await this.#ports.locateNetns(this.#pod);
+  async #currentNetns(isStarting = false): Promise<NetnsHandle | undefined> {
+    const found = await this.#ports.locateNetns(this.#pod, isStarting);
     if (!found) {
+      if (isStarting) return undefined;
       // Gone before the pod was in: the handle would only keep a dead namespace alive.
       if (this.#stage === 'prepared') this.#letGo();
       return this.#netns;

@@ -52,12 +52,13 @@ export class NetnsLocator {
   }
 
   /**
+   * @param isStarting the pod has no process yet: only what the runtime told leads to its namespace
    * @returns undefined when there is no such namespace; else an open handle, which is the caller's.
    * @throws AmbitError `NETNS_NOT_THE_PODS` when the path leads to somebody else's namespace, `NETNS_UNREADABLE` when
    * this process cannot open any.
    */
-  async locate(pod: Pod): Promise<PodNetns | undefined> {
-    const netns = this.#open(pod);
+  async locate(pod: Pod, isStarting: boolean): Promise<PodNetns | undefined> {
+    const netns = this.#open(pod, isStarting);
     if (!netns) return undefined;
     try {
       await this.#verify(pod, netns);
@@ -68,15 +69,13 @@ export class NetnsLocator {
     return netns;
   }
 
-  #open(pod: Pod): PodNetns | undefined {
+  #open(pod: Pod, isStarting: boolean): PodNetns | undefined {
     const { told, hostRoot, trustsAnnotation, processes } = this.#options;
     const toldPath = told.of(pod)?.netnsPath;
+    const ofRuntime = openIfPresent(toldPath === undefined ? undefined : `${hostRoot}${toldPath}`);
+    if (isStarting) return ofRuntime;
     const annotated = trustsAnnotation ? pod.metadata.annotations[NETNS_ANNOTATION] : undefined;
-    return (
-      openIfPresent(toldPath === undefined ? undefined : `${hostRoot}${toldPath}`) ??
-      openIfPresent(annotated) ??
-      openIfPresent(processes?.netnsPath(runtimeUidOf(pod)))
-    );
+    return ofRuntime ?? openIfPresent(annotated) ?? openIfPresent(processes?.netnsPath(runtimeUidOf(pod)));
   }
 
   async #verify(pod: Pod, netns: PodNetns): Promise<void> {
