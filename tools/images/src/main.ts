@@ -1,5 +1,5 @@
 /**
- * `npm run images -- [app...] [--out dir] [--tag t] [--repository r] [--load-docker]`: writes one tar per image, which
+ * `npm run images -- [app...] [--out dir] [--tag t] [--repository r] [--load-docker [--no-tar]]`: writes one tar per image, which
  * `docker load`, `ctr images import` and `kube-lab load-image` take, and its bill of materials beside it.
  */
 import { execFileSync } from 'node:child_process';
@@ -20,6 +20,8 @@ const { values, positionals } = parseArgs({
     tag: { type: 'string', default: version },
     repository: { type: 'string', default: 'localhost/ambit' },
     'load-docker': { type: 'boolean', default: false },
+    // For whoever only wants them in the engine.
+    'no-tar': { type: 'boolean', default: false },
     measure: { type: 'boolean', default: false },
   },
   allowPositionals: true,
@@ -46,7 +48,6 @@ try {
 
 function build(): void {
   const out = resolve(values.out);
-  mkdirSync(out, { recursive: true });
   if (apps.length > 0) {
     const bundler = join(root, 'tools/bundle/src/main.ts');
     execFileSync(process.execPath, [bundler, ...apps.map(({ app }) => app)], { stdio: 'inherit' });
@@ -63,7 +64,10 @@ function build(): void {
   for (const app of apps) built.set(app.app, builder.buildApp(app));
   // oxlint-disable-next-line node/no-process-env
   if (names.includes('nats')) built.set('nats', builder.buildNats(process.env['PATH'] ?? ''));
-  for (const [name, one] of built) write(out, name, one);
+  if (!values['no-tar']) {
+    mkdirSync(out, { recursive: true });
+    for (const [name, one] of built) write(out, name, one);
+  }
   if (values['load-docker']) loadIntoDocker([...built.values()].map(({ image }) => image));
 }
 

@@ -1,7 +1,5 @@
 /** Builds the images once for a test file and loads them into the engine. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempDisposableSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const TAG = 'docker-tests';
@@ -17,9 +15,8 @@ export function imageOf(part: string): string {
 
 /** Loading is skipped by the tool for images that the engine has already. */
 export function loadImages(parts: readonly string[]): void {
-  using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-images-'));
   const tool = join(import.meta.dirname, '../main.ts');
-  execFileSync(process.execPath, [tool, ...parts, '--tag', TAG, '--out', folder.path, '--load-docker'], {
+  execFileSync(process.execPath, [tool, ...parts, '--tag', TAG, '--load-docker', '--no-tar'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
