@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { access, proxy } from '@ambit/api';
 
 import { decideTcp } from './decide-tcp.ts';
-import { gatewayFacts, type LabOptions, snapshotOf, waypointFacts } from './test-support/lab.ts';
+import { type LabOptions, shopKey, snapshotOf, waypointFacts } from './test-support/lab.ts';
 
 const { ALLOW, CUSTOM, DENY } = access.AuthorizationPolicy_Action;
 const to = (hostname: string, weight = 1): object => ({
@@ -20,9 +20,11 @@ const policy = (action: access.AuthorizationPolicy_Action, ...attributes: readon
 });
 const accessWith = (...policies: readonly object[]): LabOptions['access'] => ({ policies: [...policies] });
 
-function outcome(options: LabOptions, facts = waypointFacts): string {
-  const decision = decideTcp(snapshotOf(options), facts);
-  return decision.kind === 'forward' ? decision.target.key : `${decision.flag ?? '-'} ${decision.details ?? '-'}`;
+function outcome(options: LabOptions, facts = waypointFacts, serverName?: string): string {
+  const config = snapshotOf(options);
+  const routes = config.destinations.get(shopKey)?.destination.ports.get(80)?.tcpRoutes ?? [];
+  const decision = decideTcp(config, facts, routes, serverName);
+  return decision.kind === 'forward' ? decision.target.key : `${decision.flag ?? '-'} ${decision.details}`;
 }
 
 test('without routes a connection goes to the service', () => {
@@ -51,41 +53,35 @@ test('weights are exact, and the share of a backend that cannot be used is close
   const failing = { weight: 1, target: { case: 'failureStatus', value: 500 } };
   const config = snapshotOf({ ports: [{ port: 80, tcpRoutes: [{ backends: [to('a', 3), failing] as never }] }] });
   const outcomes = Array.from({ length: 8 }, () => {
-    const decision = decideTcp(config, waypointFacts);
+    const routes = config.destinations.get(shopKey)?.destination.ports.get(80)?.tcpRoutes ?? [];
+    const decision = decideTcp(config, waypointFacts, routes, undefined);
     return decision.kind === 'forward' ? decision.target.key : decision.flag;
   });
   assert.equal(outcomes.filter((one) => one === 'shop/a/9000/').length, 6);
   assert.equal(outcomes.filter((one) => one === 'NC').length, 2);
 });
 
-test('a server name chooses listener and route', () => {
-  const listener = (name: string, hostname: string, serverNames: readonly string[], backend: string): object => ({
-    name,
-    hostname,
-    protocol: proxy.ServerListener_ServerProtocol.SERVER_TLS_PASSTHROUGH,
-    tcpRoutes: [{ name, serverNames, backends: [to(backend)] }],
-  });
-  const options: LabOptions = {
-    proxy: { kind: proxy.Proxy_Kind.GATEWAY },
-    servers: [
-      {
-        port: 443,
-        listeners: [
-          listener('wild', '*.example.com', ['*.example.com'], 'a'),
-          listener('exact', 'www.example.com', ['www.example.com'], 'b'),
-        ] as never,
-      },
-    ],
-  };
-  const facts = { ...gatewayFacts, served: { kind: 'server', port: 443, listener: undefined } as const };
+test('a server name chooses the route, in any letters', () => {
+  const tcpRoutes = [
+    { name: 'exact', serverNames: ['www.example.com'], backends: [to('b')] },
+    { name: 'wild', serverNames: ['*.example.com'], backends: [to('a')] },
+  ];
+  const options: LabOptions = { ports: [{ port: 80, tcpRoutes: tcpRoutes as never }] };
   for (const [serverName, expected] of [
     ['x.example.com', 'shop/a/9000/'],
     ['WWW.example.com', 'shop/b/9000/'],
-    ['example.com', 'NR -'],
-    [undefined, 'NR -'],
+    ['example.com', 'NR route_not_found'],
+    [undefined, 'NR route_not_found'],
   ] as const) {
-    assert.equal(outcome(options, { ...facts, serverName }), expected, String(serverName));
+    assert.equal(outcome(options, waypointFacts, serverName), expected, String(serverName));
   }
+});
+
+test('a rule about the server name sees it', () => {
+  const policies = [policy(ALLOW, { field: 'connection.sni', values: ['*.example.com'] })];
+  const rules = accessWith(...policies);
+  assert.equal(outcome({ access: rules }, waypointFacts, 'a.example.com'), 'shop/shop.shop.svc.cluster.local/80/');
+  assert.match(outcome({ access: rules }, waypointFacts, 'a.example.org'), /^- rbac_access_denied/);
 });
 
 test('a workload is reached by its address; what is not served is closed', () => {
@@ -96,5 +92,5 @@ test('a workload is reached by its address; what is not served is closed', () =>
     ...waypointFacts,
     served: { kind: 'service', key: 'shop/x', namespace: 'shop', hostname: 'x', port: 1 },
   } as const;
-  assert.equal(outcome({}, other), 'NR -');
+  assert.equal(outcome({}, other), 'NR filter_chain_not_found');
 });

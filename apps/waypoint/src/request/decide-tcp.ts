@@ -8,7 +8,6 @@ import { type BackendTarget, workloadTarget } from '../config/backend-target.ts'
 import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import { type ForwardAction, nextBackend } from '../config/route.ts';
 import { nameSpecificity } from '../config/server-name.ts';
-import { findListener } from '../config/server.ts';
 import type { CompiledTcpRoute } from '../config/tcp-route.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
 import { accessOf } from './find-route.ts';
@@ -22,14 +21,22 @@ export type TcpDecision =
       readonly target: BackendTarget;
       readonly routeName: string;
     }
-  /** Close it, without a word. `details` for CONNECTION_TERMINATION_DETAILS, or undefined. */
-  | { readonly kind: 'close'; readonly details: string | undefined; readonly flag: ResponseFlag | undefined };
+  /** Close it, without a word. `details` for CONNECTION_TERMINATION_DETAILS. */
+  | { readonly kind: 'close'; readonly details: string; readonly flag: ResponseFlag | undefined };
 
-/** For a new connection; `facts.serverName` as read from a ClientHello, if there was one. */
-export function decideTcp(config: ConfigSnapshot, facts: DownstreamFacts): TcpDecision {
+/**
+ * For a new connection. `routes`: of the port or listener that took it, in order; a workload needs none. `serverName`: as read
+ * from a ClientHello, if there was one.
+ */
+export function decideTcp(
+  config: ConfigSnapshot,
+  facts: DownstreamFacts,
+  routes: readonly CompiledTcpRoute[],
+  serverName: string | undefined,
+): TcpDecision {
   const access = accessOf(config, facts.served);
-  if (access === undefined) return noRoute;
-  const view = new ConnectionView(facts);
+  if (access === undefined) return close('filter_chain_not_found', 'NR');
+  const view = new ConnectionView(facts, serverName);
   // There is nothing to show to an HTTP provider, and to let it pass unasked would open what was to be asked about.
   if (access.tcp.providersToAsk(view).length > 0) return close('ext_authz_error', 'UAEX');
   const authorization = authorizeRequest(access.tcp, view);
@@ -39,15 +46,13 @@ export function decideTcp(config: ConfigSnapshot, facts: DownstreamFacts): TcpDe
     const target = workloadTarget(workload.uid, address, port);
     return { kind: 'forward', permit: authorization, target, routeName: 'default' };
   }
-  const route = tcpRoutesOf(config, facts).find((candidate) => isFor(candidate, facts.serverName));
-  if (route === undefined) return noRoute;
+  const route = routes.find((candidate) => isFor(candidate, serverName));
+  if (route === undefined) return close('route_not_found', 'NR');
   const target = backendOf(route.action);
   return target === undefined
     ? close('cluster_not_found', 'NC')
     : { kind: 'forward', permit: authorization, target, routeName: route.name };
 }
-
-const noRoute: TcpDecision = { kind: 'close', details: undefined, flag: 'NR' };
 
 function close(details: string, flag: ResponseFlag | undefined): TcpDecision {
   return { kind: 'close', details, flag };
@@ -56,20 +61,6 @@ function close(details: string, flag: ResponseFlag | undefined): TcpDecision {
 function backendOf(action: ForwardAction): BackendTarget | undefined {
   const target = nextBackend(action)?.target;
   return target?.kind === 'backend' ? target.backend : undefined;
-}
-
-function tcpRoutesOf(config: ConfigSnapshot, { served, serverName }: DownstreamFacts): readonly CompiledTcpRoute[] {
-  if (served.kind === 'service') {
-    return config.destinations.get(served.key)?.destination.ports.get(served.port)?.tcpRoutes ?? [];
-  }
-  if (served.kind !== 'server') return [];
-  const server = config.servers.get(served.port);
-  if (server === undefined) return [];
-  const listener =
-    served.listener === undefined
-      ? findListener(server, serverName?.toLowerCase() ?? '')
-      : server.listeners.find(({ name }) => name === served.listener);
-  return listener?.tcpRoutes ?? [];
 }
 
 function isFor({ serverNames }: CompiledTcpRoute, serverName: string | undefined): boolean {
@@ -88,13 +79,13 @@ class ConnectionView implements RequestFacts {
   readonly serverName: string | undefined;
   readonly http: undefined;
 
-  constructor(facts: DownstreamFacts) {
+  constructor(facts: DownstreamFacts, serverName: string | undefined) {
     this.peer = facts.peer;
     this.sourceIp = facts.sourceIp;
     this.remoteIp = facts.sourceIp;
     this.destinationIp = facts.destinationIp;
     this.destinationPort = facts.destinationPort;
-    this.serverName = facts.serverName;
+    this.serverName = serverName;
     this.http = undefined;
   }
 }

@@ -1,12 +1,11 @@
 import { type ByteChannel, ChannelBridge, type ChannelBridgeResult, type EventLoop } from '@ambit/net';
-import { authorizeRequest, type RequestAdmitted, type RequestFacts } from '@ambit/policy';
+import type { RequestAdmitted } from '@ambit/policy';
 
-import { type BackendTarget, workloadTarget } from '../../config/backend-target.ts';
+import type { BackendTarget } from '../../config/backend-target.ts';
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
-import { nameSpecificity } from '../../config/server-name.ts';
 import type { CompiledTcpRoute } from '../../config/tcp-route.ts';
+import { decideTcp } from '../../request/decide-tcp.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
-import { accessOf } from '../../request/find-route.ts';
 import type { ConnectFailure, UpstreamChoiceFacts } from '../../request/upstream.ts';
 import type { LiveConnection, LiveConnections } from '../live-connection.ts';
 import { TcpRecord } from '../tcp-record.ts';
@@ -61,15 +60,10 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     record.serverName = serverName;
     live.add(this);
     tcpObserver.onTcpStart(record);
-    const access = accessOf(config, record.facts.served);
-    if (access === undefined) return this.#refuse('NR', 'filter_chain_not_found');
-    const facts = requestFacts(record.facts, serverName);
-    // Nobody can be asked about bytes: what a provider would have to judge is refused.
-    if (access.tcp.providersToAsk(facts).length > 0) return this.#refuse('UAEX', 'ext_authz_denied');
-    const authorization = authorizeRequest(access.tcp, facts);
-    if (authorization.kind === 'denied') return this.#refuse('', authorization.details);
-    const target = this.#route(routes, serverName);
-    if (target !== undefined) this.#connect(authorization, target);
+    const decision = decideTcp(config, record.facts, routes, serverName);
+    if (decision.kind === 'close') return this.#refuse(decision.flag ?? '', decision.details);
+    record.routeName = decision.routeName;
+    this.#connect(decision.permit, decision.target);
   }
 
   /** A stream of bytes has no end that could be asked for: it goes on until the deadline. */
@@ -97,24 +91,6 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     this.#record.transportFailureReason = failure.transportReason;
     this.#turn?.release({ kind: 'connect-failure' });
     this.#refuse(failure.kind === 'overflow' ? 'UO' : 'UF', undefined);
-  }
-
-  #route(routes: readonly CompiledTcpRoute[], serverName: string | undefined): BackendTarget | undefined {
-    const { facts } = this.#record;
-    if (facts.served.kind === 'workload') {
-      return workloadTarget(facts.served.workload.uid, facts.served.address, facts.served.port);
-    }
-    const route = routes.find((one) => matchesName(one, serverName));
-    if (route === undefined) {
-      this.#refuse('NR', 'route_not_found');
-      return undefined;
-    }
-    this.#record.routeName = route.name;
-    const { backends, choice } = route.action;
-    const backend = backends[choice === undefined ? 0 : (choice.next() ?? -1)];
-    if (backend?.target.kind === 'backend') return backend.target.backend;
-    this.#refuse(backend === undefined ? 'NR' : 'UH', 'cluster_not_found');
-    return undefined;
   }
 
   /** Only with the permit. */
@@ -177,18 +153,6 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
   }
 }
 
-function requestFacts(facts: DownstreamFacts, serverName: string | undefined): RequestFacts {
-  return {
-    peer: facts.peer,
-    sourceIp: facts.sourceIp,
-    remoteIp: facts.sourceIp,
-    destinationIp: facts.destinationIp,
-    destinationPort: facts.destinationPort,
-    serverName,
-    http: undefined,
-  };
-}
-
 function choiceFacts(facts: DownstreamFacts, serverName: string | undefined): UpstreamChoiceFacts {
   return {
     hash: undefined,
@@ -199,9 +163,4 @@ function choiceFacts(facts: DownstreamFacts, serverName: string | undefined): Up
     originalPort: facts.destinationPort,
     requestHost: serverName ?? '',
   };
-}
-
-function matchesName({ serverNames }: CompiledTcpRoute, serverName: string | undefined): boolean {
-  if (serverNames.length === 0) return true;
-  return serverName !== undefined && serverNames.some((pattern) => nameSpecificity(pattern, serverName) !== undefined);
 }
