@@ -27,11 +27,14 @@ test('prebuilt frames reach a gRPC client uncopied, in order, and the status fol
   const handler = bidiHandler(method, async (stream) => {
     const writer = frameWriter(stream);
     isDirect = writer.isDirect;
-    const { promise: drained, resolve } = Promise.withResolvers<void>();
-    writer.onDrain(resolve);
-    if (!writer.write(frame)) await drained;
-    writer.write(empty);
-    writer.write(frame);
+    let wake = (): void => undefined;
+    writer.onDrain(() => wake());
+    const write = async (bytes: Uint8Array): Promise<void> => {
+      if (!writer.write(bytes)) await new Promise<void>((resolve) => (wake = resolve));
+    };
+    await write(frame);
+    await write(empty);
+    await write(frame);
   });
   await using server = new GrpcServer({ handlers: [handler] });
   const port = await server.listen({ address: '127.0.0.1', port: 0 });

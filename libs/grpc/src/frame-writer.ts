@@ -25,7 +25,10 @@ export function putFramePrefix(frame: Uint8Array, messageBytes: number, isCompre
 export interface FrameWriter {
   /** Are frames passed on without a copy? */
   readonly isDirect: boolean;
-  /** Takes prefix and message; false means "no more until drained". The frame must not change afterwards. */
+  /**
+   * Takes prefix and message; false means "no more until drained". The frame must not change afterwards. What is not
+   * drained when the call ends is lost.
+   */
   write(frame: Uint8Array): boolean;
   onDrain(listener: () => void): void;
   /** Resets the stream, whatever is still to be sent. */
@@ -49,12 +52,56 @@ export function frameWriter(stream: ServerDuplexStream<Uint8Array, Uint8Array>, 
   const metadata = new Metadata();
   if (encoding !== undefined) metadata.set('grpc-encoding', encoding);
   stream.sendMetadata(metadata);
-  return {
-    isDirect: true,
-    write: (frame) => (below.writable ? below.write(frame) : true),
-    onDrain: (listener) => void below.on('drain', listener),
-    abort: () => void below.destroy(),
-  };
+  return new SlicedWriter(below);
+}
+
+/**
+ * Bytes given to a connection at once. TLS encrypts a write as a whole and keeps what that took for ever: a thousand
+ * clients that were each sent 1.7 MB in one write cost 2 GB, in slices 20 MB (measured with Node 26).
+ */
+const SLICE_BYTES = 64 * 1024;
+
+/** Writes large frames slice by slice. */
+class SlicedWriter implements FrameWriter {
+  readonly isDirect = true;
+  readonly #below: Duplex;
+  readonly #drained: (() => void)[] = [];
+  /** What of a large frame is still to be written. */
+  #rest: Uint8Array | undefined;
+
+  constructor(below: Duplex) {
+    this.#below = below;
+    below.on('drain', () => {
+      if (this.#writeRest()) for (const listener of this.#drained) listener();
+    });
+  }
+
+  write(frame: Uint8Array): boolean {
+    if (!this.#below.writable) return true;
+    if (this.#rest === undefined && frame.length <= SLICE_BYTES) return this.#below.write(frame);
+    // Frames that come although they were told to wait are few and small.
+    this.#rest = this.#rest === undefined ? frame : Buffer.concat([this.#rest, frame]);
+    return this.#below.writableNeedDrain ? false : this.#writeRest();
+  }
+
+  onDrain(listener: () => void): void {
+    this.#drained.push(listener);
+  }
+
+  abort(): void {
+    this.#below.destroy();
+  }
+
+  /** Writes as much as the connection takes; true when it takes more than there is. */
+  #writeRest(): boolean {
+    let takesMore = true;
+    while (takesMore && this.#rest !== undefined && this.#below.writable) {
+      const slice = this.#rest.subarray(0, SLICE_BYTES);
+      this.#rest = slice.length === this.#rest.length ? undefined : this.#rest.subarray(SLICE_BYTES);
+      takesMore = this.#below.write(slice);
+    }
+    return takesMore && this.#rest === undefined;
+  }
 }
 
 /** `ServerDuplexStreamImpl.call` is a `BaseServerInterceptingCall`, whose `stream` is Node's HTTP/2 stream. */

@@ -70,6 +70,9 @@ export interface ResponseEncoderOptions {
 /** Smaller answers are sent as they are. */
 const COMPRESSED_BYTES = 64 * 1024;
 
+/** Against level 1: a fifth fewer bytes for every client, for twice the time once, on another thread. */
+const COMPRESSION_LEVEL = 5;
+
 /** An old snapshot with what changed since is sent as long as that is less than this part of the resources. */
 const SNAPSHOT_CHANGED_PART = 0.1;
 
@@ -166,7 +169,7 @@ export class ResponseEncoder {
     if (frame.length < COMPRESSED_BYTES || response.compressedFrame !== undefined) return true;
     if (this.#compressing.has(response)) return false;
     this.#compressing.add(response);
-    gzip(response.message, { level: 1 }, (error, bytes) => {
+    gzip(response.message, { level: COMPRESSION_LEVEL }, (error, bytes) => {
       this.#compressing.delete(response);
       const compressed = error === null ? Buffer.allocUnsafeSlow(FRAME_PREFIX_BYTES + bytes.length) : frame;
       if (error === null) {
