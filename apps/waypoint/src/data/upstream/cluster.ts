@@ -131,8 +131,9 @@ export class Cluster {
     return true;
   }
 
+  /** Retries that began with another cluster of the same target count for nothing. */
   endRetry(): void {
-    this.#retries -= 1;
+    this.#retries = Math.max(0, this.#retries - 1);
   }
 
   /** The pool for a request to the endpoint. */

@@ -1,4 +1,4 @@
-import type { HboneError, HbonePool, OutboundStream, PendingConnect } from '@ambit/hbone';
+import { HboneError, type HbonePool, type OutboundStream, type PendingConnect } from '@ambit/hbone';
 import {
   type ByteChannel,
   EPOLLOUT,
@@ -152,12 +152,15 @@ class TunnelDial implements ChannelDial, TimerHandler {
     };
     const verifyPeer = (names: readonly string[]): boolean => names.includes(identity);
     const forwarded = target.serviceHostname === '' ? [] : [['forwarded', `host=${target.serviceHostname}`] as const];
-    this.#pending = hbone.connect(
-      key,
-      { address, port: peerHbonePort, tls, verifyPeer },
-      { authority: formatSocketAddress(target.address), headers: forwarded },
-      this,
-    );
+    const plan = { address, port: peerHbonePort, tls, verifyPeer };
+    const request = { authority: formatSocketAddress(target.address), headers: forwarded };
+    try {
+      this.#pending = hbone.connect(key, plan, request, this);
+    } catch (error) {
+      if (!(error instanceof HboneError)) throw error;
+      // The worker is about to end.
+      loop.setTimer(0, { onTimer: () => this.onError(error) });
+    }
   }
 
   onConnected(stream: OutboundStream): void {
@@ -169,6 +172,7 @@ class TunnelDial implements ChannelDial, TimerHandler {
   }
 
   onError(error: HboneError): void {
+    if (this.#isOver) return;
     this.#end();
     const kind = error.code === 'CONNECT_TIMEOUT' ? 'timeout' : error.code === 'POOL_FULL' ? 'overflow' : 'refused';
     this.#receiver.onChannelFailed({ kind, transportReason: error.message });
