@@ -3,6 +3,7 @@ import type { AllocatedAddress, ObjectMeta, StatusCondition } from '@ambit/kube'
 /** Kinds whose status the control plane writes. */
 export type StatusKind =
   | 'AuthorizationPolicy'
+  | 'BackendTLSPolicy'
   | 'GRPCRoute'
   | 'Gateway'
   | 'HTTPRoute'
@@ -13,7 +14,7 @@ export type StatusKind =
   | 'TLSRoute'
   | 'WorkloadEntry';
 
-/** What is said of one parent of a route. */
+/** What is said of one parent of a route, or of one ancestor of a policy. */
 export interface ParentWrite {
   /** The fields that the route's spec has. */
   readonly parentRef: Readonly<Record<string, string | number>>;

@@ -42,6 +42,12 @@ export interface GatewayPlan {
   readonly listeners: readonly ListenerReport[];
 }
 
+/** A gateway with its plan. */
+export interface PlannedGateway {
+  readonly at: L7Gateway;
+  readonly plan: GatewayPlan;
+}
+
 /** A route with the listeners that take it. */
 interface AttachedRoute<T extends AnyRoute = AnyRoute> {
   readonly resource: T;

@@ -90,7 +90,8 @@ function isKeyPair(chainPem: string, keyPem: string): boolean {
   }
 }
 
-function isCertificate(pem: string): boolean {
+/** True for PEM that begins with a certificate. */
+export function isCertificate(pem: string): boolean {
   try {
     return new X509Certificate(pem).raw.length > 0;
   } catch {

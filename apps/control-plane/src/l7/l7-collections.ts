@@ -10,22 +10,21 @@ import {
 } from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
-import { type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
+import type { StatusWrite } from '../derive/status-write.ts';
 import { haveSameBytes } from '../derive/mesh-workload.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { AccessRuleFinder } from './access-rules.ts';
 import { BackendTlsFinder } from './backend-tls.ts';
 import { DestinationPlanner, type PlannedDestination } from './destination-plan.ts';
 import { DestinationRules } from './destination-rules.ts';
-import { type GatewayPlan, GatewayPlanner, type PlannedServer } from './gateway-plan.ts';
-import { gatewayWrites } from './gateway-status.ts';
+import { GatewayPlanner, type PlannedGateway, type PlannedServer } from './gateway-plan.ts';
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
 import { RouteConversions } from './route-conversion.ts';
+import { l7Statuses } from './l7-statuses.ts';
 import { RouteJudge } from './route-judge.ts';
-import { type AnyRoute, parentWrites } from './route-status.ts';
 import { ServiceRoutes } from './service-routes.ts';
 import { TelemetryFinder } from './telemetry-settings.ts';
 import { virtualServiceFindings } from './virtual-service-findings.ts';
@@ -86,7 +85,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const served = servedDestinations(graph, services, gateways, planner);
   const gatewayPlanner = new GatewayPlanner(graph, gateways, sources, view, conversions);
-  const plans = derive<L7Gateway, { readonly at: L7Gateway; readonly plan: GatewayPlan }>(graph, {
+  const plans = derive<L7Gateway, PlannedGateway>(graph, {
     name: 'gateway-plans',
     from: gateways,
     keyOf: ({ at }) => at.key,
@@ -94,7 +93,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     // What is made of a plan has its own equality.
     isEqual: () => false,
   });
-  const servers = derive<{ readonly plan: GatewayPlan }, PlannedServer>(graph, {
+  const servers = derive<PlannedGateway, PlannedServer>(graph, {
     name: 'servers',
     from: plans,
     keyOf: ({ name }) => name,
@@ -158,17 +157,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     isEqual: haveSameBytes,
   });
   const judge = new RouteJudge({ sources, services, gateways, view, planner: gatewayPlanner, conversions, settings });
-  const gatewayStatuses = derive<{ readonly at: L7Gateway; readonly plan: GatewayPlan }, StatusWrite>(graph, {
-    name: 'gateway-statuses',
-    from: plans,
-    keyOf: statusWriteKey,
-    transform: ({ at, plan }) =>
-      settings.ownControllers.includes(at.controllerName) ? gatewayWrites(at.gateway, plan.listeners) : [],
-  });
-  const statuses = join<StatusWrite>(graph, 'l7-statuses', [
-    routeStatuses(graph, sources, judge, settings),
-    gatewayStatuses,
-  ]);
+  const statuses = l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings });
   const findings = derive<VirtualService, SourceReport>(graph, {
     name: 'virtual-service-findings',
     from: sources.VirtualService,
@@ -214,28 +203,6 @@ function providersOf(
     const found = view.configuredService(context, provider.service);
     return found === undefined ? [] : [authorizationProvider(provider, found.candidate)];
   });
-}
-
-function routeStatuses(
-  graph: Graph,
-  sources: MeshSources,
-  judge: RouteJudge,
-  { ownControllers }: MeshSettings,
-): Collection<StatusWrite> {
-  const statusesOf = (from: Collection<AnyRoute>): Collection<StatusWrite> =>
-    derive<AnyRoute, StatusWrite>(graph, {
-      name: `${from.name}-statuses`,
-      from,
-      keyOf: statusWriteKey,
-      transform: (route, context) => parentWrites(route, judge.parentsOf(route, context), ownControllers),
-    });
-  const kinds: readonly Collection<AnyRoute>[] = [
-    sources.HTTPRoute,
-    sources.GRPCRoute,
-    sources.TLSRoute,
-    sources.TCPRoute,
-  ];
-  return join<StatusWrite>(graph, 'route-statuses', kinds.map(statusesOf));
 }
 
 function keyPlaces(graph: Graph, sources: MeshSources): Collection<KeyPlace> {

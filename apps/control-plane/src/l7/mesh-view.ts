@@ -95,8 +95,14 @@ export class MeshView {
   }
 
   #backend(reads: MeshReads, { group, kind, name }: BackendObject, namespace: string): MeshService | undefined {
-    if (group === 'networking.istio.io' && kind === 'Hostname')
+    if (group === 'networking.istio.io' && kind === 'Hostname') {
       return this.serviceOf(reads, name.toLowerCase(), namespace);
+    }
+    return this.targetService(reads, kind, namespace, name);
+  }
+
+  /** The service that a Service or ServiceEntry is. */
+  targetService(reads: MeshReads, kind: string, namespace: string, name: string): MeshService | undefined {
     if (kind === 'ServiceEntry') {
       const entry = reads.get(this.#sources.ServiceEntry, `${namespace}/${name}`);
       const host = entry?.spec.hosts[0];

@@ -1,5 +1,13 @@
 /** What the status of a route should say of its parents. Pure. Spec: l7.md sections 1.0, 1.2 and 1.9. */
-import type { GRPCRoute, HTTPRoute, ParentRef, RouteParentStatus, TCPRoute, TLSRoute } from '@ambit/kube';
+import type {
+  BackendTLSPolicy,
+  GRPCRoute,
+  HTTPRoute,
+  ParentRef,
+  RouteParentStatus,
+  TCPRoute,
+  TLSRoute,
+} from '@ambit/kube';
 import { isDeepStrictEqual } from 'node:util';
 import { type DesiredCondition, isSameCondition, type ParentWrite, type StatusWrite } from '../derive/status-write.ts';
 import type { RouteProblem } from './route-problem.ts';
@@ -56,7 +64,7 @@ export interface DesiredParent {
 
 /** What has to be written; nothing when the status reads as wanted. Entries of other controllers count for nothing. */
 export function parentWrites(
-  route: AnyRoute,
+  route: AnyRoute | BackendTLSPolicy,
   desired: readonly DesiredParent[],
   ownControllers: readonly string[],
 ): readonly StatusWrite[] {

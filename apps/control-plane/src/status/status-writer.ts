@@ -73,11 +73,17 @@ async function objectOf(write: StatusWrite, { options, lists, signal }: Term): P
     list.map((condition) => ({ ...condition, lastTransitionTime: condition.lastTransitionTime ?? now }));
   if (parents !== undefined) {
     const live = await options.client.get({ kind: apiKinds[kind], namespace, name }, { signal });
-    const present = fieldOf(fieldOf(live, 'status'), 'parents');
+    // Policies have the same list in other words.
+    const [list, reference] = kind === 'BackendTLSPolicy' ? ['ancestors', 'ancestorRef'] : ['parents', 'parentRef'];
+    const present = fieldOf(fieldOf(live, 'status'), list);
     const foreign = Array.isArray(present) ? present.filter((entry) => !isOwnParent(entry, write)) : [];
     const resourceVersion = fieldOf(fieldOf(live, 'metadata'), 'resourceVersion');
-    const own = parents.map((parent) => ({ ...parent, conditions: timed(parent.conditions) }));
-    return { metadata: { resourceVersion }, status: { parents: [...foreign, ...own] } };
+    const own = parents.map(({ parentRef, controllerName, conditions: told }) => ({
+      [reference]: parentRef,
+      controllerName,
+      conditions: timed(told),
+    }));
+    return { metadata: { resourceVersion }, status: { [list]: [...foreign, ...own] } };
   }
   const own = timed(conditions ?? []);
   if (listeners !== undefined) {

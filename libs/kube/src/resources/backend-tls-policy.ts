@@ -1,6 +1,7 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readPolicyStatus, type RouteParentStatus } from './parent-ref.ts';
 
 /** TLS between a gateway or waypoint and backends. */
 export interface BackendTLSPolicy extends ResourceBase<'BackendTLSPolicy'> {
@@ -18,10 +19,10 @@ export interface BackendTLSPolicy extends ResourceBase<'BackendTLSPolicy'> {
     readonly hostname: string;
     readonly subjectAltNames: readonly { readonly type: string; readonly value: string }[];
   };
+  readonly status: { readonly parents: readonly RouteParentStatus[] };
 }
 
 export function readBackendTLSPolicy(reader: ObjectReader, metadata: ObjectMeta, origin: Location): BackendTLSPolicy {
-  reader.ignore('status');
   const spec = reader.requiredObject('spec', (body) => {
     body.ignore('options');
     const validation = body.requiredObject('validation', (rules) => ({
@@ -39,7 +40,13 @@ export function readBackendTLSPolicy(reader: ObjectReader, metadata: ObjectMeta,
     }));
     return { targets: body.objects('targetRefs', readTarget), ...(validation ?? emptyValidation) };
   });
-  return { kind: 'BackendTLSPolicy', metadata, origin, spec: spec ?? { targets: [], ...emptyValidation } };
+  return {
+    kind: 'BackendTLSPolicy',
+    metadata,
+    origin,
+    spec: spec ?? { targets: [], ...emptyValidation },
+    status: { parents: readPolicyStatus(reader) },
+  };
 }
 
 const emptyValidation = {

@@ -28,14 +28,23 @@ export function readParentRefs(spec: ObjectReader): readonly ParentRef[] {
 
 /** Reads `status.parents` of a route. */
 export function readRouteStatus(object: ObjectReader): readonly RouteParentStatus[] {
-  const parents = object.object('status', (status) =>
-    status.objects('parents', (parent) => ({
-      parentRef: parent.requiredObject('parentRef', readParentRef) ?? nobody,
-      controllerName: parent.string('controllerName') ?? '',
-      conditions: readConditionList(parent),
+  return readStatusOf(object, 'parents', 'parentRef');
+}
+
+/** Reads `status.ancestors` of a policy: the same in other words. */
+export function readPolicyStatus(object: ObjectReader): readonly RouteParentStatus[] {
+  return readStatusOf(object, 'ancestors', 'ancestorRef');
+}
+
+function readStatusOf(object: ObjectReader, list: string, reference: string): readonly RouteParentStatus[] {
+  const entries = object.object('status', (status) =>
+    status.objects(list, (entry) => ({
+      parentRef: entry.requiredObject(reference, readParentRef) ?? nobody,
+      controllerName: entry.string('controllerName') ?? '',
+      conditions: readConditionList(entry),
     })),
   );
-  return parents ?? [];
+  return entries ?? [];
 }
 
 const nobody: ParentRef = {
