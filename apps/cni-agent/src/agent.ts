@@ -4,6 +4,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventBus } from '@ambit/events';
 import { AmbitError, delay, Readiness, systemClock, TaskScope, toAmbitError } from '@ambit/runtime';
@@ -42,8 +43,11 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   scope.defer(async () => side[Symbol.asyncDispose]());
   const setup = await setUpCapture(config);
   scope.defer(() => setup.looker[Symbol.dispose]());
-  const plain = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
-  const replay = await setup.learned.learn(plain);
+  // Meanwhile pods start by the tool: they would rather not wait for this.
+  scope.run('rules', async () => {
+    const plain = { ingressMode: false, dnsCapture: config.dnsCapture, virtualInterfaces: [] };
+    log.info(await setup.learned.learn(plain), 'rules of new pods are put in without a tool, if they were learned');
+  });
   await side.start(stopping);
   const told = new ToldPods();
   const procRoot = join('/', config.hostRoot, 'proc');
@@ -149,13 +153,19 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   scope.defer(() => installer?.[Symbol.dispose]());
   stateBuilt();
   log.info(
-    { node: config.nodeName, backend: setup.backend.name, replay, served: controller.snapshot().length },
+    { node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length },
     'agent is ready',
   );
   scope.run('taint', (signal) => side.onReady(signal));
+  scope.run('stale reports', () => clearStaleReports(side, controller, log));
   if (!stopping.aborted) await once(stopping, 'abort');
   const leaves = await side.isLeaving();
-  if (leaves) await leaveNode(installer, controller, log);
+  if (leaves) {
+    keeper[Symbol.dispose]();
+    await leaveNode(installer, controller, log);
+    await side.clearReports(() => false).catch((cause: unknown) => logStale(log, cause));
+    rmSync(join(config.runDir, 'locks'), { recursive: true, force: true });
+  }
   if (leaves || config.cleanUpOnExit) await setup.exemption.uninstall();
   log.info({ leaves }, leaves ? 'agent leaves; the node is as it was' : 'agent ends; pods stay as they are');
 }
@@ -232,6 +242,21 @@ async function leaveNode(
   await controller.evictAll(({ metadata }, error) =>
     log.warn({ pod: `${metadata.namespace}/${metadata.name}`, error: error.message }, 'pod could not be let go'),
   );
+}
+
+/** A pod that left the mesh while no agent was there must not go on to say that it is enforced. */
+async function clearStaleReports(side: MeshSide, controller: EnrolmentController, log: Logger): Promise<void> {
+  try {
+    await side.clearReports((uid) =>
+      controller.expected().some(({ pod, place }) => pod.metadata.uid === uid && place !== undefined),
+    );
+  } catch (cause) {
+    logStale(log, cause);
+  }
+}
+
+function logStale(log: Logger, cause: unknown): void {
+  log.warn({ error: toAmbitError(cause).message }, 'conditions of pods outside of the mesh could not be removed');
 }
 
 /** Puts the node's own rules back when somebody removed them. */

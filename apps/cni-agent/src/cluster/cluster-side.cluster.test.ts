@@ -206,6 +206,15 @@ describe('the agent at an API server', { skip }, () => {
     );
   });
 
+  test('a condition that an earlier agent left on a pod outside of the mesh is taken away', async () => {
+    side.report(pod, GOOD, 0);
+    await until('the condition', async () => (await condition())?.status === 'True');
+    await side.clearReports((uid) => uid === pod.metadata.uid);
+    assert.equal((await condition()).status, 'True');
+    await side.clearReports(() => false);
+    assert.equal(await condition(), undefined);
+  });
+
   test('takes its taint off the node, and only that', async () => {
     await side.onReady(AbortSignal.timeout(20_000));
     // oxlint-disable-next-line typescript/no-explicit-any

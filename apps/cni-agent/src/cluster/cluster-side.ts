@@ -12,11 +12,13 @@ import {
   type Pod,
 } from '@ambit/kube';
 import type { Logger } from '@ambit/telemetry';
+import { Gate } from '../enrolment/gate.ts';
 import { REDIRECTION_ANNOTATION, type Redirection } from '../pods/eligibility.ts';
 import type { Verdict } from '../proof/judge-proof.ts';
 import type { MeshSide } from './mesh-side.ts';
 import { judgeLeaving, type ObjectView } from './leaving.ts';
 import { withoutTaint } from './node-taint.ts';
+import { CONDITION_MANAGER, conditionedPod, noConditionPatch } from './pod-condition.ts';
 import { isOfAnotherPod, ProofWriter } from './proof-writer.ts';
 
 export interface ClusterSideOptions {
@@ -33,6 +35,7 @@ export interface ClusterSideOptions {
 
 const DAEMON_SET: ApiKind = { group: 'apps', version: 'v1', kind: 'DaemonSet', plural: 'daemonsets', namespaced: true };
 const WRITES_PER_SECOND = 5;
+const PARALLEL_WRITES = 8;
 const LEAVING_DEADLINE_MS = 5_000;
 const TAINT_RETRY_MS = 1_000;
 
@@ -95,6 +98,26 @@ export class ClusterSide implements MeshSide {
 
   retract(pod: Pod): void {
     this.#writer.put(pod, undefined, 0);
+  }
+
+  async clearReports(keeps: (podUid: string) => boolean): Promise<void> {
+    const { nodeName } = this.#options;
+    const pods = await this.#client.list(apiKinds.Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
+    const gate = new Gate(PARALLEL_WRITES);
+    await Promise.all(
+      pods.flatMap((pod) => {
+        const stale = conditionedPod(pod);
+        if (stale === undefined || keeps(stale.uid)) return [];
+        const { namespace, name, uid } = stale;
+        const write = (): Promise<unknown> =>
+          this.#client.apply({ kind: apiKinds.Pod, namespace, name }, noConditionPatch(uid), {
+            fieldManager: CONDITION_MANAGER,
+            force: true,
+            subresource: 'status',
+          });
+        return [gate.run(write).catch((cause: unknown) => (isOfAnotherPod(cause) ? undefined : Promise.reject(cause)))];
+      }),
+    );
   }
 
   /** Retries until the taint is gone: no pod comes to the node before. */

@@ -43,6 +43,10 @@ export class FolderSide implements MeshSide {
 
   retract(): void {}
 
+  clearReports(): Promise<void> {
+    return Promise.resolve();
+  }
+
   onReady(): Promise<void> {
     return Promise.resolve();
   }

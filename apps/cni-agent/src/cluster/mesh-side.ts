@@ -17,6 +17,11 @@ export interface MeshSide extends AsyncDisposable {
   report(pod: Pod, verdict: Verdict, sinceWallMs: number): void;
   /** The pod is none of the mesh's any more. */
   retract(pod: Pod): void;
+  /**
+   * Takes away what pods of this node were told before, except those that are kept: one may have left the mesh while no
+   * agent was there. Resolves when all is written.
+   */
+  clearReports(keeps: (podUid: string) => boolean): Promise<void>;
   /** The node may take pods now. */
   onReady(signal: AbortSignal): Promise<void>;
   /** Asked at the end: true when the agent leaves the node for good, false when another one will follow. */

@@ -1,5 +1,5 @@
 /** How the proof of a pod looks at the API server: a condition of the pod, and an event when it changes. Pure. */
-import type { ApiKind, Pod } from '@ambit/kube';
+import { type ApiKind, isPlainObject, type Pod } from '@ambit/kube';
 import type { Verdict } from '../proof/judge-proof.ts';
 
 /** True: proven not long before `lastProbeTime`. False: see reason. Absent: the pod is not in the mesh. */
@@ -19,9 +19,26 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** For server-side apply to `status`: exactly our condition; without a verdict none. */
 export function conditionPatch(pod: Pod, verdict: Verdict | undefined, sinceWallMs: number, nowWallMs: number): Json {
-  const conditions = verdict === undefined ? [] : [condition(verdict, sinceWallMs, nowWallMs)];
-  // The uid makes the server refuse when another pod has the name by now.
-  return { metadata: { uid: pod.metadata.uid }, status: { conditions } };
+  if (verdict === undefined) return noConditionPatch(pod.metadata.uid ?? '');
+  return { metadata: { uid: pod.metadata.uid }, status: { conditions: [condition(verdict, sinceWallMs, nowWallMs)] } };
+}
+
+/** The uid makes the server refuse when another pod has the name by now. */
+export function noConditionPatch(uid: string): Json {
+  return { metadata: { uid }, status: { conditions: [] } };
+}
+
+/** Whose condition it is, when an object of the API server is a pod with ours. */
+export function conditionedPod(
+  object: unknown,
+): { readonly namespace: string; readonly name: string; readonly uid: string } | undefined {
+  if (!isPlainObject(object) || !isPlainObject(object['metadata']) || !isPlainObject(object['status']))
+    return undefined;
+  const { namespace, name, uid } = object['metadata'];
+  const { conditions } = object['status'];
+  if (typeof namespace !== 'string' || typeof name !== 'string' || typeof uid !== 'string') return undefined;
+  const isOurs = (one: unknown): boolean => isPlainObject(one) && one['type'] === ENFORCED_CONDITION;
+  return Array.isArray(conditions) && conditions.some(isOurs) ? { namespace, name, uid } : undefined;
 }
 
 function condition(verdict: Verdict, sinceWallMs: number, nowWallMs: number): Json {

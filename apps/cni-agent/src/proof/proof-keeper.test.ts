@@ -217,7 +217,7 @@ test('a running pod that is not enrolled counts as exposed; one that has not sta
   rig.expected = [
     { pod: pod('late', 'Running'), isEnrolled: false, place: undefined },
     { pod: pod('new', 'Pending'), isEnrolled: false, place: undefined },
-    { pod: pod('rebooted', 'Running'), isEnrolled: false, place: undefined },
+    { pod: pod('rebooted', 'Running'), isEnrolled: true, place: undefined },
   ];
   const log = await rig.pass(3_000);
   assert.ok(log.includes('late NotEnrolled exposed'));

@@ -142,7 +142,9 @@ export class ProofKeeper implements Disposable {
     for (const one of ports.expected()) {
       const uid = one.pod.metadata.uid ?? '';
       // Before the first container nothing of a pod can send; the runtime is kept waiting meanwhile.
-      if (!one.isEnrolled && (one.pod.status.phase === 'Pending' || !ports.hasProcess(one.pod))) continue;
+      // After a reboot the API server still shows it as running and enrolled.
+      const isOut = !one.isEnrolled || one.place === undefined;
+      if (isOut && (one.pod.status.phase === 'Pending' || !ports.hasProcess(one.pod))) continue;
       expected.set(uid, one);
       const track = this.#tracks.get(uid);
       if (track) track.pod = one.pod;
