@@ -4,7 +4,9 @@ const smallBytes = 16 * 1024;
 const largeBytes = 512 * 1024;
 /** DATA fills a slab up to here; the rest is for what must be said whatever the peer reads. */
 const dataBytes = 256 * 1024;
-const keptSlabs = 32;
+/** Free slabs that a thread keeps of each size. */
+const keptSmallSlabs = 64;
+const keptLargeSlabs = 8;
 
 const smallSlabs: Uint8Array[] = [];
 const largeSlabs: Uint8Array[] = [];
@@ -84,6 +86,9 @@ function takeSlab(bytes: number): Uint8Array {
 }
 
 function giveBack(slab: Uint8Array): void {
-  const free = slab.length === smallBytes ? smallSlabs : largeSlabs;
-  if (free.length < keptSlabs) free.push(slab);
+  if (slab.length === smallBytes) {
+    if (smallSlabs.length < keptSmallSlabs) smallSlabs.push(slab);
+  } else if (largeSlabs.length < keptLargeSlabs) {
+    largeSlabs.push(slab);
+  }
 }

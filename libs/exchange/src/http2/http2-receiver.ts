@@ -17,6 +17,8 @@ import { trailersOf } from './received-list.ts';
 
 /** Streams that we reset lately: what the peer sent before it knew is dropped without complaint. */
 const rememberedResets = 256;
+/** Streams over the limit that a client may open before it has acknowledged our SETTINGS. */
+const maxEarlyRefusals = 1000;
 
 /**
  * The receiving half: what each frame means, and what it costs a peer that sends too many of them. Connection errors are thrown
@@ -31,6 +33,9 @@ export class Http2Receiver implements FrameSink {
   readonly #maxFields: number;
   #current: Http2Stream | undefined;
   #resets: Set<number> | undefined;
+  /** The peer has acknowledged our SETTINGS, which tell how many streams it may open. */
+  #isLimitKnown = false;
+  #earlyRefusals = 0;
   /** Highest stream id the peer opened (server). */
   lastPeerStreamId = 0;
   /** New streams above this id are refused (server, draining). */
@@ -125,7 +130,7 @@ export class Http2Receiver implements FrameSink {
     // Decoded whatever becomes of the stream, as the table must stay in step with the peer's.
     const list = new HeaderList();
     const listBytes = this.#hpack.decode(buffer, offset, length, list);
-    const isTooLong = listBytes > this.#maxListBytes || list.fields.length > this.#maxFields * 2;
+    const isTooLong = listBytes > this.#maxListBytes || hasMoreFields(list, this.#maxFields);
     if (isTooLong) this.#note('oversizeHeaders');
     const stream = this.#connection.streams.get(streamId);
     if (stream !== undefined) this.#onLaterHeaders(stream, list, isTooLong, endStream);
@@ -177,6 +182,7 @@ export class Http2Receiver implements FrameSink {
   }
 
   onSettingsAck(): void {
+    this.#isLimitKnown = true;
     this.#note('settings');
   }
 
@@ -234,11 +240,21 @@ export class Http2Receiver implements FrameSink {
     }
     this.lastPeerStreamId = streamId;
     if (streamId > this.acceptBelow) return this.#fail(streamId, ErrorCode.refusedStream, 'after GOAWAY');
-    if (connection.streams.size >= connection.settings.maxStreams) {
-      return this.#fail(streamId, ErrorCode.refusedStream, 'too many streams');
-    }
+    if (connection.streams.size >= connection.settings.maxStreams) return this.#refuse(streamId);
     const problem = connection.acceptStream(streamId, list, isTooLong, endStream);
     if (problem !== undefined) this.#fail(streamId, ErrorCode.protocolError, problem);
+  }
+
+  /** One stream too many. A client that could not know the limit yet is forgiven for a while. */
+  #refuse(streamId: number): void {
+    if (!this.#isLimitKnown && this.#earlyRefusals < maxEarlyRefusals) {
+      this.#earlyRefusals += 1;
+      this.rememberReset(streamId);
+      this.#connection.frames.reset(streamId, ErrorCode.refusedStream);
+      this.#connection.schedule();
+    } else {
+      this.#fail(streamId, ErrorCode.refusedStream, 'too many streams');
+    }
   }
 
   #onLaterHeaders(stream: Http2Stream, list: HeaderList, isTooLong: boolean, endStream: boolean): void {
@@ -300,4 +316,13 @@ export class Http2Receiver implements FrameSink {
   #note(kind: Parameters<Http2AbuseMeter['note']>[0]): void {
     this.#abuse.note(kind, this.#connection.loop.nowMs);
   }
+}
+
+/** Crumbs of a cookie are one field. */
+function hasMoreFields(list: HeaderList, maxFields: number): boolean {
+  const { fields } = list;
+  if (fields.length <= maxFields * 2) return false;
+  let count = 0;
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] !== 'cookie') count += 1;
+  return count > maxFields;
 }

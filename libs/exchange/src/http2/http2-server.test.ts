@@ -154,6 +154,30 @@ test('streams over the limit are refused', () => {
   assert.equal(rig.log.served.length, 3);
 });
 
+test('a client that does not know the limit yet is not taken for a flood', () => {
+  const loop = new EventLoop();
+  const pair = memoryPair(loop);
+  const log = new RequestLog();
+  const server = new Http2ServerConnection(pair.right, log, loop, defaultServerConnectionSettings);
+  const peer = new FramePeer(pair.left);
+  peer.hello();
+  for (let id = 1; id < 800; id += 2) peer.headers(id, get, true);
+  pair.settle();
+  assert.equal(server.activeExchanges, 100);
+  assert.equal(peer.seen(FrameType.rstStream).length, 300);
+  assert.equal(peer.goAwayCode, undefined);
+  peer.settingsAck();
+  for (let id = 801; id < 1600; id += 2) peer.headers(id, get, true);
+  pair.settle();
+  assert.equal(peer.goAwayCode, ErrorCode.enhanceYourCalm);
+});
+
+test('crumbs of a cookie count as one field', () => {
+  const rig = new Rig(undefined, { maxFields: 10 });
+  rig.request([...get, ...Array.from({ length: 50 }, (_, i) => ['cookie', `c${i}=v`] as const)]);
+  assert.equal(rig.log.served[0]?.exchange.head.fields.length, 1);
+});
+
 test('a header list over the limit is answered 431, and the table stays in step', () => {
   const rig = new Rig((served) => served.answer(200), { maxHeaderListBytes: 2000, maxFields: 20 });
   rig.request([...get, ['x', 'y'.repeat(3000)]]);
