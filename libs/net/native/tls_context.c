@@ -136,7 +136,7 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
     context->flags = arg_int(env, a[7]);
     if (context->flags < 0) context->flags = 0; /* not given: the mesh's own rules */
     context->alpn_length = (unsigned)alpn.length;
-    memcpy(context->alpn, alpn.at, alpn.length);
+    if (alpn.length) memcpy(context->alpn, alpn.at, alpn.length);
     ERR_clear_error();
     context->ssl = SSL_CTX_new(TLS_method());
     if (!context->ssl || !use_parameters(context, suites, groups)) failed = "tls parameters";
