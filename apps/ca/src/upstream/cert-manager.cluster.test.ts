@@ -10,7 +10,7 @@ import { CaCluster } from '../testing/ca-cluster.ts';
 import { parseIssuerReference } from './issuer-reference.ts';
 
 const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
-const options = { skip: kubeconfig === '' ? 'AMBIT_TEST_KUBECONFIG names no cluster' : false, timeout: 240_000 };
+const options = { skip: kubeconfig === '' ? 'AMBIT_TEST_KUBECONFIG names no cluster' : false, timeout: 600_000 };
 const requests: ApiKind = {
   group: 'cert-manager.io',
   version: 'v1',
@@ -56,7 +56,7 @@ after(async () => {
 });
 
 async function eventually(what: string, isTrue: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 180_000;
   while (!(await isTrue())) {
     assert.ok(Date.now() < deadline, `did not happen in time: ${what}`);
     await pause(10);

@@ -56,6 +56,8 @@ export class ControlPlaneProcess implements AsyncDisposable {
           PATH: '/usr/bin:/bin',
           // Images hold one compiled file; here at least later rounds are spared the stripping of types.
           NODE_COMPILE_CACHE: join(tmpdir(), 'ambit-bench-compile-cache'),
+          // As in the image.
+          MALLOC_ARENA_MAX: '1',
           AMBIT_SOURCE: 'kubernetes',
           KUBECONFIG: options.kubeconfig,
           POD_NAMESPACE: SYSTEM_NAMESPACE,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   describe: () => unknown = () => '',
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const endMs = performance.now() + timeoutMs;
   while (!(await condition())) {
