@@ -175,9 +175,10 @@ case $command in
     ;;
   kube-lab) exec node tools/kube-lab/src/main.ts "$@" ;;
   e2e) exec node tools/e2e/src/main.ts "$@" ;;
+  conformance) exec node tools/conformance/src/main.ts "$@" ;;
   prepare) say "ready" ;;
   *)
-    say "unknown command: $command (start, test, bench, images, ambitctl, kube-lab, e2e, prepare)"
+    say "unknown command: $command (start, test, bench, images, ambitctl, kube-lab, e2e, conformance, prepare)"
     exit 64
     ;;
 esac
