@@ -102,6 +102,7 @@ export class ClusterSide implements MeshSide {
 
   async clearReports(keeps: (podUid: string) => boolean): Promise<void> {
     const { nodeName } = this.#options;
+    this.#writer.drop(keeps);
     const pods = await this.#client.list(apiKinds.Pod, { fieldSelector: `spec.nodeName=${nodeName}` });
     const gate = new Gate(PARALLEL_WRITES);
     await Promise.all(

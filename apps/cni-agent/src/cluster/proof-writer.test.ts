@@ -89,6 +89,14 @@ test('an API server that is away is tried again with what is newest then', async
   assert.deepEqual(await rig.pass(2_000), ['a True']);
 });
 
+test('what is dropped is not written', async () => {
+  const rig = new Rig();
+  using writer = rig.writer;
+  for (const name of ['a', 'b', 'c']) writer.put(pod(name), GOOD, 0);
+  writer.drop((uid) => uid === 'uid-b');
+  assert.deepEqual(await rig.pass(1_000), ['b True']);
+});
+
 test('a pod that is gone needs no condition', async () => {
   const rig = new Rig();
   using writer = rig.writer;

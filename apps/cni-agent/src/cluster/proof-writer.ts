@@ -49,6 +49,11 @@ export class ProofWriter implements Disposable {
     this.#later(0);
   }
 
+  /** What waits to be written of other pods than these is not written. */
+  drop(keeps: (podUid: string) => boolean): void {
+    for (const uid of this.#queue.keys()) if (!keeps(uid)) this.#queue.delete(uid);
+  }
+
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#timer?.[Symbol.dispose]();

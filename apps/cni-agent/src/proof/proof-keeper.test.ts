@@ -103,6 +103,7 @@ class Rig {
     answer: { pod: `shop/${metadata.name}`, state: 'valid', identity: undefined },
   });
   probes = 0;
+  look = (): Promise<NetnsView> => Promise.resolve(this.views.shift() ?? this.view);
   epoch = 1;
   readonly keeper: ProofKeeper;
 
@@ -115,7 +116,7 @@ class Rig {
       ports: {
         expected: () => this.expected,
         hasProcess: ({ metadata }) => metadata.name !== 'rebooted',
-        look: () => Promise.resolve(this.views.shift() ?? this.view),
+        look: () => this.look(),
         areRulesIntact: () => Promise.resolve(this.areRulesIntact),
         probe: (_place, one) => {
           this.probes += 1;
@@ -225,6 +226,18 @@ test('a running pod that is not enrolled counts as exposed; one that has not sta
   rig.expected = [];
   assert.deepEqual(await rig.pass(200), ['late retracted']);
   assert.ok((rig.seconds()['NotEnrolled'] ?? 0) >= 2);
+});
+
+test('a proof that is under way when proofs end tells nothing', async () => {
+  const rig = new Rig();
+  rig.show('web');
+  const answer = Promise.withResolvers<NetnsView>();
+  rig.look = () => answer.promise;
+  rig.keeper.start();
+  await rig.pass(1_000);
+  rig.keeper[Symbol.dispose]();
+  answer.resolve(VIEW);
+  assert.deepEqual(await rig.pass(1_000), []);
 });
 
 test('many pods share a budget, and each gets its turn', async () => {

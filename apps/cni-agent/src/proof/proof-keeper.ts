@@ -90,8 +90,10 @@ export class ProofKeeper implements Disposable {
     this.#tick();
   }
 
+  /** Proofs that are under way conclude nothing any more. */
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
+    this.#tracks.clear();
   }
 
   /** Seconds of all pods together in which enforcement was not proven, by reason. */
