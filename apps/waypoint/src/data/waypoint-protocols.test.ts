@@ -6,6 +6,7 @@ import http2 from 'node:http2';
 import net from 'node:net';
 import { test } from 'node:test';
 import { access, proxy as proxyMessages, workload as api } from '@ambit/api';
+import { decodeProxyHeader } from '@ambit/net';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { clientId, WaypointRig } from './test-support/waypoint-rig.ts';
@@ -75,6 +76,24 @@ for (const [kind, protocol] of [
     assert.match(rig.metrics, /istio_tcp_connections_closed_total\{reporter="waypoint".*\} 1/);
     assert.match(rig.metrics, /istio_tcp_received_bytes_total\{.*\} 14/);
     assert.match(rig.metrics, /istio_tcp_sent_bytes_total\{.*\} 18/);
+  });
+}
+
+for (const version of [1, 2]) {
+  test(`a TCP backend is told the client by a PROXY header of version ${version}`, async () => {
+    await using rig = await WaypointRig.open();
+    const received: Buffer[] = [];
+    const target = await tcpBackend(rig, (socket) => socket.on('data', (data: Buffer) => received.push(data)));
+    await serve(rig, target, { protocol: Protocol.TCP, traffic: { proxyProtocol: version } });
+    connect(rig, rig.entry(`${vip}:80`)).socket.write('payload');
+    await rig.until(() => Buffer.concat(received).toString().endsWith('payload'), 'payload');
+    const bytes = Buffer.concat(received);
+    if (version === 1) return assert.equal(bytes.toString(), 'PROXY TCP4 127.0.0.1 10.9.0.1 0 80\r\npayload');
+    const decoded = decodeProxyHeader(bytes);
+    assert.ok(decoded.kind === 'header');
+    assert.deepEqual(decoded.header.source, { address: '127.0.0.1', port: 0 });
+    assert.deepEqual(decoded.header.destination, { address: vip, port: 80 });
+    assert.equal(bytes.toString('latin1', decoded.length), 'payload');
   });
 }
 

@@ -1,4 +1,10 @@
-import { type ByteChannel, ChannelBridge, type ChannelBridgeResult, type EventLoop } from '@ambit/net';
+import {
+  type ByteChannel,
+  ChannelBridge,
+  type ChannelBridgeResult,
+  type EventLoop,
+  parseSocketAddress,
+} from '@ambit/net';
 import type { RequestAdmitted } from '@ambit/policy';
 
 import type { BackendTarget } from '../../config/backend-target.ts';
@@ -9,7 +15,7 @@ import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import type { ConnectFailure, UpstreamChoiceFacts } from '../../request/upstream.ts';
 import type { LiveConnection, LiveConnections } from '../live-connection.ts';
 import { TcpRecord } from '../tcp-record.ts';
-import type { EndpointTurn } from '../upstream/cluster.ts';
+import type { ConnectionRequest, EndpointTurn } from '../upstream/cluster.ts';
 import type { ChannelDial, ChannelReceiver } from '../upstream/endpoint-channel.ts';
 import type { MeshUpstreams } from '../upstream/mesh-upstreams.ts';
 
@@ -102,7 +108,7 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
       case 'endpoint':
         this.#turn = turn;
         record.endpoint = turn.endpoint;
-        this.#dial = turn.cluster.dial(turn.endpoint, record.serverName ?? '', [], this);
+        this.#dial = turn.cluster.dial(turn.endpoint, connectionRequest(record), this);
         return;
       case 'unknown-backend':
         return this.#refuse('NC', 'cluster_not_found');
@@ -151,6 +157,12 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     live.remove(this);
     tcpObserver.onTcpEnd(this.#record);
   }
+}
+
+function connectionRequest({ facts, serverName }: TcpRecord): ConnectionRequest {
+  const source = parseSocketAddress(facts.remoteAddress) ?? { address: facts.sourceAddress, port: 0 };
+  const destination = { address: facts.destinationAddress, port: facts.destinationPort };
+  return { client: { source, destination }, requestHost: serverName ?? '', alpn: [] };
 }
 
 function choiceFacts(facts: DownstreamFacts, serverName: string | undefined): UpstreamChoiceFacts {

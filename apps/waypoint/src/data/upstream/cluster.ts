@@ -4,7 +4,7 @@ import {
   type ClientConnectionSettings,
   defaultClientConnectionSettings,
 } from '@ambit/exchange';
-import type { ByteChannel } from '@ambit/net';
+import type { ByteChannel, EventLoop } from '@ambit/net';
 import { OutlierEjector } from '@ambit/routing';
 
 import type { PortProtocol } from '../../config/destination.ts';
@@ -16,7 +16,8 @@ import { EndpointBalancing } from './balance-endpoints.ts';
 import { ClusterEndpoint, type EndpointFacts } from './cluster-endpoint.ts';
 import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurroundings } from './endpoint-channel.ts';
 import { HttpPool, type HttpPoolOwner } from './http-pool.ts';
-import { SecuredDial } from './secured-dial.ts';
+import { OpenedDial } from './opened-dial.ts';
+import { type ConnectionClient, proxyHeader } from './proxy-header.ts';
 
 /** What the clusters of a worker share. */
 export interface ClusterSurroundings extends DialSurroundings {
@@ -39,6 +40,15 @@ export interface ClusterFacts {
   readonly protocol: PortProtocol;
   readonly serviceHostname: string;
   readonly endpoints: readonly EndpointFacts[];
+}
+
+/** For whom a connection is made. */
+export interface ConnectionRequest {
+  /** Undefined: for requests of anybody. */
+  readonly client: ConnectionClient | undefined;
+  readonly requestHost: string;
+  /** What is to be spoken inside TLS. */
+  readonly alpn: readonly string[];
 }
 
 /** The connection limits of HTTP, beside those of the policy. */
@@ -145,14 +155,14 @@ export class Cluster {
     return endpoint.pool(`${alpn} ${name}`, () => new HttpPool(this.#poolOwner(endpoint, isHttp2, facts), isHttp2));
   }
 
-  /** A connection of its own to the endpoint, with TLS if the policy says so. `alpn`: what is to be spoken. */
-  dial(
-    endpoint: ClusterEndpoint,
-    requestHost: string,
-    alpn: readonly string[],
-    receiver: ChannelReceiver,
-  ): ChannelDial {
-    const { tls, limits } = this.#policy;
+  /** A connection to the endpoint, opened as the policy says. */
+  dial(endpoint: ClusterEndpoint, request: ConnectionRequest, receiver: ChannelReceiver): ChannelDial {
+    const { tls, limits, proxyProtocol } = this.#policy;
+    const { client, requestHost, alpn } = request;
+    if (proxyProtocol !== 0 && client === undefined) {
+      // Connections that many clients share can tell of none.
+      return failSoon(this.#surroundings.loop, 'the PROXY protocol is not spoken to HTTP backends', receiver);
+    }
     const timeoutMs = limits.connectTimeoutMs;
     const target = {
       route: endpoint.route,
@@ -160,8 +170,12 @@ export class Cluster {
       serviceHostname: this.#serviceHostname,
       timeoutMs,
     };
-    if (tls === undefined) return dialEndpoint(this.#surroundings, target, receiver);
-    return new SecuredDial(this.#surroundings, target, { tls, requestHost, alpn, timeoutMs }, receiver);
+    if (tls === undefined && proxyProtocol === 0) return dialEndpoint(this.#surroundings, target, receiver);
+    const opening = {
+      prelude: proxyProtocol === 0 || client === undefined ? undefined : proxyHeader(proxyProtocol, client),
+      tls: tls === undefined ? undefined : { tls, requestHost, alpn, timeoutMs },
+    };
+    return new OpenedDial(this.#surroundings, target, opening, receiver);
   }
 
   /** The target is gone: no new requests, connections end when they are idle. */
@@ -264,7 +278,8 @@ export class Cluster {
     return {
       loop,
       connect: isHttp2 ? connectHttp2 : connectHttp1,
-      dial: (receiver) => this.dial(endpoint, requestHost, [isHttp2 ? 'h2' : 'http/1.1'], receiver),
+      dial: (receiver) =>
+        this.dial(endpoint, { client: undefined, requestHost, alpn: [isHttp2 ? 'h2' : 'http/1.1'] }, receiver),
       settings: { ...defaults, idleTimeoutMs: limits.idleTimeoutMs, http2: { ...defaults.http2, maxStreams } },
       maxRequestsPerConnection: limits.maxRequestsPerConnection,
       maxConnectionDurationMs: limits.maxConnectionDurationMs,
@@ -302,6 +317,11 @@ export class EndpointTurn {
     this.#isReleased = true;
     this.cluster.release(this.endpoint, result);
   }
+}
+
+function failSoon(loop: EventLoop, transportReason: string, receiver: ChannelReceiver): ChannelDial {
+  const timer = loop.setTimer(0, { onTimer: () => receiver.onChannelFailed({ kind: 'refused', transportReason }) });
+  return { cancel: () => loop.clearTimer(timer) };
 }
 
 /** Policies are plain data, compiled anew with every change of their resource. */

@@ -10,10 +10,16 @@ import {
   type DialTarget,
 } from './endpoint-channel.ts';
 
-/** A dial, then TLS on what it gave. */
-export class SecuredDial implements ChannelDial, ChannelReceiver {
+/** What goes onto a connection before its bytes: the PROXY header first, then TLS. */
+export interface ConnectionOpening {
+  readonly prelude: Uint8Array | undefined;
+  readonly tls: BackendTlsOptions | undefined;
+}
+
+/** A dial, then the opening on what it gave. */
+export class OpenedDial implements ChannelDial, ChannelReceiver {
   readonly #surroundings: DialSurroundings;
-  readonly #options: BackendTlsOptions;
+  readonly #opening: ConnectionOpening;
   readonly #receiver: ChannelReceiver;
   readonly #dial: ChannelDial;
   #isCancelled = false;
@@ -21,11 +27,11 @@ export class SecuredDial implements ChannelDial, ChannelReceiver {
   constructor(
     surroundings: DialSurroundings,
     target: DialTarget,
-    options: BackendTlsOptions,
+    opening: ConnectionOpening,
     receiver: ChannelReceiver,
   ) {
     this.#surroundings = surroundings;
-    this.#options = options;
+    this.#opening = opening;
     this.#receiver = receiver;
     this.#dial = dialEndpoint(surroundings, target, this);
   }
@@ -37,6 +43,9 @@ export class SecuredDial implements ChannelDial, ChannelReceiver {
   }
 
   onChannel(channel: ByteChannel, localAddress: string): void {
+    const { prelude, tls } = this.#opening;
+    if (prelude !== undefined) channel.write(prelude, 0, prelude.length);
+    if (tls === undefined) return this.#receiver.onChannel(channel, localAddress);
     const receiver: ChannelReceiver = {
       onChannel: (secured, local) => {
         if (this.#isCancelled) secured.close();
@@ -44,7 +53,7 @@ export class SecuredDial implements ChannelDial, ChannelReceiver {
       },
       onChannelFailed: (failure) => this.onChannelFailed(failure),
     };
-    beginBackendTls(this.#surroundings.loop, channel, localAddress, this.#options, receiver);
+    beginBackendTls(this.#surroundings.loop, channel, localAddress, tls, receiver);
   }
 
   onChannelFailed(failure: ConnectFailure): void {
