@@ -2,6 +2,7 @@
  * Keeps the proxies of managed Gateways as they should be: objects by server-side apply, then the Gateway's status. Works by
  * level: whatever changes about a Gateway, all of it is read and applied anew. Run it on the leader.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Change, Collection } from '@ambit/collections';
 import {
   type ApiLog,
@@ -17,6 +18,7 @@ import { type Clock, toAmbitError } from '@ambit/runtime';
 import { KeyQueue } from '../status/key-queue.ts';
 import { managedLabel, planDeployment, type PlannedObject } from './deployment-plan.ts';
 import type { DeploymentSettings } from './deployment-settings.ts';
+import { serviceAddresses } from './gateway-addresses.ts';
 import { type GatewayObject, objectAt, readGatewayObject } from './gateway-object.ts';
 import { overlaysOf } from './gateway-parameters.ts';
 import { gatewayServiceFacts } from './gateway-service.ts';
@@ -119,6 +121,7 @@ async function keep(gateway: GatewayObject, managed: ManagedClass, term: Term): 
     if (planned.length > 0) await removeUnwanted(gateway, planned, term);
   }
   const service = planned.find(({ key }) => key === 'service')?.name ?? wantedService(gateway);
+  if (managed.role === 'gateway') return writeAddresses(gateway, service, term);
   const facts = gatewayServiceFacts(
     sources.Service.get(`${gateway.namespace}/${service}`),
     sources.EndpointSlice.values(),
@@ -136,6 +139,17 @@ async function keep(gateway: GatewayObject, managed: ManagedClass, term: Term): 
   } as const;
   await client.apply(gatewayRef(gateway.namespace, gateway.name), { status }, how);
   log.debug({ gateway: `${gateway.namespace}/${gateway.name}` }, 'gateway status written');
+}
+
+/** Of a gateway for everybody only the addresses are written here: its conditions come with the routes that it serves. */
+async function writeAddresses(gateway: GatewayObject, service: string, { options, signal }: Term): Promise<void> {
+  const { client, settings } = options;
+  const { namespace, name } = gateway;
+  const found = await client.get({ kind: generatedKinds.service, namespace, name: service }, { signal });
+  const addresses = serviceAddresses(found, settings.clusterDomain);
+  if (addresses.length === 0 || isDeepStrictEqual(addresses, gateway.status.addresses)) return;
+  const how = { fieldManager: 'ambit-gateway-addresses', force: true, subresource: 'status', signal } as const;
+  await client.apply(gatewayRef(namespace, name), { status: { addresses } }, how);
 }
 
 /** A Service that the user names instead of a generated one; names of other namespaces are not followed. */

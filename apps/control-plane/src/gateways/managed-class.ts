@@ -18,6 +18,13 @@ const own: readonly ManagedClass[] = [
   },
 ];
 
+const ownGateway: ManagedClass = {
+  name: 'ambit',
+  controllerName: 'ambit.dev/gateway-controller',
+  role: 'gateway',
+  description: 'Gateways of Ambit: traffic into the mesh and out of it',
+};
+
 /** Of Istio, for users who take their objects along; only when no istiod looks after them. */
 const takenOver: readonly ManagedClass[] = [
   {
@@ -26,10 +33,16 @@ const takenOver: readonly ManagedClass[] = [
     role: 'waypoint',
     description: 'Waypoints, deployed by Ambit in the place of Istio',
   },
+  {
+    name: 'istio',
+    controllerName: 'istio.io/gateway-controller',
+    role: 'gateway',
+    description: 'Gateways, deployed by Ambit in the place of Istio',
+  },
 ];
 
 export function managedClasses(takesOver: boolean): readonly ManagedClass[] {
-  return takesOver ? [...own, ...takenOver] : own;
+  return takesOver ? [...own, ownGateway, ...takenOver] : [...own, ownGateway];
 }
 
 /** The class that a GatewayClass is of: users may make classes of their own with one of our controllers. */
