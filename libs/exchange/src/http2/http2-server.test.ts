@@ -104,6 +104,7 @@ test('requests that could become something else in HTTP/1.1 are reset', () => {
     ['user in :authority', having(':authority', 'u@a.test')],
     ['empty :authority', having(':authority', '')],
     ['two hosts', [...get, ['host', 'a'], ['host', 'b']]],
+    ['empty host', [...get, ['host', '']]],
     ['no authority at all', get.slice(0, 3)],
     ['pseudo after field', [...get.slice(0, 3), ['x', 'y'], [':authority', 'a.test']]],
     ['repeated :path', [...get, [':path', '/b']]],

@@ -80,7 +80,7 @@ function takeFields(list: HeaderList, fields: FieldList): OwnFields {
     const value = entries[i + 1] ?? '';
     switch (name) {
       case 'host':
-        if (own.host !== undefined) own.problem = 'repeated host';
+        if (own.host !== undefined || !isAuthority(value)) own.problem = 'repeated or illegal host';
         own.host = value;
         break;
       case 'content-length': {
