@@ -203,10 +203,14 @@ for (const front of versions) {
         assert.deepEqual([answer.body, answer.trailers['x-sum']], ['abc', '3']);
         assert.equal(answer.trailers['x-request-trailer'], 'sent');
       });
-      await context.test('early hints', { skip: back === 'HTTP/2' }, async () => {
-        const answer = await setup.ask({ path: '/hints' });
-        assert.deepEqual([answer.body, answer.informational], ['hinted', [103]]);
-      });
+      await context.test(
+        'early hints',
+        { skip: back === 'HTTP/2' ? 'the HTTP/2 backend of this test sends none' : false },
+        async () => {
+          const answer = await setup.ask({ path: '/hints' });
+          assert.deepEqual([answer.body, answer.informational], ['hinted', [103]]);
+        },
+      );
       await context.test('many requests at once', async () => {
         const answers = await Promise.all(
           Array.from({ length: 60 }, (_, i) =>
