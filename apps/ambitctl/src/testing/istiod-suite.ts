@@ -173,12 +173,25 @@ export function istiodSuite(options: IstiodSuiteOptions): void {
     });
 
     test('each proxy holds the keys of its own pods only, issued by istiod', async () => {
-      await lab.waitFor('certificates of all pods', async () => {
-        const found = await Promise.all(NODES.map(certified));
-        return found.every((identities) => identities.length === 2);
-      });
-      assert.deepEqual(await certified('node1'), [identity('client'), identity('other')]);
-      assert.deepEqual(await certified('node2'), [identity('echo'), identity('vault')]);
+      const own: Readonly<Record<string, readonly string[]>> = {
+        node1: [identity('client'), identity('other')],
+        node2: [identity('echo'), identity('vault')],
+      };
+      for (const node of NODES) {
+        const wanted = own[node] ?? [];
+        // Istio's proxy shows those that it has used so far.
+        const least = options.ztunnelPrograms[node] === undefined ? wanted.length : 1;
+        let held: readonly string[] = [];
+        await lab.waitFor(`certificates of the pods of ${node}`, async () => {
+          held = await certified(node);
+          return held.length >= least;
+        });
+        assert.deepEqual(
+          held.filter((one) => !wanted.includes(one)),
+          [],
+          `${node} holds keys of others`,
+        );
+      }
     });
 
     test('half-closed connections and fifty megabytes in each direction arrive unchanged', async () => {
