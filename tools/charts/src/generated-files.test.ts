@@ -9,6 +9,24 @@ import { valuesSchema } from './values-schema.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
+interface ChartFile {
+  readonly version: string;
+  readonly appVersion?: string;
+  readonly dependencies?: readonly { readonly name: string; readonly version: string }[];
+}
+
+interface Definition {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly versions: readonly {
+      readonly name: string;
+      readonly served: boolean;
+      readonly storage: boolean;
+      readonly subresources?: { readonly status?: object };
+    }[];
+  };
+}
+
 test('what is generated is what the charts hold (node tools/charts/src/main.ts rewrites)', () => {
   for (const [path, text] of generatedFiles(root)) {
     assert.ok(existsSync(join(root, path)), path);
@@ -32,14 +50,14 @@ test('every value says what it means', () => {
 });
 
 test('all charts carry one version, and the umbrella names it', () => {
-  const chart = (folder: string): any => parse(readFileSync(join(root, folder, 'Chart.yaml'), 'utf8'));
+  const chart = (folder: string): ChartFile => parse(readFileSync(join(root, folder, 'Chart.yaml'), 'utf8'));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   for (const folder of CHART_FOLDERS) {
     assert.equal(chart(folder).version, version, folder);
     if (!folder.endsWith('/nats')) assert.equal(chart(folder).appVersion, version, folder);
   }
   assert.deepEqual(
-    chart('charts/ambit').dependencies.map((entry: any) => [entry.name, entry.version]),
+    chart('charts/ambit').dependencies?.map(({ name, version: wanted }) => [name, wanted]),
     INNER_CHARTS.map((name) => [name, version]),
   );
 });
@@ -60,11 +78,11 @@ test('each definition serves the versions that Istio serves, all with a status o
   const served: Record<string, string[]> = {};
   for (const path of globSync('charts/ambit-crds/definitions/*.yaml', { cwd: root })) {
     for (const document of parseAllDocuments(readFileSync(join(root, path), 'utf8'))) {
-      const { metadata, spec } = document.toJS();
-      served[metadata.name] = spec.versions.map((version: any) => version.name);
-      assert.equal(spec.versions.filter((version: any) => version.storage).length, 1, metadata.name);
+      const { metadata, spec }: Definition = document.toJS();
+      served[metadata.name] = spec.versions.map(({ name }) => name);
+      assert.equal(spec.versions.filter(({ storage }) => storage).length, 1, metadata.name);
       assert.ok(
-        spec.versions.every((version: any) => version.served && version.subresources.status),
+        spec.versions.every((version) => version.served && version.subresources?.status !== undefined),
         metadata.name,
       );
     }
@@ -89,14 +107,16 @@ test('a schema follows from a value, its kind and the choices in its comment', (
     '# Mode. One of: "", nft, legacy.\nmode: ""\n# Size.\nreplicas: 2\n# Sub.\nsub:\n  # Flag.\n  on: true\n# Any.\nenv: {}\n',
   );
   assert.deepEqual(choicesOf('One of: "", nft, legacy.'), ['', 'nft', 'legacy']);
-  const { properties } = valuesSchema(values, { title: 'x', global: [], charts: [] }) as any;
-  assert.deepEqual(properties.mode, {
+  const { properties }: { readonly properties: Readonly<Record<string, { readonly type: string }>> } = JSON.parse(
+    JSON.stringify(valuesSchema(values, { title: 'x', global: [], charts: [] })),
+  );
+  assert.deepEqual(properties['mode'], {
     description: 'Mode. One of: "", nft, legacy.',
     type: 'string',
     enum: ['', 'nft', 'legacy'],
   });
-  assert.equal(properties.replicas.type, 'integer');
-  assert.deepEqual(properties.sub, {
+  assert.equal(properties['replicas']?.type, 'integer');
+  assert.deepEqual(properties['sub'], {
     description: 'Sub.',
     type: 'object',
     additionalProperties: false,

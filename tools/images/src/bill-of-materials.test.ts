@@ -5,6 +5,16 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { bundledPackages, spdxDocument } from './bill-of-materials.ts';
 
+/** The part of a document that is looked at. */
+interface SpdxPart {
+  readonly spdxVersion: string;
+  readonly packages: readonly {
+    readonly SPDXID: string;
+    readonly externalRefs?: readonly { readonly referenceLocator: string }[];
+  }[];
+  readonly relationships: readonly unknown[];
+}
+
 test('the packages of a bundle are those its source maps name', () => {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-images-'));
   const write = (path: string, value: unknown): void => {
@@ -42,17 +52,17 @@ test('a bill of materials names every package by its URL, and is the same for th
       },
     ],
   };
-  const document = JSON.parse(spdxDocument(contents));
+  const document: SpdxPart = JSON.parse(spdxDocument(contents));
   assert.equal(document.spdxVersion, 'SPDX-2.3');
   const urls = document.packages
-    .flatMap((item: any) => item.externalRefs ?? [])
-    .map((ref: any) => ref.referenceLocator);
+    .flatMap(({ externalRefs }) => externalRefs ?? [])
+    .map(({ referenceLocator }) => referenceLocator);
   assert.deepEqual(urls, [
     'pkg:generic/node@26.10.0',
     'pkg:npm/%40scope/deep@1.0.0',
     'pkg:deb/debian/libstdc%2B%2B6@12.2.0-14?arch=amd64',
   ]);
-  const ids = document.packages.map((item: any) => item.SPDXID);
+  const ids = document.packages.map(({ SPDXID }) => SPDXID);
   assert.equal(new Set(ids).size, ids.length);
   for (const id of ids) assert.match(id, /^SPDXRef-[0-9A-Za-z.-]+$/);
   assert.equal(document.relationships.length, ids.length);

@@ -20,6 +20,13 @@ async function eventually<T>(ask: () => Promise<T>, isWanted: (answer: T) => boo
   }
 }
 
+/** What `/jsz` of NATS says, as far as it is looked at. */
+interface NatsStreams {
+  readonly account_details?: readonly {
+    readonly stream_detail?: readonly { readonly state: { readonly messages: number } }[];
+  }[];
+}
+
 describe('a mesh of containers', { skip: noEngine }, () => {
   let mesh: ContainerMesh;
   let nats: StartedTestContainer;
@@ -50,8 +57,8 @@ describe('a mesh of containers', { skip: noEngine }, () => {
   /** Messages in the stream of audit events; undefined while there is none. */
   async function auditedEvents(): Promise<number | undefined> {
     const url = `http://${nats.getHost()}:${nats.getMappedPort(8222)}/jsz?streams=true`;
-    const { account_details: accounts = [] } = (await (await fetch(url)).json()) as any;
-    return accounts.flatMap((account: any) => account.stream_detail ?? [])[0]?.state.messages;
+    const { account_details: accounts = [] }: NatsStreams = JSON.parse(await (await fetch(url)).text());
+    return accounts.flatMap((account) => account.stream_detail ?? [])[0]?.state.messages;
   }
 
   test('a pair of node proxies carries traffic to a Service, each proving who its pod is', async () => {

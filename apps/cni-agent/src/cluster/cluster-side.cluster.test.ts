@@ -12,6 +12,22 @@ import { parseAllDocuments } from 'yaml';
 import { unenforced, type Verdict } from '../proof/judge-proof.ts';
 import { ClusterSide } from './cluster-side.ts';
 
+interface LiveCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+  readonly lastProbeTime?: string;
+}
+
+/** The fields of pods and nodes that these tests look at. */
+interface LiveObject {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+  readonly spec: { readonly taints?: readonly { readonly key: string }[] };
+  readonly status: { readonly conditions?: readonly LiveCondition[] };
+}
+
 const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
 const skip = kubeconfig === '' ? 'AMBIT_TEST_KUBECONFIG names no cluster' : false;
 const RBAC = { group: 'rbac.authorization.k8s.io', version: 'v1' };
@@ -52,11 +68,10 @@ describe('the agent at an API server', { skip }, () => {
   let side: ClusterSide;
   let pod: Pod;
 
-  // oxlint-disable-next-line typescript/no-explicit-any
-  const read = async (ref: Parameters<KubeClient['get']>[0]): Promise<any> => admin.get(ref);
-  // oxlint-disable-next-line typescript/no-explicit-any
-  const condition = async (): Promise<any> =>
-    ((await read(web)).status.conditions ?? []).find((one: { type: string }) => one.type === 'ambit.dev/Enforced');
+  const read = async (ref: Parameters<KubeClient['get']>[0]): Promise<LiveObject> =>
+    JSON.parse(JSON.stringify(await admin.get(ref)));
+  const condition = async (): Promise<LiveCondition | undefined> =>
+    (await read(web)).status.conditions?.find(({ type }) => type === 'ambit.dev/Enforced');
 
   async function grant(): Promise<void> {
     const metadata = { name: id, namespace: id };
@@ -69,9 +84,13 @@ describe('the agent at an API server', { skip }, () => {
     await admin.create(BINDING, { metadata, roleRef: roleRef('Role'), subjects });
   }
 
+  /** What the API server has made of an object, as the test reads it. */
+  async function posted(path: string, body: object): Promise<{ readonly status: { readonly token: string } }> {
+    return JSON.parse(JSON.stringify(await admin.post(path, { ...body })));
+  }
+
   async function agentKubeconfig(): Promise<string> {
-    // oxlint-disable-next-line typescript/no-explicit-any
-    const answer: any = await admin.post(`/api/v1/namespaces/${id}/serviceaccounts/agent/token`, {
+    const { status } = await posted(`/api/v1/namespaces/${id}/serviceaccounts/agent/token`, {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
       spec: { expirationSeconds: 3_600 },
@@ -83,7 +102,7 @@ describe('the agent at an API server', { skip }, () => {
       'current-context': 'x',
       contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
       clusters: [{ name: 'x', cluster }],
-      users: [{ name: 'x', user: { token: answer.status.token } }],
+      users: [{ name: 'x', user: { token: status.token } }],
     };
     writeFileSync(path, JSON.stringify(config));
     return path;
@@ -186,40 +205,38 @@ describe('the agent at an API server', { skip }, () => {
     side.report(pod, unenforced('RulesAltered'), Date.UTC(2026, 0, 2));
     await until('the change', async () => (await condition())?.status === 'False');
     const now = await condition();
-    assert.equal(now.reason, 'RulesAltered');
+    assert.equal(now?.reason, 'RulesAltered');
     assert.match(now.message, /traffic may bypass the mesh/);
     assert.equal(now.lastTransitionTime, '2026-01-02T00:00:00Z');
     await until('the event', async () => {
-      // oxlint-disable-next-line typescript/no-explicit-any
-      const events: readonly any[] = await admin.list(EVENT, { namespace: id });
-      return events.some((one) => one.reason === 'RulesAltered' && one.regarding.name === 'web');
+      const events = await admin.list(EVENT, { namespace: id });
+      return events.some(
+        (one) => one['reason'] === 'RulesAltered' && JSON.stringify(one['regarding']).includes('"web"'),
+      );
     });
     const namesake: Pod = { ...pod, metadata: { ...pod.metadata, uid: '00000000-0000-0000-0000-000000000000' } };
     side.report(namesake, GOOD, 0);
     side.report({ ...pod, metadata: { ...pod.metadata, name: 'gone', uid: 'gone' } }, GOOD, 0);
     side.report(pod, unenforced('NotServed'), 0);
-    await until('what comes after those', async () => (await condition()).reason === 'NotServed');
+    await until('what comes after those', async () => (await condition())?.reason === 'NotServed');
     side.retract(pod);
     await until('the condition to go', async () => (await condition()) === undefined);
-    assert.ok(
-      (await read(web)).status.conditions.some((one: { type: string; status: string }) => one.type === 'Ready'),
-    );
+    assert.ok((await read(web)).status.conditions?.some(({ type }) => type === 'Ready'));
   });
 
   test('a condition that an earlier agent left on a pod outside of the mesh is taken away', async () => {
     side.report(pod, GOOD, 0);
     await until('the condition', async () => (await condition())?.status === 'True');
     await side.clearReports((uid) => uid === pod.metadata.uid);
-    assert.equal((await condition()).status, 'True');
+    assert.equal((await condition())?.status, 'True');
     await side.clearReports(() => false);
     assert.equal(await condition(), undefined);
   });
 
   test('takes its taint off the node, and only that', async () => {
     await side.onReady(AbortSignal.timeout(20_000));
-    // oxlint-disable-next-line typescript/no-explicit-any
-    const keys = (await read({ kind: apiKinds.Node, name: id })).spec.taints.map((taint: any) => taint.key);
-    assert.ok(keys.includes('theirs') && !keys.includes(TAINT));
+    const keys = (await read({ kind: apiKinds.Node, name: id })).spec.taints?.map(({ key }) => key);
+    assert.ok(keys?.includes('theirs') === true && !keys.includes(TAINT));
     await side.onReady(AbortSignal.timeout(20_000));
   });
 

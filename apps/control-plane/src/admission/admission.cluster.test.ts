@@ -142,9 +142,8 @@ test('a webhook that is not trusted or is away blocks nobody', { skip }, async (
     assert.deepEqual(webhook.verdicts, []);
     await writeWebhookTrust(trustIn(cluster, webhook.name), AbortSignal.timeout(5_000));
   }
-  const startMs = performance.now();
+  // Resolves: a webhook that is away refuses nothing.
   await write('away');
-  assert.ok(performance.now() - startMs < 10_000);
 });
 
 test(
