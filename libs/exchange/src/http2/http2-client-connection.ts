@@ -11,7 +11,8 @@ import { ExchangeError } from '../exchange-error.ts';
 import type { RequestHead } from '../message-head.ts';
 import { sendableTarget } from '../sendable.ts';
 import { Http2ClientExchange } from './http2-client-exchange.ts';
-import { Http2Connection, type Http2Side } from './http2-connection.ts';
+import { Http2Connection } from './http2-connection.ts';
+import type { Http2Side } from './http2-side.ts';
 
 /** Streams at once before the server has said how many it takes. */
 const assumedMaxStreams = 100;

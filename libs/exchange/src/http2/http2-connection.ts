@@ -20,22 +20,12 @@ import { Http2Output } from './http2-output.ts';
 import { writePreface } from './http2-preface.ts';
 import { Http2Receiver } from './http2-receiver.ts';
 import { Http2Sender } from './http2-sender.ts';
+import type { Http2Side } from './http2-side.ts';
 import { Http2Stream } from './http2-stream.ts';
 import { Keepalive } from './keepalive.ts';
+import { ReadGate } from './read-gate.ts';
 import { Untaken } from './untaken.ts';
 
-/** What makes a connection one of a server or of a client. */
-export interface Http2Side {
-  /** Server: a new stream. Returns why it is no request, or undefined. */
-  acceptStream(streamId: number, list: HeaderList, isTooLong: boolean, isEnd: boolean): string | undefined;
-  /** The number of streams, the peer's limits, or whether it takes streams at all has changed. At the end of a turn. */
-  onChange(): void;
-  /** Once, last. */
-  onClosed(error: ExchangeError | undefined): void;
-}
-
-/** Frames that wait for a peer which does not read: above this, nothing is read from it either. */
-const maxOwedBytes = 128 * 1024;
 const pumpsPerTurn = 4;
 const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
 
@@ -56,17 +46,16 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   peerTakesExtendedConnect = false;
   lastOwnStreamId = 0;
   readonly #side: Http2Side;
-  readonly #channel: ByteChannel;
   readonly #output: Http2Output;
   readonly #receiver: Http2Receiver;
   readonly #untaken: Untaken;
+  readonly #gate: ReadGate;
   readonly #end: ConnectionEnd;
   readonly #idleTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
   #peerInitialWindow: number = defaultWindowBytes;
   #isScheduled = false;
   #hasChanged = false;
-  #isReadPaused = false;
   #isDraining = false;
   /** The peer has seen the first GOAWAY: no request can be under way. */
   #isDrainSettled = false;
@@ -84,7 +73,6 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     this.settings = settings;
     this.isServer = role === 'server';
     this.#side = side;
-    this.#channel = channel;
     this.#idleTimeoutMs = timeouts.idleMs;
     this.#output = new Http2Output(channel);
     this.frames = new Http2Frames(this.#output);
@@ -92,6 +80,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     this.credit = new Http2Credit(settings.connectionWindowBytes, this.frames, () => this.schedule());
     this.#receiver = new Http2Receiver(this);
     this.#untaken = new Untaken(this.credit);
+    this.#gate = new ReadGate(channel, this.#output);
     this.#end = new ConnectionEnd(this, channel, loop);
     this.#end.setTimeout(timeouts.firstMs);
     if (settings.pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, settings);
@@ -321,7 +310,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     this.#receiver.stop();
     this.#keepalive?.stop();
     this.#output.release();
-    if (this.#isReadPaused) this.#channel.resume();
+    this.#gate.open();
   }
 
   failExchanges(error: ExchangeError): void {
@@ -369,27 +358,18 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
       if (output.length === 0 && !this.sender.hasWork) break;
     }
     if (output.isOverrun) {
-      return this.#fail(
-        new ExchangeError('overload', 'the peer does not read what it asked for'),
-        ErrorCode.enhanceYourCalm,
-      );
+      const error = new ExchangeError('overload', 'the peer does not read what it asked for');
+      return this.#fail(error, ErrorCode.enhanceYourCalm);
     }
     if (output.length > 0 || this.sender.hasWork) {
       if (!output.isBlocked) this.schedule();
     }
-    const isReadPaused = output.isBlocked && output.length > maxOwedBytes;
-    if (isReadPaused === this.#isReadPaused) return;
-    this.#isReadPaused = isReadPaused;
-    if (isReadPaused) this.#channel.pause();
-    else this.#channel.resume();
+    this.#gate.update();
   }
 
   #drop(stream: Http2Stream): void {
     this.sender.drop(stream);
-    const bytes = stream.untaken.length;
-    stream.untaken.clear();
-    stream.hasUntakenEnd = false;
-    if (bytes > 0) this.credit.releaseConnection(bytes);
+    this.#untaken.drop(stream);
   }
 
   #failLocally(stream: Http2Stream, error: ExchangeError): void {

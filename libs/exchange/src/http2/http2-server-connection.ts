@@ -4,7 +4,8 @@ import type { ByteChannel, EventLoop } from '@ambit/net';
 import type { ServerConnectionSettings } from '../connection-settings.ts';
 import type { ExchangeError } from '../exchange-error.ts';
 import type { ServerConnection, ServerConnectionHandler } from '../server-exchange.ts';
-import { Http2Connection, type Http2Side } from './http2-connection.ts';
+import { Http2Connection } from './http2-connection.ts';
+import type { Http2Side } from './http2-side.ts';
 import { Http2ServerExchange } from './http2-server-exchange.ts';
 import { isMalformed, requestOf } from './received-list.ts';
 

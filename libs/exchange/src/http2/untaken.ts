@@ -36,6 +36,14 @@ export class Untaken {
     }
   }
 
+  /** Nobody wants it any more; the connection's window is given back. */
+  drop(stream: Http2Stream): void {
+    const bytes = stream.untaken.length;
+    stream.untaken.clear();
+    stream.hasUntakenEnd = false;
+    if (bytes > 0) this.#credit.releaseConnection(bytes);
+  }
+
   #deliverTo(stream: Http2Stream): void {
     const buffer = (scratch ??= new Uint8Array(scratchBytes));
     while (!stream.isPaused && stream.untaken.length > 0) {
