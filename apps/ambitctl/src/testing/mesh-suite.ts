@@ -100,8 +100,11 @@ export function meshSuite({ title, labName, ztunnelPrograms, skip }: MeshSuiteOp
 
     test('a policy denies by principal, its removal admits again', async () => {
       lab.manifests.put('deny.yaml', DENY);
-      await lab.waitFor('the refusal', async () => (await curl('shop/client', 'http://echo.shop/')).code !== 0);
-      await logged('node2', 'shop/no-client');
+      // A request under way when the policy arrives is torn down without the policy's name: ask until one is refused by it.
+      await lab.waitFor('a refusal that names the policy', async () => {
+        const { code } = await curl('shop/client', 'http://echo.shop/');
+        return code !== 0 && lab.logTail('ztunnel.node2', 200).includes('shop/no-client');
+      });
       lab.manifests.remove('deny.yaml');
       await lab.waitFor('the admission', async () => (await curl('shop/client', 'http://echo.shop/')).code === 0);
     });
