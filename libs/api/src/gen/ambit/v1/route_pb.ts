@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { RateLimit } from "./limit_pb.ts";
+import { file_ambit_v1_limit } from "./limit_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ambit/v1/route.proto.
  */
 export const file_ambit_v1_route: GenFile = /*@__PURE__*/
-  fileDesc("ChRhbWJpdC92MS9yb3V0ZS5wcm90bxIIYW1iaXQudjEizAIKCUh0dHBNYXRjaBIhCgRwYXRoGAEgASgLMhMuYW1iaXQudjEuUGF0aE1hdGNoEiMKBm1ldGhvZBgCIAEoCzITLmFtYml0LnYxLlRleHRNYXRjaBIjCgZzY2hlbWUYAyABKAsyEy5hbWJpdC52MS5UZXh0TWF0Y2gSJgoJYXV0aG9yaXR5GAQgASgLMhMuYW1iaXQudjEuVGV4dE1hdGNoEiUKB2hlYWRlcnMYBSADKAsyFC5hbWJpdC52MS5GaWVsZE1hdGNoEi0KD3dpdGhvdXRfaGVhZGVycxgGIAMoCzIULmFtYml0LnYxLkZpZWxkTWF0Y2gSLgoQcXVlcnlfcGFyYW1ldGVycxgHIAMoCzIULmFtYml0LnYxLkZpZWxkTWF0Y2gSJAoGY2xhaW1zGAggAygLMhQuYW1iaXQudjEuQ2xhaW1NYXRjaCJwCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABISCghzZWdtZW50cxgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEwoLaWdub3JlX2Nhc2UYBSABKAhCBgoEa2luZCJaCglUZXh0TWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIj4KCkZpZWxkTWF0Y2gSDAoEbmFtZRgBIAEoCRIiCgVtYXRjaBgCIAEoCzITLmFtYml0LnYxLlRleHRNYXRjaCI+CgpDbGFpbU1hdGNoEgwKBHBhdGgYASADKAkSIgoFbWF0Y2gYAiABKAsyEy5hbWJpdC52MS5UZXh0TWF0Y2giggQKCUh0dHBSb3V0ZRIMCgRuYW1lGAEgASgJEiQKB21hdGNoZXMYAiADKAsyEy5hbWJpdC52MS5IdHRwTWF0Y2gSJAoHZm9yd2FyZBgDIAEoCzIRLmFtYml0LnYxLkZvcndhcmRIABImCghyZWRpcmVjdBgEIAEoCzISLmFtYml0LnYxLlJlZGlyZWN0SAASMwoPZGlyZWN0X3Jlc3BvbnNlGAUgASgLMhguYW1iaXQudjEuRGlyZWN0UmVzcG9uc2VIABIuCg9yZXF1ZXN0X2hlYWRlcnMYBiABKAsyFS5hbWJpdC52MS5IZWFkZXJFZGl0cxIvChByZXNwb25zZV9oZWFkZXJzGAcgASgLMhUuYW1iaXQudjEuSGVhZGVyRWRpdHMSIgoHcmV3cml0ZRgIIAEoCzIRLmFtYml0LnYxLlJld3JpdGUSKgoHdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgdyZXRyaWVzGAogASgLMhEuYW1iaXQudjEuUmV0cmllcxIeCgVmYXVsdBgLIAEoCzIPLmFtYml0LnYxLkZhdWx0EiEKB21pcnJvcnMYDCADKAsyEC5hbWJpdC52MS5NaXJyb3ISHAoEY29ycxgNIAEoCzIOLmFtYml0LnYxLkNvcnNCCAoGYWN0aW9uIjYKB0ZvcndhcmQSKwoIYmFja2VuZHMYASADKAsyGS5hbWJpdC52MS5XZWlnaHRlZEJhY2tlbmQizwEKD1dlaWdodGVkQmFja2VuZBIOCgZ3ZWlnaHQYASABKA0SJwoHYmFja2VuZBgCIAEoCzIULmFtYml0LnYxLkJhY2tlbmRSZWZIABIYCg5mYWlsdXJlX3N0YXR1cxgDIAEoDUgAEi4KD3JlcXVlc3RfaGVhZGVycxgEIAEoCzIVLmFtYml0LnYxLkhlYWRlckVkaXRzEi8KEHJlc3BvbnNlX2hlYWRlcnMYBSABKAsyFS5hbWJpdC52MS5IZWFkZXJFZGl0c0IICgZ0YXJnZXQiTwoKQmFja2VuZFJlZhIRCgluYW1lc3BhY2UYASABKAkSEAoIaG9zdG5hbWUYAiABKAkSDAoEcG9ydBgDIAEoDRIOCgZzdWJzZXQYBCABKAkitQEKCFJlZGlyZWN0Eg4KBnNjaGVtZRgBIAEoCRIMCgRob3N0GAIgASgJEhAKBm51bWJlchgDIAEoDUgAEhMKCW9mX3NjaGVtZRgEIAEoCEgAEhQKCm9mX3JlcXVlc3QYBSABKAhIABIVCgtvZl9saXN0ZW5lchgGIAEoDUgAEh8KBHBhdGgYByABKAsyES5hbWJpdC52MS5SZXdyaXRlEg4KBnN0YXR1cxgIIAEoDUIGCgRwb3J0Ii4KDkRpcmVjdFJlc3BvbnNlEg4KBnN0YXR1cxgBIAEoDRIMCgRib2R5GAIgASgMIoQBCgdSZXdyaXRlEhEKCWF1dGhvcml0eRgBIAEoCRIOCgRmdWxsGAIgASgJSAASEAoGcHJlZml4GAMgASgJSAASDgoEdGV4dBgEIAEoCUgAEiwKBXJlZ2V4GAUgASgLMhsuYW1iaXQudjEuUmVnZXhTdWJzdGl0dXRpb25IAEIGCgRwYXRoIjoKEVJlZ2V4U3Vic3RpdHV0aW9uEg8KB3BhdHRlcm4YASABKAkSFAoMc3Vic3RpdHV0aW9uGAIgASgJIpUBCgtIZWFkZXJFZGl0cxIrCgNzZXQYASADKAsyHi5hbWJpdC52MS5IZWFkZXJFZGl0cy5TZXRFbnRyeRIdCgNhZGQYAiADKAsyEC5hbWJpdC52MS5IZWFkZXISDgoGcmVtb3ZlGAMgAygJGioKCFNldEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkisAEKB1JldHJpZXMSEwoLbWF4X3JldHJpZXMYASABKA0SEgoKY29uZGl0aW9ucxgCIAMoCRIyCg9wZXJfdHJ5X3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMYmFja29mZl9iYXNlGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD3JldXNlX2VuZHBvaW50cxgFIAEoCCKxAQoFRmF1bHQSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoRZGVsYXlfcGVyX21pbGxpb24YAiABKA0SFAoMYWJvcnRfc3RhdHVzGAMgASgNEhkKEWFib3J0X2dycGNfc3RhdHVzGAQgASgNEhcKD2hhc19ncnBjX3N0YXR1cxgFIAEoCBIZChFhYm9ydF9wZXJfbWlsbGlvbhgGIAEoDSJECgZNaXJyb3ISJQoHYmFja2VuZBgBIAEoCzIULmFtYml0LnYxLkJhY2tlbmRSZWYSEwoLcGVyX21pbGxpb24YAiABKA0i5wEKBENvcnMSLAoNYWxsb3dfb3JpZ2lucxgBIAMoCzIVLmFtYml0LnYxLk9yaWdpbk1hdGNoEhUKDWFsbG93X21ldGhvZHMYAiADKAkSFQoNYWxsb3dfaGVhZGVycxgDIAMoCRIWCg5leHBvc2VfaGVhZGVycxgEIAMoCRIqCgdtYXhfYWdlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEWFsbG93X2NyZWRlbnRpYWxzGAYgASgIEiQKHGZvcndhcmRfdW5tYXRjaGVkX3ByZWZsaWdodHMYByABKAgiXQoLT3JpZ2luTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAEhIKCHdpbGRjYXJkGAQgASgJSABCBgoEa2luZCJbCghUY3BSb3V0ZRIMCgRuYW1lGAEgASgJEhQKDHNlcnZlcl9uYW1lcxgCIAMoCRIrCghiYWNrZW5kcxgDIAMoCzIZLmFtYml0LnYxLldlaWdodGVkQmFja2VuZGIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("ChRhbWJpdC92MS9yb3V0ZS5wcm90bxIIYW1iaXQudjEizAIKCUh0dHBNYXRjaBIhCgRwYXRoGAEgASgLMhMuYW1iaXQudjEuUGF0aE1hdGNoEiMKBm1ldGhvZBgCIAEoCzITLmFtYml0LnYxLlRleHRNYXRjaBIjCgZzY2hlbWUYAyABKAsyEy5hbWJpdC52MS5UZXh0TWF0Y2gSJgoJYXV0aG9yaXR5GAQgASgLMhMuYW1iaXQudjEuVGV4dE1hdGNoEiUKB2hlYWRlcnMYBSADKAsyFC5hbWJpdC52MS5GaWVsZE1hdGNoEi0KD3dpdGhvdXRfaGVhZGVycxgGIAMoCzIULmFtYml0LnYxLkZpZWxkTWF0Y2gSLgoQcXVlcnlfcGFyYW1ldGVycxgHIAMoCzIULmFtYml0LnYxLkZpZWxkTWF0Y2gSJAoGY2xhaW1zGAggAygLMhQuYW1iaXQudjEuQ2xhaW1NYXRjaCJwCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABISCghzZWdtZW50cxgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg8KBXJlZ2V4GAQgASgJSAASEwoLaWdub3JlX2Nhc2UYBSABKAhCBgoEa2luZCJaCglUZXh0TWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAEhEKB3ByZXNlbnQYBCABKAhIAEIGCgRraW5kIj4KCkZpZWxkTWF0Y2gSDAoEbmFtZRgBIAEoCRIiCgVtYXRjaBgCIAEoCzITLmFtYml0LnYxLlRleHRNYXRjaCI+CgpDbGFpbU1hdGNoEgwKBHBhdGgYASADKAkSIgoFbWF0Y2gYAiABKAsyEy5hbWJpdC52MS5UZXh0TWF0Y2gi2wQKCUh0dHBSb3V0ZRIMCgRuYW1lGAEgASgJEiQKB21hdGNoZXMYAiADKAsyEy5hbWJpdC52MS5IdHRwTWF0Y2gSJAoHZm9yd2FyZBgDIAEoCzIRLmFtYml0LnYxLkZvcndhcmRIABImCghyZWRpcmVjdBgEIAEoCzISLmFtYml0LnYxLlJlZGlyZWN0SAASMwoPZGlyZWN0X3Jlc3BvbnNlGAUgASgLMhguYW1iaXQudjEuRGlyZWN0UmVzcG9uc2VIABIuCg9yZXF1ZXN0X2hlYWRlcnMYBiABKAsyFS5hbWJpdC52MS5IZWFkZXJFZGl0cxIvChByZXNwb25zZV9oZWFkZXJzGAcgASgLMhUuYW1iaXQudjEuSGVhZGVyRWRpdHMSIgoHcmV3cml0ZRgIIAEoCzIRLmFtYml0LnYxLlJld3JpdGUSKgoHdGltZW91dBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgdyZXRyaWVzGAogASgLMhEuYW1iaXQudjEuUmV0cmllcxIeCgVmYXVsdBgLIAEoCzIPLmFtYml0LnYxLkZhdWx0EiEKB21pcnJvcnMYDCADKAsyEC5hbWJpdC52MS5NaXJyb3ISHAoEY29ycxgNIAEoCzIOLmFtYml0LnYxLkNvcnMSLQoHc2Vzc2lvbhgOIAEoCzIcLmFtYml0LnYxLlNlc3Npb25QZXJzaXN0ZW5jZRIoCgtyYXRlX2xpbWl0cxgPIAMoCzITLmFtYml0LnYxLlJhdGVMaW1pdEIICgZhY3Rpb24ihwIKElNlc3Npb25QZXJzaXN0ZW5jZRI1CgZjb29raWUYASABKAsyIy5hbWJpdC52MS5TZXNzaW9uUGVyc2lzdGVuY2UuQ29va2llSAASEAoGaGVhZGVyGAIgASgJSAASMwoQYWJzb2x1dGVfdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxpZGxlX3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24aNwoGQ29va2llEgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRIRCglwZXJtYW5lbnQYAyABKAhCCQoHY2FycmllciI2CgdGb3J3YXJkEisKCGJhY2tlbmRzGAEgAygLMhkuYW1iaXQudjEuV2VpZ2h0ZWRCYWNrZW5kIs8BCg9XZWlnaHRlZEJhY2tlbmQSDgoGd2VpZ2h0GAEgASgNEicKB2JhY2tlbmQYAiABKAsyFC5hbWJpdC52MS5CYWNrZW5kUmVmSAASGAoOZmFpbHVyZV9zdGF0dXMYAyABKA1IABIuCg9yZXF1ZXN0X2hlYWRlcnMYBCABKAsyFS5hbWJpdC52MS5IZWFkZXJFZGl0cxIvChByZXNwb25zZV9oZWFkZXJzGAUgASgLMhUuYW1iaXQudjEuSGVhZGVyRWRpdHNCCAoGdGFyZ2V0Ik8KCkJhY2tlbmRSZWYSEQoJbmFtZXNwYWNlGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEgwKBHBvcnQYAyABKA0SDgoGc3Vic2V0GAQgASgJIrUBCghSZWRpcmVjdBIOCgZzY2hlbWUYASABKAkSDAoEaG9zdBgCIAEoCRIQCgZudW1iZXIYAyABKA1IABITCglvZl9zY2hlbWUYBCABKAhIABIUCgpvZl9yZXF1ZXN0GAUgASgISAASFQoLb2ZfbGlzdGVuZXIYBiABKA1IABIfCgRwYXRoGAcgASgLMhEuYW1iaXQudjEuUmV3cml0ZRIOCgZzdGF0dXMYCCABKA1CBgoEcG9ydCIuCg5EaXJlY3RSZXNwb25zZRIOCgZzdGF0dXMYASABKA0SDAoEYm9keRgCIAEoDCKEAQoHUmV3cml0ZRIRCglhdXRob3JpdHkYASABKAkSDgoEZnVsbBgCIAEoCUgAEhAKBnByZWZpeBgDIAEoCUgAEg4KBHRleHQYBCABKAlIABIsCgVyZWdleBgFIAEoCzIbLmFtYml0LnYxLlJlZ2V4U3Vic3RpdHV0aW9uSABCBgoEcGF0aCI6ChFSZWdleFN1YnN0aXR1dGlvbhIPCgdwYXR0ZXJuGAEgASgJEhQKDHN1YnN0aXR1dGlvbhgCIAEoCSKVAQoLSGVhZGVyRWRpdHMSKwoDc2V0GAEgAygLMh4uYW1iaXQudjEuSGVhZGVyRWRpdHMuU2V0RW50cnkSHQoDYWRkGAIgAygLMhAuYW1iaXQudjEuSGVhZGVyEg4KBnJlbW92ZRgDIAMoCRoqCghTZXRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIiUKBkhlYWRlchIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJIrABCgdSZXRyaWVzEhMKC21heF9yZXRyaWVzGAEgASgNEhIKCmNvbmRpdGlvbnMYAiADKAkSMgoPcGVyX3RyeV90aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGJhY2tvZmZfYmFzZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9yZXVzZV9lbmRwb2ludHMYBSABKAgisQEKBUZhdWx0EigKBWRlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEWRlbGF5X3Blcl9taWxsaW9uGAIgASgNEhQKDGFib3J0X3N0YXR1cxgDIAEoDRIZChFhYm9ydF9ncnBjX3N0YXR1cxgEIAEoDRIXCg9oYXNfZ3JwY19zdGF0dXMYBSABKAgSGQoRYWJvcnRfcGVyX21pbGxpb24YBiABKA0iRAoGTWlycm9yEiUKB2JhY2tlbmQYASABKAsyFC5hbWJpdC52MS5CYWNrZW5kUmVmEhMKC3Blcl9taWxsaW9uGAIgASgNIucBCgRDb3JzEiwKDWFsbG93X29yaWdpbnMYASADKAsyFS5hbWJpdC52MS5PcmlnaW5NYXRjaBIVCg1hbGxvd19tZXRob2RzGAIgAygJEhUKDWFsbG93X2hlYWRlcnMYAyADKAkSFgoOZXhwb3NlX2hlYWRlcnMYBCADKAkSKgoHbWF4X2FnZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFhbGxvd19jcmVkZW50aWFscxgGIAEoCBIkChxmb3J3YXJkX3VubWF0Y2hlZF9wcmVmbGlnaHRzGAcgASgIIl0KC09yaWdpbk1hdGNoEg8KBWV4YWN0GAEgASgJSAASEAoGcHJlZml4GAIgASgJSAASDwoFcmVnZXgYAyABKAlIABISCgh3aWxkY2FyZBgEIAEoCUgAQgYKBGtpbmQiWwoIVGNwUm91dGUSDAoEbmFtZRgBIAEoCRIUCgxzZXJ2ZXJfbmFtZXMYAiADKAkSKwoIYmFja2VuZHMYAyADKAsyGS5hbWJpdC52MS5XZWlnaHRlZEJhY2tlbmRiBnByb3RvMw", [file_ambit_v1_limit, file_google_protobuf_duration]);
 
 /**
  * Conditions on a request, all of which must hold.
@@ -297,6 +299,18 @@ export type HttpRoute = Message<"ambit.v1.HttpRoute"> & {
    * @generated from field: ambit.v1.Cors cors = 13;
    */
   cors?: Cors | undefined;
+
+  /**
+   * @generated from field: ambit.v1.SessionPersistence session = 14;
+   */
+  session?: SessionPersistence | undefined;
+
+  /**
+   * Count after those of the service.
+   *
+   * @generated from field: repeated ambit.v1.RateLimit rate_limits = 15;
+   */
+  rateLimits: RateLimit[];
 };
 
 /**
@@ -305,6 +319,84 @@ export type HttpRoute = Message<"ambit.v1.HttpRoute"> & {
  */
 export const HttpRouteSchema: GenMessage<HttpRoute> = /*@__PURE__*/
   messageDesc(file_ambit_v1_route, 5);
+
+/**
+ * Requests of one session go to the endpoint that answered its first one, as long as there is that endpoint.
+ *
+ * @generated from message ambit.v1.SessionPersistence
+ */
+export type SessionPersistence = Message<"ambit.v1.SessionPersistence"> & {
+  /**
+   * @generated from oneof ambit.v1.SessionPersistence.carrier
+   */
+  carrier: {
+    /**
+     * @generated from field: ambit.v1.SessionPersistence.Cookie cookie = 1;
+     */
+    value: SessionPersistence_Cookie;
+    case: "cookie";
+  } | {
+    /**
+     * A request header; the answer has it too.
+     *
+     * @generated from field: string header = 2;
+     */
+    value: string;
+    case: "header";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * From the first request on; absent or 0: as long as the client keeps the session.
+   *
+   * @generated from field: google.protobuf.Duration absolute_timeout = 3;
+   */
+  absoluteTimeout?: Duration | undefined;
+
+  /**
+   * From the last request on.
+   *
+   * @generated from field: google.protobuf.Duration idle_timeout = 4;
+   */
+  idleTimeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ambit.v1.SessionPersistence.
+ * Use `create(SessionPersistenceSchema)` to create a new message.
+ */
+export const SessionPersistenceSchema: GenMessage<SessionPersistence> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_route, 6);
+
+/**
+ * @generated from message ambit.v1.SessionPersistence.Cookie
+ */
+export type SessionPersistence_Cookie = Message<"ambit.v1.SessionPersistence.Cookie"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Empty: /.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * Kept by the client until absolute_timeout is over; else until it ends.
+   *
+   * @generated from field: bool permanent = 3;
+   */
+  permanent: boolean;
+};
+
+/**
+ * Describes the message ambit.v1.SessionPersistence.Cookie.
+ * Use `create(SessionPersistence_CookieSchema)` to create a new message.
+ */
+export const SessionPersistence_CookieSchema: GenMessage<SessionPersistence_Cookie> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_route, 6, 0);
 
 /**
  * To one of several backends by weight.
@@ -323,7 +415,7 @@ export type Forward = Message<"ambit.v1.Forward"> & {
  * Use `create(ForwardSchema)` to create a new message.
  */
 export const ForwardSchema: GenMessage<Forward> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 6);
+  messageDesc(file_ambit_v1_route, 7);
 
 /**
  * @generated from message ambit.v1.WeightedBackend
@@ -369,7 +461,7 @@ export type WeightedBackend = Message<"ambit.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 7);
+  messageDesc(file_ambit_v1_route, 8);
 
 /**
  * A service port, or a subset of it. A Destination of that name is part of the same configuration.
@@ -403,7 +495,7 @@ export type BackendRef = Message<"ambit.v1.BackendRef"> & {
  * Use `create(BackendRefSchema)` to create a new message.
  */
 export const BackendRefSchema: GenMessage<BackendRef> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 8);
+  messageDesc(file_ambit_v1_route, 9);
 
 /**
  * @generated from message ambit.v1.Redirect
@@ -466,7 +558,7 @@ export type Redirect = Message<"ambit.v1.Redirect"> & {
  * Use `create(RedirectSchema)` to create a new message.
  */
 export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 9);
+  messageDesc(file_ambit_v1_route, 10);
 
 /**
  * @generated from message ambit.v1.DirectResponse
@@ -488,7 +580,7 @@ export type DirectResponse = Message<"ambit.v1.DirectResponse"> & {
  * Use `create(DirectResponseSchema)` to create a new message.
  */
 export const DirectResponseSchema: GenMessage<DirectResponse> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 10);
+  messageDesc(file_ambit_v1_route, 11);
 
 /**
  * @generated from message ambit.v1.Rewrite
@@ -538,7 +630,7 @@ export type Rewrite = Message<"ambit.v1.Rewrite"> & {
  * Use `create(RewriteSchema)` to create a new message.
  */
 export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 11);
+  messageDesc(file_ambit_v1_route, 12);
 
 /**
  * @generated from message ambit.v1.RegexSubstitution
@@ -560,7 +652,7 @@ export type RegexSubstitution = Message<"ambit.v1.RegexSubstitution"> & {
  * Use `create(RegexSubstitutionSchema)` to create a new message.
  */
 export const RegexSubstitutionSchema: GenMessage<RegexSubstitution> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 12);
+  messageDesc(file_ambit_v1_route, 13);
 
 /**
  * Removals first, then sets, then adds. Values may hold Envoy's format operators.
@@ -589,7 +681,7 @@ export type HeaderEdits = Message<"ambit.v1.HeaderEdits"> & {
  * Use `create(HeaderEditsSchema)` to create a new message.
  */
 export const HeaderEditsSchema: GenMessage<HeaderEdits> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 13);
+  messageDesc(file_ambit_v1_route, 14);
 
 /**
  * @generated from message ambit.v1.Header
@@ -611,7 +703,7 @@ export type Header = Message<"ambit.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 14);
+  messageDesc(file_ambit_v1_route, 15);
 
 /**
  * @generated from message ambit.v1.Retries
@@ -654,7 +746,7 @@ export type Retries = Message<"ambit.v1.Retries"> & {
  * Use `create(RetriesSchema)` to create a new message.
  */
 export const RetriesSchema: GenMessage<Retries> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 15);
+  messageDesc(file_ambit_v1_route, 16);
 
 /**
  * Delay first, then abort. Shares in parts of a million.
@@ -700,7 +792,7 @@ export type Fault = Message<"ambit.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 16);
+  messageDesc(file_ambit_v1_route, 17);
 
 /**
  * @generated from message ambit.v1.Mirror
@@ -722,7 +814,7 @@ export type Mirror = Message<"ambit.v1.Mirror"> & {
  * Use `create(MirrorSchema)` to create a new message.
  */
 export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 17);
+  messageDesc(file_ambit_v1_route, 18);
 
 /**
  * @generated from message ambit.v1.Cors
@@ -771,7 +863,7 @@ export type Cors = Message<"ambit.v1.Cors"> & {
  * Use `create(CorsSchema)` to create a new message.
  */
 export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 18);
+  messageDesc(file_ambit_v1_route, 19);
 
 /**
  * @generated from message ambit.v1.OriginMatch
@@ -814,7 +906,7 @@ export type OriginMatch = Message<"ambit.v1.OriginMatch"> & {
  * Use `create(OriginMatchSchema)` to create a new message.
  */
 export const OriginMatchSchema: GenMessage<OriginMatch> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 19);
+  messageDesc(file_ambit_v1_route, 20);
 
 /**
  * For connections that are not read as HTTP.
@@ -845,5 +937,5 @@ export type TcpRoute = Message<"ambit.v1.TcpRoute"> & {
  * Use `create(TcpRouteSchema)` to create a new message.
  */
 export const TcpRouteSchema: GenMessage<TcpRoute> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_route, 20);
+  messageDesc(file_ambit_v1_route, 21);
 

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ambit/v1/traffic.proto.
  */
 export const file_ambit_v1_traffic: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWJpdC92MS90cmFmZmljLnByb3RvEghhbWJpdC52MSLHAgoNVHJhZmZpY1BvbGljeRImCgliYWxhbmNpbmcYASABKAsyEy5hbWJpdC52MS5CYWxhbmNpbmcSKgoGbGltaXRzGAIgASgLMhouYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cxIrCghvdXRsaWVycxgDIAEoCzIZLmFtYml0LnYxLk91dGxpZXJFamVjdGlvbhIhCgN0bHMYBCABKAsyFC5hbWJpdC52MS5CYWNrZW5kVGxzEhYKDnByb3h5X3Byb3RvY29sGAUgASgNEjkKDGh0dHBfdmVyc2lvbhgGIAEoDjIjLmFtYml0LnYxLlRyYWZmaWNQb2xpY3kuSHR0cFZlcnNpb24iPwoLSHR0cFZlcnNpb24SCwoHQllfUE9SVBAAEgkKBUhUVFAxEAESCQoFSFRUUDIQAhINCglBU19DTElFTlQQAyK9BQoJQmFsYW5jaW5nEjAKCWFsZ29yaXRobRgBIAEoDjIdLmFtYml0LnYxLkJhbGFuY2luZy5BbGdvcml0aG0SLQoIaGFzaF9rZXkYAiABKAsyGy5hbWJpdC52MS5CYWxhbmNpbmcuSGFzaEtleRISCgp0YWJsZV9zaXplGAMgASgEEioKBndhcm11cBgEIAEoCzIaLmFtYml0LnYxLkJhbGFuY2luZy5XYXJtdXASLgoIbG9jYWxpdHkYBSABKAsyHC5hbWJpdC52MS5CYWxhbmNpbmcuTG9jYWxpdHkagQEKB0hhc2hLZXkSEAoGaGVhZGVyGAEgASgJSAASLAoGY29va2llGAIgASgLMhouYW1iaXQudjEuQmFsYW5jaW5nLkNvb2tpZUgAEhMKCXNvdXJjZV9pcBgDIAEoCEgAEhkKD3F1ZXJ5X3BhcmFtZXRlchgEIAEoCUgAQgYKBGtpbmQaTAoGQ29va2llEgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRImCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24aawoGV2FybXVwEisKCGR1cmF0aW9uGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKD21pbmltdW1fcGVyY2VudBgCIAEoDRIbChNhZ2dyZXNzaW9uX3Blcm1pbGxlGAMgASgNGjcKCExvY2FsaXR5Eg8KB2VuYWJsZWQYASABKAgSGgoScm91dGluZ19wcmVmZXJlbmNlGAIgAygNImcKCUFsZ29yaXRobRIRCg1MRUFTVF9SRVFVRVNUEAASDwoLUk9VTkRfUk9CSU4QARIKCgZSQU5ET00QAhIPCgtQQVNTVEhST1VHSBADEg0KCVJJTkdfSEFTSBAEEgoKBk1BR0xFVhAFItEDChBDb25uZWN0aW9uTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIcChRtYXhfcGVuZGluZ19yZXF1ZXN0cxgCIAEoDRIUCgxtYXhfcmVxdWVzdHMYAyABKA0SEwoLbWF4X3JldHJpZXMYBCABKA0SIwobbWF4X3JlcXVlc3RzX3Blcl9jb25uZWN0aW9uGAUgASgNEh4KFm1heF9jb25jdXJyZW50X3N0cmVhbXMYBiABKA0SMgoPY29ubmVjdF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGlkbGVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI6ChdtYXhfY29ubmVjdGlvbl9kdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI8CgxyZXRyeV9idWRnZXQYCiABKAsyJi5hbWJpdC52MS5Db25uZWN0aW9uTGltaXRzLlJldHJ5QnVkZ2V0GjcKC1JldHJ5QnVkZ2V0Eg8KB3BlcmNlbnQYASABKA0SFwoPbWluX2NvbmN1cnJlbmN5GAIgASgNItoCCg9PdXRsaWVyRWplY3Rpb24SFwoPY29uc2VjdXRpdmVfNXh4GAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiIKGmNvbnNlY3V0aXZlX2xvY2FsX2ZhaWx1cmVzGAMgASgNEhwKFHNwbGl0X2xvY2FsX2ZhaWx1cmVzGAQgASgIEisKCGludGVydmFsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWJhc2VfZWplY3Rpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2VqZWN0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhwKFG1heF9lamVjdGlvbl9wZXJjZW50GAggASgNEhoKEm1pbl9oZWFsdGhfcGVyY2VudBgJIAEoDSLNAQoKQmFja2VuZFRscxITCgtzZXJ2ZXJfbmFtZRgBIAEoCRIZChFzdWJqZWN0X2FsdF9uYW1lcxgCIAMoCRIRCglyb290c19wZW0YAyABKAwSGAoQdXNlX3N5c3RlbV9yb290cxgEIAEoCBIkChxjbGllbnRfY2VydGlmaWNhdGVfY2hhaW5fcGVtGAUgASgMEh4KFmNsaWVudF9wcml2YXRlX2tleV9wZW0YBiABKAwSHAoUaW5zZWN1cmVfc2tpcF92ZXJpZnkYByABKAhiBnByb3RvMw", [file_google_protobuf_duration]);
+  fileDesc("ChZhbWJpdC92MS90cmFmZmljLnByb3RvEghhbWJpdC52MSLHAgoNVHJhZmZpY1BvbGljeRImCgliYWxhbmNpbmcYASABKAsyEy5hbWJpdC52MS5CYWxhbmNpbmcSKgoGbGltaXRzGAIgASgLMhouYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cxIrCghvdXRsaWVycxgDIAEoCzIZLmFtYml0LnYxLk91dGxpZXJFamVjdGlvbhIhCgN0bHMYBCABKAsyFC5hbWJpdC52MS5CYWNrZW5kVGxzEhYKDnByb3h5X3Byb3RvY29sGAUgASgNEjkKDGh0dHBfdmVyc2lvbhgGIAEoDjIjLmFtYml0LnYxLlRyYWZmaWNQb2xpY3kuSHR0cFZlcnNpb24iPwoLSHR0cFZlcnNpb24SCwoHQllfUE9SVBAAEgkKBUhUVFAxEAESCQoFSFRUUDIQAhINCglBU19DTElFTlQQAyL1CQoJQmFsYW5jaW5nEjAKCWFsZ29yaXRobRgBIAEoDjIdLmFtYml0LnYxLkJhbGFuY2luZy5BbGdvcml0aG0SLQoIaGFzaF9rZXkYAiABKAsyGy5hbWJpdC52MS5CYWxhbmNpbmcuSGFzaEtleRISCgp0YWJsZV9zaXplGAMgASgEEioKBndhcm11cBgEIAEoCzIaLmFtYml0LnYxLkJhbGFuY2luZy5XYXJtdXASLgoIbG9jYWxpdHkYBSABKAsyHC5hbWJpdC52MS5CYWxhbmNpbmcuTG9jYWxpdHkagQEKB0hhc2hLZXkSEAoGaGVhZGVyGAEgASgJSAASLAoGY29va2llGAIgASgLMhouYW1iaXQudjEuQmFsYW5jaW5nLkNvb2tpZUgAEhMKCXNvdXJjZV9pcBgDIAEoCEgAEhkKD3F1ZXJ5X3BhcmFtZXRlchgEIAEoCUgAQgYKBGtpbmQasAEKBkNvb2tpZRIMCgRuYW1lGAEgASgJEgwKBHBhdGgYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjgKCmF0dHJpYnV0ZXMYBCADKAsyJC5hbWJpdC52MS5CYWxhbmNpbmcuQ29va2llLkF0dHJpYnV0ZRooCglBdHRyaWJ1dGUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRprCgZXYXJtdXASKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFwoPbWluaW11bV9wZXJjZW50GAIgASgNEhsKE2FnZ3Jlc3Npb25fcGVybWlsbGUYAyABKA0akQIKCExvY2FsaXR5Eg8KB2VuYWJsZWQYASABKAgSGgoScm91dGluZ19wcmVmZXJlbmNlGAIgAygNEjMKC3ByZWZlcmVuY2VzGAMgAygLMh4uYW1iaXQudjEuQmFsYW5jaW5nLlByZWZlcmVuY2USNAoKZGlzdHJpYnV0ZRgEIAMoCzIgLmFtYml0LnYxLkJhbGFuY2luZy5EaXN0cmlidXRpb24SPAoIZmFpbG92ZXIYBSADKAsyKi5hbWJpdC52MS5CYWxhbmNpbmcuTG9jYWxpdHkuRmFpbG92ZXJFbnRyeRovCg1GYWlsb3ZlckVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaVQoKUHJlZmVyZW5jZRIPCgVzY29wZRgBIAEoDUgAEi4KB21lbWJlcnMYAiABKAsyGy5hbWJpdC52MS5CYWxhbmNpbmcuTWVtYmVyc0gAQgYKBGtpbmQaIAoHTWVtYmVycxIVCg13b3JrbG9hZF91aWRzGAEgAygJGn0KDERpc3RyaWJ1dGlvbhIMCgRmcm9tGAEgASgJEjQKAnRvGAIgAygLMiguYW1iaXQudjEuQmFsYW5jaW5nLkRpc3RyaWJ1dGlvbi5Ub0VudHJ5GikKB1RvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASJnCglBbGdvcml0aG0SEQoNTEVBU1RfUkVRVUVTVBAAEg8KC1JPVU5EX1JPQklOEAESCgoGUkFORE9NEAISDwoLUEFTU1RIUk9VR0gQAxINCglSSU5HX0hBU0gQBBIKCgZNQUdMRVYQBSLRAwoQQ29ubmVjdGlvbkxpbWl0cxIXCg9tYXhfY29ubmVjdGlvbnMYASABKA0SHAoUbWF4X3BlbmRpbmdfcmVxdWVzdHMYAiABKA0SFAoMbWF4X3JlcXVlc3RzGAMgASgNEhMKC21heF9yZXRyaWVzGAQgASgNEiMKG21heF9yZXF1ZXN0c19wZXJfY29ubmVjdGlvbhgFIAEoDRIeChZtYXhfY29uY3VycmVudF9zdHJlYW1zGAYgASgNEjIKD2Nvbm5lY3RfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxpZGxlX3RpbWVvdXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOgoXbWF4X2Nvbm5lY3Rpb25fZHVyYXRpb24YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SPAoMcmV0cnlfYnVkZ2V0GAogASgLMiYuYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cy5SZXRyeUJ1ZGdldBo3CgtSZXRyeUJ1ZGdldBIPCgdwZXJjZW50GAEgASgNEhcKD21pbl9jb25jdXJyZW5jeRgCIAEoDSLaAgoPT3V0bGllckVqZWN0aW9uEhcKD2NvbnNlY3V0aXZlXzV4eBgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIiChpjb25zZWN1dGl2ZV9sb2NhbF9mYWlsdXJlcxgDIAEoDRIcChRzcGxpdF9sb2NhbF9mYWlsdXJlcxgEIAEoCBIrCghpbnRlcnZhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1iYXNlX2VqZWN0aW9uGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDG1heF9lamVjdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgIIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYCSABKA0izQEKCkJhY2tlbmRUbHMSEwoLc2VydmVyX25hbWUYASABKAkSGQoRc3ViamVjdF9hbHRfbmFtZXMYAiADKAkSEQoJcm9vdHNfcGVtGAMgASgMEhgKEHVzZV9zeXN0ZW1fcm9vdHMYBCABKAgSJAocY2xpZW50X2NlcnRpZmljYXRlX2NoYWluX3BlbRgFIAEoDBIeChZjbGllbnRfcHJpdmF0ZV9rZXlfcGVtGAYgASgMEhwKFGluc2VjdXJlX3NraXBfdmVyaWZ5GAcgASgIYgZwcm90bzM", [file_google_protobuf_duration]);
 
 /**
  * For one port of a service, or a subset. Absent fields have Istio's defaults.
@@ -204,6 +204,11 @@ export type Balancing_Cookie = Message<"ambit.v1.Balancing.Cookie"> & {
    * @generated from field: google.protobuf.Duration ttl = 3;
    */
   ttl?: Duration | undefined;
+
+  /**
+   * @generated from field: repeated ambit.v1.Balancing.Cookie.Attribute attributes = 4;
+   */
+  attributes: Balancing_Cookie_Attribute[];
 };
 
 /**
@@ -212,6 +217,30 @@ export type Balancing_Cookie = Message<"ambit.v1.Balancing.Cookie"> & {
  */
 export const Balancing_CookieSchema: GenMessage<Balancing_Cookie> = /*@__PURE__*/
   messageDesc(file_ambit_v1_traffic, 1, 1);
+
+/**
+ * Of the cookie that the proxy makes. Without a value: the name alone.
+ *
+ * @generated from message ambit.v1.Balancing.Cookie.Attribute
+ */
+export type Balancing_Cookie_Attribute = Message<"ambit.v1.Balancing.Cookie.Attribute"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message ambit.v1.Balancing.Cookie.Attribute.
+ * Use `create(Balancing_Cookie_AttributeSchema)` to create a new message.
+ */
+export const Balancing_Cookie_AttributeSchema: GenMessage<Balancing_Cookie_Attribute> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 1, 1, 0);
 
 /**
  * @generated from message ambit.v1.Balancing.Warmup
@@ -257,6 +286,27 @@ export type Balancing_Locality = Message<"ambit.v1.Balancing.Locality"> & {
    * @generated from field: repeated uint32 routing_preference = 2;
    */
   routingPreference: number[];
+
+  /**
+   * Instead of routing_preference when not empty: an endpoint is the nearer the more of the first ones it meets.
+   *
+   * @generated from field: repeated ambit.v1.Balancing.Preference preferences = 3;
+   */
+  preferences: Balancing_Preference[];
+
+  /**
+   * Shares of localities; the first whose `from` is where the proxy is. Excludes preferences.
+   *
+   * @generated from field: repeated ambit.v1.Balancing.Distribution distribute = 4;
+   */
+  distribute: Balancing_Distribution[];
+
+  /**
+   * Region of the proxy, and the region that comes next when all of its own has failed.
+   *
+   * @generated from field: map<string, string> failover = 5;
+   */
+  failover: { [key: string]: string };
 };
 
 /**
@@ -265,6 +315,80 @@ export type Balancing_Locality = Message<"ambit.v1.Balancing.Locality"> & {
  */
 export const Balancing_LocalitySchema: GenMessage<Balancing_Locality> = /*@__PURE__*/
   messageDesc(file_ambit_v1_traffic, 1, 3);
+
+/**
+ * @generated from message ambit.v1.Balancing.Preference
+ */
+export type Balancing_Preference = Message<"ambit.v1.Balancing.Preference"> & {
+  /**
+   * @generated from oneof ambit.v1.Balancing.Preference.kind
+   */
+  kind: {
+    /**
+     * As in routing_preference: the endpoint is where the proxy is.
+     *
+     * @generated from field: uint32 scope = 1;
+     */
+    value: number;
+    case: "scope";
+  } | {
+    /**
+     * The endpoint is one of these.
+     *
+     * @generated from field: ambit.v1.Balancing.Members members = 2;
+     */
+    value: Balancing_Members;
+    case: "members";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message ambit.v1.Balancing.Preference.
+ * Use `create(Balancing_PreferenceSchema)` to create a new message.
+ */
+export const Balancing_PreferenceSchema: GenMessage<Balancing_Preference> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 1, 4);
+
+/**
+ * @generated from message ambit.v1.Balancing.Members
+ */
+export type Balancing_Members = Message<"ambit.v1.Balancing.Members"> & {
+  /**
+   * @generated from field: repeated string workload_uids = 1;
+   */
+  workloadUids: string[];
+};
+
+/**
+ * Describes the message ambit.v1.Balancing.Members.
+ * Use `create(Balancing_MembersSchema)` to create a new message.
+ */
+export const Balancing_MembersSchema: GenMessage<Balancing_Members> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 1, 5);
+
+/**
+ * Localities are region/zone/subzone; missing or * parts match all.
+ *
+ * @generated from message ambit.v1.Balancing.Distribution
+ */
+export type Balancing_Distribution = Message<"ambit.v1.Balancing.Distribution"> & {
+  /**
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: map<string, uint32> to = 2;
+   */
+  to: { [key: string]: number };
+};
+
+/**
+ * Describes the message ambit.v1.Balancing.Distribution.
+ * Use `create(Balancing_DistributionSchema)` to create a new message.
+ */
+export const Balancing_DistributionSchema: GenMessage<Balancing_Distribution> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 1, 6);
 
 /**
  * @generated from enum ambit.v1.Balancing.Algorithm
