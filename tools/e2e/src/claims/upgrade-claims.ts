@@ -1,8 +1,8 @@
-/** Group 7: everything is replaced under load, one by one; losses are counted. */
+/** Group 7: everything is replaced under load, one by one and then at once; losses are counted. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClaimGroup } from '../claim.ts';
 import { meshParts, type MeshPart } from '../cluster/mesh.ts';
-import { describeLoad, isWithoutLoss, Load, lost, type LoadFigures } from '../observe/load.ts';
+import { begun, describeLoad, isWithoutLoss, Load, lost, type LoadFigures } from '../observe/load.ts';
 import { CLIENT, FAR, SHOP } from './shop.ts';
 
 /** What happens after a replacement, belongs to it still. */
@@ -32,25 +32,30 @@ export const upgradeClaims: ClaimGroup = {
     }
     // A service whose pods stay, so that what breaks is the mesh's doing.
     await using load = await Load.start(objects, SHOP, CLIENT.pod, 'far');
-    for (const [index, part] of order.entries()) {
+    for (const [index, { parts, name, promised }] of steps.entries()) {
       signal.throwIfAborted();
-      narrate(`replacing ${part}`);
+      narrate(`replacing ${name}`);
       await load.look();
       const startMs = performance.now();
-      await mesh.upgrade(part, `${Date.now()}`);
+      await mesh.upgrade(parts, `${Date.now()}`);
       const took = seconds(startMs);
       await pause(SETTLE_MS);
       const figures = await load.look();
-      const { text, isKept } = part === 'ztunnel' ? drained : lossless;
+      const { text, isKept } = promised;
       report(
         `7.${index + 2}`,
-        `helm upgrade replaces ${part} ${text}`,
+        `helm upgrade replaces ${name} ${text}`,
         isKept(figures),
-        `${lost(figures)} losses in ${took}; ${describeLoad(figures)}`,
+        `${lost(figures)} losses of ${begun(figures)} in ${took}; ${describeLoad(figures)}`,
       );
     }
     const answer = await objects.ask(CLIENT.namespace, CLIENT.pod, FAR);
-    report('7.7', 'after all that the mesh answers', answer.code === 0, answer.stdout || answer.stderr.trim());
+    report(
+      `7.${steps.length + 2}`,
+      'after all that the mesh answers',
+      answer.code === 0,
+      answer.stdout || answer.stderr.trim(),
+    );
   },
 };
 
@@ -71,8 +76,21 @@ const drained: Promised = {
     fresh.ok > 0 && fresh.failed === 0 && kept.ok > 0 && kept.failed <= 2 * 2 && held.broken <= 2 * 10,
 };
 
-/** The data plane last: what it needs has been replaced by then. */
-const order: readonly MeshPart[] = [...meshParts].toReversed();
+interface Step {
+  readonly parts: readonly MeshPart[];
+  readonly name: string;
+  readonly promised: Promised;
+}
+
+/** One by one, the data plane last: what it needs has been replaced by then. Then all, as an operator upgrades a release. */
+const steps: readonly Step[] = [
+  ...meshParts.toReversed().map((part): Step => ({
+    parts: [part],
+    name: part,
+    promised: part === 'ztunnel' ? drained : lossless,
+  })),
+  { parts: meshParts, name: 'every part at the same time', promised: drained },
+];
 
 function seconds(startMs: number): string {
   return `${((performance.now() - startMs) / 1_000).toFixed(1)} s`;

@@ -14,7 +14,7 @@ const APPS: readonly string[] = ['ztunnel', 'cni-agent', 'control-plane', 'ca'];
 const NATS_IMAGE = 'localhost/ambit/nats:e2e';
 const HELM_TIMEOUT_SECONDS = 180;
 
-/** Parts that are upgraded one by one, as they are called in the chart. */
+/** Parts that are upgraded, as they are called in the chart. */
 export const meshParts = ['ztunnel', 'cni-agent', 'control-plane', 'ca', 'nats'] as const;
 export type MeshPart = (typeof meshParts)[number];
 
@@ -53,19 +53,21 @@ export class Mesh {
     await this.#helm(['install', 'ambit', join(CHARTS, 'ambit'), ...create, ...profile, ...settings]);
   }
 
-  /** Replaces the pods of one part by `helm upgrade`, and waits until the new ones serve and the old ones are gone. */
-  async upgrade(part: MeshPart, round: string): Promise<void> {
-    const before = new Set((await this.pods(part)).map(({ uid }) => uid));
-    const change = ['--reuse-values', '--set-string', `${part}.podAnnotations.round=${round}`];
-    await this.#helm(['upgrade', 'ambit', join(CHARTS, 'ambit'), '-n', this.namespace, ...change]);
-    await this.#objects.until(
-      () => `pods of ${part} were not replaced`,
-      async () => {
-        const pods = await this.pods(part);
-        const isServed = pods.length > 0 && pods.every(({ isReady }) => isReady);
-        return isServed && (await this.#uids(part)).every((uid) => !before.has(uid));
-      },
-    );
+  /** Replaces the pods of these parts by one `helm upgrade`, and waits until the new ones serve and the old ones are gone. */
+  async upgrade(parts: readonly MeshPart[], round: string): Promise<void> {
+    const old = await Promise.all(parts.map((part) => this.pods(part)));
+    const before = new Set(old.flat().map(({ uid }) => uid));
+    const changes = parts.flatMap((part) => ['--set-string', `${part}.podAnnotations.round=${round}`]);
+    await this.#helm(['upgrade', 'ambit', join(CHARTS, 'ambit'), '-n', this.namespace, '--reuse-values', ...changes]);
+    for (const part of parts)
+      await this.#objects.until(
+        () => `pods of ${part} were not replaced`,
+        async () => {
+          const pods = await this.pods(part);
+          const isServed = pods.length > 0 && pods.every(({ isReady }) => isReady);
+          return isServed && (await this.#uids(part)).every((uid) => !before.has(uid));
+        },
+      );
   }
 
   async uninstall(): Promise<void> {

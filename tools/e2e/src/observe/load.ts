@@ -90,6 +90,11 @@ export function lost({ fresh, kept, held }: LoadFigures): number {
   return fresh.failed + kept.failed + held.broken;
 }
 
+/** Requests that were begun: answered or lost. */
+export function begun({ fresh, kept }: LoadFigures): number {
+  return fresh.ok + fresh.failed + kept.ok + kept.failed;
+}
+
 /** `new connections 412 ok, 0 lost; kept ...; 10 held: 0 broken`. */
 export function describeLoad({ fresh, kept, held }: LoadFigures): string {
   const why = (failures: Readonly<Record<string, number>>): string => {
