@@ -1,3 +1,18 @@
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { TcpRelay } from './tcp-relay.ts';
+export {
+  behaviourFolder,
+  behaviourNamespace,
+  behaviourTables,
+  type BehaviourEntry,
+  type BehaviourRequest,
+  type BehaviourTable,
+  derivedFile,
+  hostOfEntry,
+  manifestsOf,
+  requestsOf,
+  substitute,
+  substituteIn,
+} from './behaviour-table.ts';
+export { TokenMint, type TokenText } from './token-mint.ts';

@@ -83,9 +83,16 @@ function refusalOf(rule: JwtRule, token: DecodedToken, wallTimeMs: number): JwtR
   if (exp !== undefined && !(typeof exp === 'number' && nowSec < exp + clockSkewSec)) return 'expired';
   if (rule.audiences.length > 0) {
     const { audiences } = new TokenClaims(claims, []);
-    if (!audiences.some((audience) => rule.audiences.includes(audience))) return 'audience';
+    const allowed = rule.audiences.map(bareAudience);
+    if (!audiences.some((audience) => allowed.includes(bareAudience(audience)))) return 'audience';
   }
   return rule.keys.refusalOf(token);
+}
+
+/** Audiences are compared without scheme and without one slash at the end. Envoy: jwt_authn, audiences of a provider. */
+function bareAudience(audience: string): string {
+  const bare = audience.replace(/^https?:\/\//, '');
+  return bare.endsWith('/') ? bare.slice(0, -1) : bare;
 }
 
 function accepted(
