@@ -34,6 +34,8 @@ export interface DataSettings {
   readonly hbonePort: number;
   /** Where endpoints take HBONE. */
   readonly peerHbonePort: number;
+  /** Of `TokenBuckets`: what rate limits count, by all workers together. */
+  readonly buckets: SharedArrayBuffer;
   readonly log: {
     /** Directives of `RUST_LOG`; later changes come as `logLevels`. */
     readonly directives: string;

@@ -49,3 +49,4 @@ export {
 export { type SlowStart, slowStartFactor } from './balance/slow-start.ts';
 export { type CorsDecision, type CorsRequest, type CorsRules, decideCors, type OriginMatch } from './cors.ts';
 export { drawFault, type FaultRules, type InjectedFault } from './fault.ts';
+export { type BucketRule, type TokenTaken, TokenBuckets } from './limit/token-buckets.ts';

@@ -18,6 +18,7 @@ import { compileMatch, pathKeyOf } from './compile-match.ts';
 import { durationMs, limitMs } from './duration.ts';
 import { compileHeaderEdits } from './header-edits.ts';
 import type { Problems } from './problems.ts';
+import { compileRateLimits } from './rate-limit.ts';
 import {
   type CompiledRoute,
   type ForwardAction,
@@ -27,6 +28,7 @@ import {
   type RouteRetries,
   type RouteRewrite,
 } from './route.ts';
+import { compileSession } from './session-persistence.ts';
 
 /** Istio's default, where a route says nothing of retries. */
 const defaultRetries: RouteRetries = { policy: defaultRetryPolicy, reusesEndpoints: false };
@@ -55,6 +57,8 @@ export function compileRoute(message: messages.HttpRoute, place: string, problem
       backend === undefined ? [] : [{ backend: targetOf(backend), perMillion: Math.min(perMillion, maxPerMillion) }],
     ),
     cors: compileCors(message.cors, place, problems),
+    session: compileSession(message.session, place, problems),
+    limits: compileRateLimits(message.rateLimits, place, problems),
   };
 }
 
@@ -73,6 +77,8 @@ export function plainRoute(backend: BackendTarget): CompiledRoute {
     fault: undefined,
     mirrors: [],
     cors: undefined,
+    session: undefined,
+    limits: [],
   };
 }
 

@@ -37,8 +37,10 @@ export function trafficPolicyOf(snapshot: ConfigSnapshot, target: BackendTarget)
   const served = snapshot.destinations.get(`${target.namespace}/${target.hostname}`);
   if (served === undefined) return defaultTrafficPolicy;
   const { subsets, ports } = served.destination;
-  const ofSubset = target.subset === '' ? undefined : subsets.get(target.subset)?.traffic;
-  return ofSubset ?? ports.get(target.port)?.traffic ?? defaultTrafficPolicy;
+  const subset = target.subset === '' ? undefined : subsets.get(target.subset);
+  return (
+    subset?.portTraffic.get(target.port) ?? subset?.traffic ?? ports.get(target.port)?.traffic ?? defaultTrafficPolicy
+  );
 }
 
 /** Resources that changed at once; undefined takes one away. Destinations and servers by their resource names. */

@@ -7,9 +7,11 @@ import { type ServiceTarget, serviceTarget } from './backend-target.ts';
 import { compileRoute, plainRoute } from './compile-route.ts';
 import { compileTrafficPolicy } from './compile-traffic-policy.ts';
 import { type Compiled, Problems } from './problems.ts';
+import { compileRateLimits, type RateLimitRule } from './rate-limit.ts';
 import { RouteTable } from './route-table.ts';
 import { type CompiledTcpRoute, compileTcpRoute, plainTcpRoute } from './tcp-route.ts';
-import type { TrafficPolicy } from './traffic-policy.ts';
+import type { TelemetrySettings } from './proxy.ts';
+import { defaultTrafficPolicy, type TrafficPolicy } from './traffic-policy.ts';
 
 const { Protocol } = messages;
 
@@ -32,6 +34,8 @@ export interface CompiledSubset {
   readonly workloadUids: ReadonlySet<string>;
   /** Replaces that of the port; undefined: the port's. */
   readonly traffic: TrafficPolicy | undefined;
+  /** By service port, where something else holds. */
+  readonly portTraffic: ReadonlyMap<number, TrafficPolicy>;
 }
 
 export interface CompiledDestination {
@@ -44,6 +48,10 @@ export interface CompiledDestination {
   readonly ports: ReadonlyMap<number, CompiledPort>;
   readonly subsets: ReadonlyMap<string, CompiledSubset>;
   readonly access: AccessLevel;
+  /** Of all its requests; those of routes count after them. */
+  readonly limits: readonly RateLimitRule[];
+  /** Undefined: as the proxy's. */
+  readonly telemetry: TelemetrySettings | undefined;
 }
 
 /** Reads the bytes of a resource; what is not this message is a problem, not an error. */
@@ -62,6 +70,8 @@ export function compileDestination(bytes: Uint8Array): Compiled<CompiledDestinat
     ports: new Map(ports.map((port) => [port.port, port])),
     subsets: new Map(message.subsets.map((subset) => [subset.name, compileSubset(subset, problems)])),
     access: compileAccessLevel(message.access, 'destination', problems),
+    limits: compileRateLimits(message.rateLimits, 'destination', problems),
+    telemetry: message.telemetry,
   });
 }
 
@@ -88,11 +98,20 @@ function compilePort(
 }
 
 function compileSubset(message: messages.Subset, problems: Problems): CompiledSubset {
-  const { name, workloadUids, traffic } = message;
+  const { name, workloadUids, traffic, portTraffic } = message;
+  const place = `subset ${name}`;
   return {
     name,
     workloadUids: new Set(workloadUids),
-    traffic: traffic === undefined ? undefined : compileTrafficPolicy(traffic, `subset ${name}`, problems),
+    traffic: traffic === undefined ? undefined : compileTrafficPolicy(traffic, place, problems),
+    portTraffic: new Map(
+      portTraffic.map((entry) => [
+        entry.port,
+        entry.traffic === undefined
+          ? defaultTrafficPolicy
+          : compileTrafficPolicy(entry.traffic, `${place} port ${entry.port}`, problems),
+      ]),
+    ),
   };
 }
 

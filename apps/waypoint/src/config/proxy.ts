@@ -7,6 +7,7 @@ import { type AccessLevel, compileAccessLevel } from './access.ts';
 import { type AuthorizationProvider, compileProvider } from './authorization-provider.ts';
 import { limitMs } from './duration.ts';
 import { type Compiled, Problems } from './problems.ts';
+import { compileLimitService, compileRateLimits, type LimitService, type RateLimitRule } from './rate-limit.ts';
 
 const { Proxy_Kind: Kind, RequestHandling_PathNormalisation: Path, RequestHandling_EscapedSlashes: Slashes } = messages;
 
@@ -41,6 +42,10 @@ export interface CompiledProxy {
   /** By name. A policy whose provider is not here refuses what it matches. */
   readonly providers: ReadonlyMap<string, AuthorizationProvider>;
   readonly trustDomains: readonly string[];
+  /** Of all its requests. */
+  readonly limits: readonly RateLimitRule[];
+  /** By name. */
+  readonly limitServices: ReadonlyMap<string, LimitService>;
 }
 
 /** Reads the bytes of a resource; what is not this message is a problem, not an error. */
@@ -68,6 +73,8 @@ export function compileProxy(bytes: Uint8Array): Compiled<CompiledProxy> {
       }),
     ),
     trustDomains: message.trustDomains,
+    limits: compileRateLimits(message.rateLimits, 'proxy', problems),
+    limitServices: new Map(message.rateLimitServices.map((service) => [service.name, compileLimitService(service)])),
   });
 }
 

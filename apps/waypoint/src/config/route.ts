@@ -12,7 +12,9 @@ import type {
 
 import type { BackendTarget, ServiceTarget } from './backend-target.ts';
 import type { HeaderEdits } from './header-edits.ts';
+import type { RateLimitRule } from './rate-limit.ts';
 import type { PathKey } from './route-table.ts';
+import type { SessionPersistence } from './session-persistence.ts';
 
 /** One alternative of a weighted split. `failed`: its share is answered with the status. */
 export interface RouteBackend {
@@ -68,6 +70,8 @@ export interface CompiledRoute {
   readonly fault: FaultRules | undefined;
   readonly mirrors: readonly MirrorRule[];
   readonly cors: CorsRules | undefined;
+  readonly session: SessionPersistence | undefined;
+  readonly limits: readonly RateLimitRule[];
 }
 
 /** A route that was found, and what of the path its match took. */

@@ -10,6 +10,7 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
+import { TokenBuckets } from '@ambit/routing';
 import { Readiness, TaskScope, toAmbitError } from '@ambit/runtime';
 import { createLogger, type LoggerRoot, LogLevels, MetricRegistry, observeProcess } from '@ambit/telemetry';
 import { DeltaClient, type DeltaClientObserver, gatewayNode, grpcConnector, PROXY_TYPE } from '@ambit/xds';
@@ -30,7 +31,7 @@ const SWEEP_MS = 30_000;
 /** With EXIT_ON_ZERO_ACTIVE_CONNECTIONS and no deadline: as long as a pod may take to end, nearly. */
 const LONGEST_DRAIN_MS = 3_600_000;
 
-/** Runs until it has drained. Rejects with AmbitError when it cannot start or a worker dies. */
+/** Runs until it has drained. Rejects with AmbitError when it cannot start, with NetError `WORKER_DIED` when a worker dies. */
 export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal): Promise<void> {
   io.raiseFileLimit();
   const identity = makeSpiffeId({
@@ -168,6 +169,7 @@ function dataSettings(config: WaypointConfig, instanceIp: string, identity: Spif
     isIpv6Enabled: config.isIpv6Enabled,
     hbonePort: config.hbonePort,
     peerHbonePort: config.peerHbonePort,
+    buckets: TokenBuckets.allocate(),
     log: { directives: config.logLevels, fd: 1 },
   };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Http1ClientConnection, Http2ClientConnection } from '@ambit/exchange';
 import { HbonePool } from '@ambit/hbone';
 import { type EventLoop, io } from '@ambit/net';
+import { TokenBuckets } from '@ambit/routing';
 import { assertNever, toAmbitError } from '@ambit/runtime';
 import { descriptorSink, isLevelEnabled, LogLevels, type MetricAnnouncement, MetricRegistry } from '@ambit/telemetry';
 import { changeCount, WorkloadStore } from '@ambit/workload';
@@ -112,6 +113,7 @@ export class DataWorker {
           podName: settings.podName,
         }),
         copyBudget: new CopyBudget(maxCopyBytes),
+        buckets: new TokenBuckets(settings.buckets),
         config: () => {
           const { snapshot } = this.#state;
           if (snapshot === undefined) throw new TypeError('a request without configuration');

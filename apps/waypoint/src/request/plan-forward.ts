@@ -23,6 +23,7 @@ export function planForward(
   view: RequestView,
   record: RequestRecord,
   config: ConfigSnapshot,
+  sessionTag: string | undefined,
 ): { readonly plan: ForwardPlan; readonly setCookie: string | undefined } {
   const { head, facts } = view;
   const { route } = found;
@@ -51,6 +52,7 @@ export function planForward(
       originalAddress: facts.destinationAddress,
       originalPort: facts.destinationPort,
       requestHost: splitAuthority(head.authority).host,
+      sessionTag,
     },
   };
   return { plan, setCookie: session.setCookie };

@@ -5,48 +5,36 @@
 import type { ExchangeError, FieldList, ResponseHead, ServerExchange, ServerExchangeUser } from '@ambit/exchange';
 import { ErrorCode } from '@ambit/http';
 import type { RequestAdmitted } from '@ambit/policy';
-import { decideCors, drawFault, type InjectedFault, redirectLocation } from '@ambit/routing';
+import { decideCors, redirectLocation } from '@ambit/routing';
 
-import type { Access } from '../config/access.ts';
 import type { ConfigSnapshot } from '../config/config-snapshot.ts';
-import { type CompiledRoute, nextBackend, type RouteBackend } from '../config/route.ts';
-import { admitRequest } from './admit-request.ts';
+import type { CompiledRoute, RouteBackend } from '../config/route.ts';
 import { Alarm, type AlarmUser } from './alarm.ts';
 import { finishAnswer, localAnswer } from './answer-head.ts';
-import { AuthorizationGate } from './authorization-gate.ts';
 import type { BodyCopy } from './body-copy.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
 import { editResponse } from './edit-request.ts';
-import { accessOf, findRoute, type RouteFinding } from './find-route.ts';
+import { Entrance, type EntranceOwner, type FoundForRequest } from './entrance.ts';
 import { Forwarding, type ForwardingOwner } from './forwarding.ts';
 import { GrpcMessageCounter } from './grpc-message-counter.ts';
 import { grpcStatusOf, isGrpcMessage } from './grpc-request.ts';
-import {
-  failedShare,
-  faultAborted,
-  type LocalReply,
-  localReply,
-  noUsableBackend,
-  redirectReply,
-  routeNotFound,
-  streamIdle,
-} from './local-reply.ts';
+import { failedShare, type LocalReply, localReply, noUsableBackend, redirectReply, streamIdle } from './local-reply.ts';
 import { MirrorRequest } from './mirror-request.ts';
 import { planForward } from './plan-forward.ts';
 import { prepareRequest } from './prepare-request.ts';
 import { RequestRecord, type ResponseFlag } from './request-record.ts';
+import { chooseBackend, RequestSession } from './request-session.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import { corsRequest, type RequestView } from './request-view.ts';
 import { takeIntoTrace } from './trace/trace-context.ts';
 
-type Found = RouteFinding & { readonly kind: 'found' };
-type Wait = 'fault' | 'idle' | 'linger';
+type Wait = 'idle' | 'linger';
 type Headers = readonly (readonly [name: string, value: string])[];
 
 /** How long a client may go on sending on an upgraded stream that the backend has ended. */
 const lingerMs = 30_000;
 
-export class RequestExchange implements ServerExchangeUser, ForwardingOwner, AlarmUser<Wait> {
+export class RequestExchange implements ServerExchangeUser, EntranceOwner, ForwardingOwner, AlarmUser<Wait> {
   readonly #exchange: ServerExchange;
   readonly #facts: DownstreamFacts;
   readonly #surroundings: RequestSurroundings;
@@ -54,15 +42,14 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
   readonly #record: RequestRecord;
   readonly #workloadRoute: CompiledRoute | undefined;
   #addedHeaders: Headers = [];
-  #gate: AuthorizationGate | undefined;
-  /** What came while others were asked. */
+  #entrance: Entrance | undefined;
+  #session: RequestSession | undefined;
+  /** What came before it was clear where to. */
   #heldBody: BodyCopy | undefined;
   #forwarding: Forwarding | undefined;
   #mirrors: MirrorRequest[] | undefined;
-  #found: Found | undefined;
+  #found: FoundForRequest | undefined;
   #backend: RouteBackend | undefined;
-  #faultAlarm: Alarm<Wait> | undefined;
-  #afterFault: (() => void) | undefined;
   #idleAlarm: Alarm<Wait> | undefined;
   #lingerAlarm: Alarm<Wait> | undefined;
   #lastActivityMs: number;
@@ -117,75 +104,53 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
       this.#idleAlarm.set(proxy.handling.streamIdleTimeoutMs);
     }
 
-    const access = accessOf(this.#config, this.#facts.served);
-    if (access === undefined) return this.#reply(routeNotFound);
-    const asked = access.http.custom.size === 0 ? [] : access.http.providersToAsk(prepared.view);
-    if (asked.length === 0) return this.#admit(prepared.view, access);
-    this.#ask(prepared.view, access, asked);
+    const entrance = new Entrance(this.#facts, this.#config, this.#surroundings, record, this.#workloadRoute, this);
+    this.#entrance = entrance;
+    entrance.start(prepared.view, this.#isRequestEnded);
   }
 
-  #ask(view: RequestView, access: Access, asked: readonly string[]): void {
-    const gate = new AuthorizationGate(asked, this.#config, view, this.#surroundings, {
-      onPassed: (responseHeaders, body) => {
-        this.#gate = undefined;
-        this.#addedHeaders = responseHeaders;
-        this.#heldBody = body;
-        this.#admit(view, access);
-      },
-      onRefused: (reply) => {
-        this.#gate = undefined;
-        this.#reply(reply);
-      },
-      pauseRequest: () => this.pauseRequest(),
-      resumeRequest: () => this.resumeRequest(),
-    });
-    this.#gate = gate;
-    gate.start(this.#isRequestEnded);
+  onEntered(permit: RequestAdmitted, found: FoundForRequest, view: RequestView, body: BodyCopy | undefined): void {
+    this.#found = found;
+    this.#heldBody = body;
+    this.#answer(permit, found, view);
   }
 
-  #admit(view: RequestView, access: Access): void {
-    const admission = admitRequest(view, access, this.#record, this.#surroundings.wallTimeMs());
-    if (admission.kind === 'answer') return this.#reply(admission.reply);
-    const { permit } = admission;
-    const finding = findRoute(this.#config, this.#facts.served, view, this.#workloadRoute);
-    if (finding.kind === 'answer') return this.#reply(finding.reply);
-    const { route } = finding;
-    this.#found = finding;
-    this.#record.routeName = route.name;
-    if (route.fault === undefined) return this.#answer(permit, finding, view);
-    const fault = drawFault(route.fault, () => this.#surroundings.random());
-    const goOn = (): void => this.#afterDelay(fault, permit, finding, view);
-    if (fault.delayMs <= 0) return goOn();
-    this.#record.addFlag('DI');
-    this.pauseRequest();
-    this.#afterFault = goOn;
-    this.#faultAlarm = new Alarm(this.#surroundings.timers, this, 'fault');
-    this.#faultAlarm.set(fault.delayMs);
+  onTurnedAway(reply: LocalReply): void {
+    this.#reply(reply);
   }
 
-  #afterDelay(fault: InjectedFault, permit: RequestAdmitted, found: Found, view: RequestView): void {
-    if (fault.abort === undefined) return this.#answer(permit, found, view);
-    this.#reply(faultAborted(fault.abort.status, this.#record.isGrpc ? fault.abort.grpcStatus : undefined));
+  addHeaders(headers: Headers): void {
+    if (headers.length > 0) this.#addedHeaders = [...this.#addedHeaders, ...headers];
   }
 
   /** CORS, then what the route says. */
-  #answer(permit: RequestAdmitted, found: Found, view: RequestView): void {
+  #answer(permit: RequestAdmitted, found: FoundForRequest, view: RequestView): void {
     const { route } = found;
     if (route.cors !== undefined) {
       const decision = decideCors(route.cors, corsRequest(view));
       if (decision.kind === 'answer') {
         return this.#reply(localReply(decision.status, '', 'cors_response', { headers: decision.headers }));
       }
-      if (decision.responseHeaders.length > 0)
-        this.#addedHeaders = [...this.#addedHeaders, ...decision.responseHeaders];
+      this.addHeaders(decision.responseHeaders);
     }
     const { action } = route;
-    if (action.kind === 'forward') return this.#forward(permit, found, nextBackend(action), view);
+    if (action.kind === 'forward') {
+      const { upstreams } = this.#surroundings;
+      if (route.session !== undefined)
+        this.#session = new RequestSession(route.session, view, this.#surroundings.wallTimeMs());
+      const backend = chooseBackend(action, this.#session?.tag, (target, tag) => upstreams.hasEndpoint(target, tag));
+      return this.#forward(permit, found, backend, view);
+    }
     if (action.kind === 'direct') return this.#reply(localReply(action.status, action.body, 'direct_response'));
     this.#reply(redirectReply(action.redirect.status, redirectLocation(action.redirect, view, found.matched)));
   }
 
-  #forward(permit: RequestAdmitted, found: Found, backend: RouteBackend | undefined, view: RequestView): void {
+  #forward(
+    permit: RequestAdmitted,
+    found: FoundForRequest,
+    backend: RouteBackend | undefined,
+    view: RequestView,
+  ): void {
     if (backend === undefined) return this.#reply(noUsableBackend);
     if (backend.target.kind === 'failed') return this.#reply(failedShare(backend.target.status));
     const record = this.#record;
@@ -193,8 +158,9 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     this.#backend = backend;
     record.target = target;
     const body = this.#heldBody;
-    const { plan, setCookie } = planForward(permit, found, backend, target, view, record, this.#config);
-    if (setCookie !== undefined) this.#addedHeaders = [...this.#addedHeaders, ['set-cookie', setCookie]];
+    const tag = this.#session?.tag;
+    const { plan, setCookie } = planForward(permit, found, backend, target, view, record, this.#config, tag);
+    if (setCookie !== undefined) this.addHeaders([['set-cookie', setCookie]]);
     for (const { backend: copyTo, perMillion } of found.route.mirrors) {
       if (view.head.upgrade !== undefined || this.#surroundings.random() * 1_000_000 >= perMillion) continue;
       const mirror = new MirrorRequest(permit, this.#surroundings, plan.timeoutMs);
@@ -217,7 +183,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     this.#requestCounter?.pass(buffer, offset, length);
     if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.write(buffer, offset, length);
     if (this.#forwarding !== undefined) this.#forwarding.sendBody(buffer, offset, length);
-    else this.#gate?.onBody(buffer, offset, length);
+    else this.#entrance?.onBody(buffer, offset, length);
   }
 
   onEnd(trailers: FieldList | undefined): void {
@@ -229,7 +195,7 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     this.#record.requestEndMs = this.#surroundings.timers.nowMs;
     this.#requestTrailers = trailers;
     if (this.#forwarding !== undefined) this.#sendEnd();
-    else this.#gate?.onEnd();
+    else this.#entrance?.onEnd();
   }
 
   onWritable(): void {
@@ -270,6 +236,8 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     }
     record.status = head.status;
     editResponse(this.#found, this.#backend, record);
+    const told = record.endpoint === undefined ? undefined : this.#session?.answerHeader(record.endpoint);
+    if (told !== undefined) this.addHeaders([told]);
     this.#finishHead(head);
     this.#exchange.respond(head, isEnd);
   }
@@ -316,12 +284,6 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
 
   onAlarm(wait: Wait): void {
     if (wait === 'linger') return this.#exchange.abort();
-    if (wait === 'fault') {
-      const goOn = this.#afterFault;
-      this.#afterFault = undefined;
-      goOn?.();
-      return;
-    }
     const { timers } = this.#surroundings;
     const limitMs = this.#config.proxy.handling.streamIdleTimeoutMs ?? 0;
     const restMs = this.#lastActivityMs + limitMs - timers.nowMs;
@@ -382,9 +344,8 @@ export class RequestExchange implements ServerExchangeUser, ForwardingOwner, Ala
     if (this.#isDone) return;
     this.#isDone = true;
     const record = this.#record;
-    this.#gate?.cancel();
+    this.#entrance?.cancel();
     this.#heldBody?.drop();
-    this.#faultAlarm?.clear();
     this.#idleAlarm?.clear();
     if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.abortIfIncomplete();
     record.requestMessages = this.#requestCounter?.count ?? 0;

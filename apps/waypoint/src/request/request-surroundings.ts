@@ -1,3 +1,5 @@
+import type { TokenBuckets } from '@ambit/routing';
+
 import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import type { CopyBudget } from './body-copy.ts';
 import type { ProxySelf } from './prepare-request.ts';
@@ -15,6 +17,8 @@ export interface RequestSurroundings extends ProxySelf {
   readonly spans?: SpanSink;
   /** Of all copies of bodies on the worker. */
   readonly copyBudget: CopyBudget;
+  /** Of rate limits; all workers take of the same. */
+  readonly buckets: TokenBuckets;
   /** The configuration now; a request asks once. */
   config(): ConfigSnapshot;
   wallTimeMs(): number;

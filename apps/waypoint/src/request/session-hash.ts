@@ -45,7 +45,7 @@ function ofText(text: string | undefined): SessionHash {
 }
 
 /** Value of the first cookie of the name, without quotes. */
-function cookieValue(header: string | undefined, name: string): string | undefined {
+export function cookieValue(header: string | undefined, name: string): string | undefined {
   if (header === undefined) return undefined;
   for (const part of header.split(';')) {
     const text = part.trim();

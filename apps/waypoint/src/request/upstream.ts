@@ -22,6 +22,8 @@ export interface UpstreamChoiceFacts {
   readonly originalPort: number;
   /** Server name for TLS to a backend whose policy names none: the request's authority without its port. */
   readonly requestHost: string;
+  /** `UpstreamEndpoint.sessionTag` that the request's session belongs to; it is chosen if it is usable. */
+  readonly sessionTag?: string | undefined;
 }
 
 /** An endpoint as logs and metrics show it. One object as long as the endpoint is known. */
@@ -30,6 +32,8 @@ export interface UpstreamEndpoint {
   readonly id: string;
   /** `10.1.2.3:8080`, or `[::1]:8080`: what UPSTREAM_HOST shows. */
   readonly address: string;
+  /** The endpoint in tokens of sessions. */
+  readonly sessionTag: string;
   /** Undefined for addresses outside the mesh. */
   readonly workload: Workload | undefined;
 }
@@ -90,6 +94,8 @@ export interface PendingAttempt {
 /** Backends, as a data worker reaches them. */
 export interface Upstreams {
   choose(target: BackendTarget, facts: UpstreamChoiceFacts): EndpointLease | UpstreamFailure;
+  /** True when the target has that endpoint now. */
+  hasEndpoint(target: BackendTarget, sessionTag: string): boolean;
   /**
    * Begins an exchange with the leased endpoint, on a pooled connection or a new one. The head is the caller's, who leaves it
    * alone until `onConnected`. With `isEnd` there is no body.

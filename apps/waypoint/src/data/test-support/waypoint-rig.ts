@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TokenBuckets } from '@ambit/routing';
 import { MetricRegistry } from '@ambit/telemetry';
 import { WorkloadArena } from '@ambit/workload';
 import type { ConfigUpdate, DataSettings, FromWorker } from '../../worker-protocol.ts';
@@ -38,6 +39,7 @@ export class WaypointRig extends MeshRig {
       isIpv6Enabled: false,
       hbonePort: 0,
       peerHbonePort: nodePort,
+      buckets: TokenBuckets.allocate(),
       log: { directives: 'info', fd },
     };
     this.worker = new DataWorker(this.loop, settings, (message) => {

@@ -2,6 +2,7 @@ import { formatSocketAddress, type SocketAddress } from '@ambit/net';
 import type { BalancedEndpoint } from '@ambit/routing';
 import type { Workload } from '@ambit/workload';
 
+import { sessionTagOf } from '../../request/session-tag.ts';
 import type { UpstreamEndpoint } from '../../request/upstream.ts';
 import type { EndpointRoute } from './endpoint-route.ts';
 import type { HttpPool } from './http-pool.ts';
@@ -34,6 +35,7 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   activeRequests = 0;
   readonly #pools = new Map<string, HttpPool>();
   #isGone = false;
+  #sessionTag: string | undefined;
 
   constructor(facts: EndpointFacts, nowMs: number) {
     this.id = facts.id;
@@ -44,6 +46,10 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
     this.workload = facts.workload;
     this.weight = facts.weight;
     this.rank = facts.rank;
+  }
+
+  get sessionTag(): string {
+    return (this.#sessionTag ??= sessionTagOf(this.id));
   }
 
   get connectionCount(): number {

@@ -65,6 +65,8 @@ export class Cluster {
   #protocol: PortProtocol = 'auto';
   #serviceHostname = '';
   #endpoints = new Map<string, ClusterEndpoint>();
+  /** Made when a session asks first. */
+  #byTag: ReadonlyMap<string, ClusterEndpoint> | undefined;
   #balancing: EndpointBalancing;
   #ejector: OutlierEjector | undefined;
   #activeRequests = 0;
@@ -105,7 +107,7 @@ export class Cluster {
     const { maxRequests } = this.#policy.limits;
     if (maxRequests !== undefined && this.#activeRequests >= maxRequests) return { kind: 'overflow' };
     this.#ejector?.sweep(this.#surroundings.loop.nowMs);
-    const endpoint = this.#balancing.pick(facts.hash, facts.triedEndpoints, this.#ejector);
+    const endpoint = this.#ofSession(facts) ?? this.#balancing.pick(facts.hash, facts.triedEndpoints, this.#ejector);
     if (endpoint === undefined) return { kind: 'no-endpoint' };
     return this.take(endpoint, facts);
   }
@@ -115,6 +117,12 @@ export class Cluster {
     this.#activeRequests += 1;
     endpoint.activeRequests += 1;
     return new EndpointTurn(this, endpoint, facts);
+  }
+
+  /** The endpoint that a session belongs to. */
+  endpointOfTag(tag: string): ClusterEndpoint | undefined {
+    this.#byTag ??= new Map([...this.#endpoints.values()].map((endpoint) => [endpoint.sessionTag, endpoint]));
+    return this.#byTag.get(tag);
   }
 
   /** The endpoint of that id, for targets whose endpoint the client names. */
@@ -221,6 +229,13 @@ export class Cluster {
     };
   }
 
+  /** Undefined when the session's endpoint is gone, ejected, or has failed this request. */
+  #ofSession({ sessionTag, triedEndpoints }: UpstreamChoiceFacts): ClusterEndpoint | undefined {
+    const endpoint = sessionTag === undefined ? undefined : this.endpointOfTag(sessionTag);
+    if (endpoint === undefined || triedEndpoints.includes(endpoint.id)) return undefined;
+    return this.#ejector?.isUsable(endpoint.id, this.#endpoints.size) === false ? undefined : endpoint;
+  }
+
   #isHttp2({ clientProtocol, isUpgrade }: UpstreamChoiceFacts): boolean {
     if (isUpgrade) return false;
     switch (this.#policy.httpVersion) {
@@ -267,6 +282,7 @@ export class Cluster {
       hasChanged = true;
     }
     this.#endpoints = next;
+    if (hasChanged) this.#byTag = undefined;
     return hasChanged;
   }
 

@@ -108,6 +108,10 @@ export class MeshUpstreams implements Upstreams {
     return cluster.policy.balancing.kind === 'passthrough' ? this.#takeNamed(held, facts) : cluster.choose(facts);
   }
 
+  hasEndpoint(target: BackendTarget, sessionTag: string): boolean {
+    return this.#held(target)?.cluster.endpointOfTag(sessionTag) !== undefined;
+  }
+
   open(lease: EndpointLease, head: RequestHead, isEnd: boolean, user: UpstreamUser): PendingAttempt {
     if (!(lease instanceof EndpointTurn)) throw new TypeError('a lease of somebody else');
     return lease.cluster.pool(lease.endpoint, lease.facts).open(head, isEnd, user);

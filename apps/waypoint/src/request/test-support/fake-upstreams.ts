@@ -7,6 +7,7 @@ import {
 } from '@ambit/exchange';
 
 import type { BackendTarget } from '../../config/backend-target.ts';
+import { sessionTagOf } from '../session-tag.ts';
 import type {
   AttemptResult,
   ConnectFailure,
@@ -178,13 +179,14 @@ export class FakeUpstreams implements Upstreams {
     if (this.failure !== undefined) return { kind: this.failure };
     const name = target.kind === 'service' ? target.hostname : target.address;
     const ids = this.#options.endpoints?.[target.key] ?? [`${name}-0`];
-    const id = ids.find((one) => !facts.triedEndpoints.includes(one)) ?? ids[0];
+    const fresh = ids.filter((one) => !facts.triedEndpoints.includes(one));
+    const id = fresh.find((one) => sessionTagOf(one) === facts.sessionTag) ?? fresh[0] ?? ids[0];
     if (id === undefined) return { kind: 'no-endpoint' };
     let isReleased = false;
     this.openLeases += 1;
     const lease: EndpointLease = {
       kind: 'endpoint',
-      endpoint: { id, address: `${id}:8080`, workload: undefined },
+      endpoint: { id, address: `${id}:8080`, sessionTag: sessionTagOf(id), workload: undefined },
       release: (result) => {
         if (isReleased) throw new Error('a lease was released twice');
         isReleased = true;
@@ -196,6 +198,10 @@ export class FakeUpstreams implements Upstreams {
     };
     this.#facts.set(lease, { target, facts });
     return lease;
+  }
+
+  hasEndpoint(target: BackendTarget, sessionTag: string): boolean {
+    return (this.#options.endpoints?.[target.key] ?? []).some((id) => sessionTagOf(id) === sessionTag);
   }
 
   open(lease: EndpointLease, head: RequestHead, isEnd: boolean, user: UpstreamUser): PendingAttempt {

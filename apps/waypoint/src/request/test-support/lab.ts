@@ -2,6 +2,7 @@
 import { proxy as messages } from '@ambit/api';
 import type { RequestHead } from '@ambit/exchange';
 import { peerIdentity } from '@ambit/policy';
+import { TokenBuckets } from '@ambit/routing';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 
 import { type ConfigSnapshot, ConfigState } from '../../config/config-snapshot.ts';
@@ -155,6 +156,7 @@ export class Lab {
       },
       spans: this.spans,
       copyBudget: this.budget,
+      buckets: new TokenBuckets(TokenBuckets.allocate(1024), () => BigInt(Math.round(this.timers.nowMs * 1e6))),
       config: () => this.config,
       wallTimeMs: () => Date.UTC(2026, 0, 1) + this.timers.nowMs,
       random: options.random ?? ((): number => 0.5),
