@@ -2,20 +2,12 @@
  * What the control thread and a data worker say to each other. Types only: the seam between `control/` (main thread: xDS,
  * CA, admin) and `data/` (worker threads: connections). Every worker is told the same.
  *
- * Transport as in the node proxy: control posts to the worker's port, then signals the eventfd that the worker named in
- * `ready`. Messages of one direction arrive in order. Resources travel as their bytes: both sides compile them by the same
- * code, the control thread to refuse what cannot be used, the worker to use it.
+ * Transport as in the node proxy: LoopWorker and runLoopWorker of @ambit/net. Messages of one direction arrive in order.
+ * Resources travel as their bytes: both sides compile them by the same code, the control thread to refuse what cannot be
+ * used, the worker to use it.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { MetricAnnouncement } from '@ambit/telemetry';
 import type { AddressBatch } from '@ambit/workload';
-
-/** `workerData` of a data worker. `port` is in the transfer list. */
-export interface WorkerStart {
-  readonly workerId: number;
-  readonly port: MessagePort;
-  readonly settings: DataSettings;
-}
 
 /** Fixed for the life of a worker. */
 export interface DataSettings {
@@ -78,8 +70,6 @@ export type ToWorker =
 
 /** Worker to control. */
 export type FromWorker =
-  /** First message. `wakeFd` is the loop's eventfd. */
-  | { readonly kind: 'ready'; readonly wakeFd: number }
   /** `hbonePort`: the one in use. */
   | { readonly kind: 'listening'; readonly hbonePort: number }
   | { readonly kind: 'listenFailed'; readonly error: string }

@@ -2,25 +2,16 @@
  * What the control thread and a data worker say to each other. Types only: this file is the seam between
  * `control/` (main thread: xDS, CA, ZDS, DNS, admin) and `data/` (worker threads: connections).
  *
- * Transport. Control posts to the worker's `MessagePort` (given in {@link WorkerStart}), then writes the eventfd that the
- * worker named in `ready`, because a worker sleeps in epoll and never returns to Node's loop; the worker drains with
- * `receiveMessageOnPort` in its loop's `onWake`. The worker posts to the same port; control hears it as events.
+ * Transport: LoopWorker and runLoopWorker of @ambit/net. Control posts to the worker's port, then writes its eventfd, because
+ * a worker sleeps in epoll and never returns to Node's loop. The worker posts to the same port; control hears it as events.
  * Messages of one direction arrive in order. A worker takes every message before the next connection it accepts, but
  * may apply `addresses` in bounded slices between turns.
  *
  * Order that control keeps: policies before the addresses that name them, removed policies after; `proxyAdd` only after
  * the first sync of both types; a certificate only for identities of this node.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { MetricAnnouncement } from '@ambit/telemetry';
 import type { AddressBatch } from '@ambit/workload';
-
-/** `workerData` of a data worker. `port` is in the transfer list. */
-export interface WorkerStart {
-  readonly workerId: number;
-  readonly port: MessagePort;
-  readonly settings: DataSettings;
-}
 
 /** Fixed for the life of a worker. Milliseconds and bytes unless the name says otherwise. */
 export interface DataSettings {
@@ -140,8 +131,6 @@ export type ToWorker =
 
 /** Worker to control. */
 export type FromWorker =
-  /** First message. `wakeFd` is the loop's eventfd. */
-  | { readonly kind: 'ready'; readonly wakeFd: number }
   /** A connection waits. Repeated asking is harmless. */
   | { readonly kind: 'needCertificate'; readonly identity: string }
   | { readonly kind: 'proxyStarted'; readonly uid: string }

@@ -16,6 +16,7 @@ export {
 export * from './epoll-events.ts';
 export * from './errno.ts';
 export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';
+export { LoopWorker, type LoopWorkerOptions } from './loop-worker.ts';
 export {
   io,
   type Fd,
@@ -38,6 +39,7 @@ export {
   type ProxyTlv,
 } from './proxy-protocol.ts';
 export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
+export { type LoopProgram, type LoopThread, runLoopWorker } from './run-loop-worker.ts';
 export { type TimerHandler } from './timer-heap.ts';
 export {
   type EdgeTlsOptions,

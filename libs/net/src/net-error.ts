@@ -1,7 +1,13 @@
 import { getSystemErrorName } from 'node:util';
 
 /** What can go wrong in this library. Stable; listed in the README. */
-export type NetErrorCode = 'ADDON_MISSING' | 'SYSTEM_CALL' | 'TLS_CONTEXT' | 'BAD_ARGUMENT' | 'CHANNEL_LOST';
+export type NetErrorCode =
+  | 'ADDON_MISSING'
+  | 'SYSTEM_CALL'
+  | 'TLS_CONTEXT'
+  | 'BAD_ARGUMENT'
+  | 'CHANNEL_LOST'
+  | 'WORKER_DIED';
 
 /** A failed call of the io layer: `details.errno` (positive) and `details.call` name the kernel's answer. */
 export class NetError extends Error {

@@ -1,4 +1,5 @@
 /** All data workers of the process, and the questions that need an answer of each. */
+import type { NetError } from '@ambit/net';
 import { AmbitError } from '@ambit/runtime';
 import type { DataSettings, FromWorker, ToWorker, WorkerDescription } from '../worker-protocol.ts';
 import { DataWorker } from './data-worker.ts';
@@ -10,7 +11,7 @@ export interface DataWorkersOptions {
   readonly count: number;
   readonly settings: DataSettings;
   readonly onReport: (workerId: number, report: WorkerReport) => void;
-  readonly onDeath: (error: AmbitError) => void;
+  readonly onDeath: (error: NetError) => void;
 }
 
 /** A worker that does not answer a question in this time is left out of the answer. */
@@ -110,8 +111,6 @@ export class DataWorkers {
 
   #take(workerId: number, message: FromWorker): void {
     switch (message.kind) {
-      case 'ready':
-        return;
       case 'listening':
         return this.#listening.give(workerId, message.hbonePort);
       case 'listenFailed':

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AmbitError } from '@ambit/runtime';
+import type { NetError } from '@ambit/net';
+import { AmbitError, loadConfig } from '@ambit/runtime';
 import { DataWorkers } from './data-workers.ts';
 import { dataSettings } from './derived-settings.ts';
-import { loadConfig } from '@ambit/runtime';
 import { ztunnelConfig } from './ztunnel-config.ts';
 
 const entry = new URL('../../testdata/echo-worker.ts', import.meta.url);
@@ -84,7 +84,7 @@ test('messages reach a sleeping worker in the order in which they were posted', 
 });
 
 test('the death of a worker is reported', async () => {
-  const death = Promise.withResolvers<AmbitError>();
+  const death = Promise.withResolvers<NetError>();
   const { config } = loadConfig(ztunnelConfig, { NODE_NAME: 'n' });
   const workers = new DataWorkers({
     count: 1,

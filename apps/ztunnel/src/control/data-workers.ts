@@ -2,12 +2,13 @@
  * All data workers of the process: who has which pod, and the questions that need an answer of each.
  * With SO_REUSEPORT every worker listens in every pod and the kernel spreads connections; without it a pod has one worker.
  */
+import type { NetError } from '@ambit/net';
 import { AmbitError } from '@ambit/runtime';
 import type { DataSettings, FromWorker, PodConnections, PodIdentity, ToWorker } from '../worker-protocol.ts';
 import { DataWorker } from './data-worker.ts';
 
 /** Messages that are answers to something asked here. */
-type Answer = Extract<FromWorker, { kind: 'proxyStarted' | 'proxyFailed' | 'drained' | 'connections' | 'ready' }>;
+type Answer = Extract<FromWorker, { kind: 'proxyStarted' | 'proxyFailed' | 'drained' | 'connections' }>;
 export type WorkerReport = Exclude<FromWorker, Answer>;
 
 export interface DataWorkersOptions {
@@ -17,7 +18,7 @@ export interface DataWorkersOptions {
   readonly entry?: URL;
   /** Everything that is not an answer. */
   readonly onReport: (workerId: number, report: WorkerReport) => void;
-  readonly onDeath: (error: AmbitError) => void;
+  readonly onDeath: (error: NetError) => void;
 }
 
 interface Start {
@@ -160,8 +161,6 @@ export class DataWorkers {
 
   #take(workerId: number, message: FromWorker): void {
     switch (message.kind) {
-      case 'ready':
-        return;
       case 'proxyStarted':
         return this.#started(workerId, message.uid, undefined);
       case 'proxyFailed':

@@ -1,7 +1,8 @@
 /** Builds the parts of the process and connects them; starts nothing but the worker threads. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type EventBus, openEventBus } from '@ambit/events';
-import { type AmbitError, systemClock, toAmbitError } from '@ambit/runtime';
+import type { NetError } from '@ambit/net';
+import { systemClock, toAmbitError } from '@ambit/runtime';
 import { createLogger, type Logger, LogLevels, type LoggerRoot, MetricRegistry } from '@ambit/telemetry';
 import type { Workload } from '@ambit/workload';
 import type { PodIdentity, ToWorker } from '../worker-protocol.ts';
@@ -40,7 +41,7 @@ export interface ZtunnelParts {
 }
 
 export interface PartHooks {
-  readonly onWorkerDeath: (error: AmbitError) => void;
+  readonly onWorkerDeath: (error: NetError) => void;
   /** On-demand names; the source is started later than the workers. */
   readonly demand: (name: string) => Promise<void>;
   readonly onPodCounts: (pending: number) => void;

@@ -40,7 +40,7 @@ export interface ZtunnelOptions {
 const DEDICATED_UID = 'dedicated';
 const SWEEP_MS = 30_000;
 
-/** Runs until it has drained. Rejects with AmbitError when it cannot start or a worker dies. */
+/** Runs until it has drained. Rejects with AmbitError when it cannot start, with NetError `WORKER_DIED` when a worker dies. */
 export async function runZtunnel({ config, environment, stopping }: ZtunnelOptions): Promise<void> {
   checkConfig(config);
   io.raiseFileLimit();
