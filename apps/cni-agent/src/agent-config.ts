@@ -159,8 +159,8 @@ export const agentConfig: { readonly [K in keyof AgentConfig]: ConfigEntry<Agent
   ),
   releaseQuietMs: durationMs(
     'AMBIT_RELEASE_QUIET',
-    3_000,
-    'a pod that left the mesh must carry no connection for this long before its proxy stops',
+    10_000,
+    'a pod that left the mesh must carry no connection for this long before its proxy stops; less loses names being asked',
   ),
   releaseGraceMs: durationMs(
     'AMBIT_RELEASE_GRACE',

@@ -2,19 +2,18 @@
 import { io } from '@ambit/net';
 import type { PodIdentity } from '../worker-protocol.ts';
 import type { DataWorkers } from './data-workers.ts';
-import type { DnsProxy } from './dns/dns-proxy.ts';
+import type { DnsProxies } from './dns-proxies.ts';
 import type { PodHost } from './zds/pod-registry.ts';
 
 export interface PodProxiesOptions {
   /** Undefined when only DNS is served. */
   readonly workers: DataWorkers | undefined;
-  /** Opens a pod's DNS proxy; undefined when DNS is not captured. */
-  readonly openDns: ((info: PodIdentity, netnsFd: number | undefined) => DnsProxy) | undefined;
+  /** Undefined when DNS is not captured. */
+  readonly dns: DnsProxies | undefined;
 }
 
 export class PodProxies implements PodHost {
   readonly #options: PodProxiesOptions;
-  readonly #dns = new Map<string, DnsProxy>();
 
   constructor(options: PodProxiesOptions) {
     this.#options = options;
@@ -22,32 +21,24 @@ export class PodProxies implements PodHost {
 
   /** The descriptor stays the caller's; it has to stay open until {@link stop}. Undefined: the own namespace. */
   async start(uid: string, info: PodIdentity, netnsFd: number | undefined): Promise<void> {
-    const { workers, openDns } = this.#options;
-    this.#stopDns(uid);
-    if (openDns !== undefined) this.#dns.set(uid, openDns(info, netnsFd));
+    const { workers, dns } = this.#options;
+    dns?.start(uid, info, netnsFd);
     try {
       await workers?.addProxy(uid, info, () => (netnsFd === undefined ? undefined : reopenNetns(netnsFd)));
     } catch (error) {
-      this.#stopDns(uid);
+      dns?.close(uid);
       throw error;
     }
   }
 
   stop(uid: string): void {
     this.#options.workers?.removeProxy(uid);
-    this.#stopDns(uid);
+    this.#options.dns?.retire(uid);
   }
 
   /** Stops answering names; connections are the workers' to end. */
   stopAllDns(): void {
-    for (const uid of this.#dns.keys()) this.#stopDns(uid);
-  }
-
-  #stopDns(uid: string): void {
-    const proxy = this.#dns.get(uid);
-    this.#dns.delete(uid);
-    // Its sockets are closed at once; only the callbacks of that are waited for.
-    void proxy?.[Symbol.asyncDispose]();
+    this.#options.dns?.closeAll();
   }
 }
 

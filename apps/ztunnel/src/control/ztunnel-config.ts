@@ -43,6 +43,7 @@ export interface ZtunnelConfig {
   readonly secretTtlMs: number;
   readonly agentSocket: string;
   readonly agentGraceMs: number;
+  readonly dnsLingerMs: number;
   readonly reusePort: boolean;
   readonly packetMark: number;
   readonly originalSource: boolean | undefined;
@@ -130,6 +131,7 @@ export const ztunnelConfig: { readonly [K in keyof ZtunnelConfig]: ConfigEntry<Z
     30_000,
     'how long ztunnel stays ready without the node agent, which may be on its way back from an upgrade',
   ),
+  dnsLingerMs: durationMs('AMBIT_DNS_LINGER', 10_000, 'how long names are answered in a pod that left the mesh'),
   reusePort: flag('INPOD_PORT_REUSE', true, 'SO_REUSEPORT on listeners, needed for upgrades without a gap'),
   packetMark: integer(
     'PACKET_MARK',

@@ -11,6 +11,7 @@ import { CertificateSupply } from './certificate-supply.ts';
 import { dnsMetrics, podMetrics } from './control-metrics.ts';
 import { DataWorkers } from './data-workers.ts';
 import { dataSettings, packetMark, parseWorkloadInfo, workerCount } from './derived-settings.ts';
+import { DnsProxies, type DnsProxiesOptions } from './dns-proxies.ts';
 import { parseNameservers } from './dns/resolver-config.ts';
 import { withPrefix } from './environment-families.ts';
 import { MeshState } from './mesh-state.ts';
@@ -85,8 +86,8 @@ export function buildParts(config: ZtunnelConfig, environment: Environment, hook
       })
     : undefined;
   levels.onChange(() => publish({ kind: 'logLevels', directives: levels.toString() }));
-  const openDns = config.isDnsCaptured ? dnsOpener(config, state, registry, loggers) : undefined;
-  const proxies = new PodProxies({ workers, openDns });
+  const dns = config.isDnsCaptured ? dnsProxies(config, state, registry, loggers) : undefined;
+  const proxies = new PodProxies({ workers, dns });
   const pods = dedicated === undefined ? podRegistry(proxies, registry, loggers, hooks) : undefined;
   return {
     config,
@@ -109,12 +110,12 @@ function isWorkload(workload: Workload, { name, namespace, serviceAccount }: Pod
   return workload.name === name && workload.namespace === namespace && workload.serviceAccount === serviceAccount;
 }
 
-function dnsOpener(
+function dnsProxies(
   config: ZtunnelConfig,
   state: MeshState,
   registry: MetricRegistry,
   loggers: LoggerRoot,
-): NonNullable<ConstructorParameters<typeof PodProxies>[0]['openDns']> {
+): DnsProxies {
   const log = loggers.scope('dns');
   const settings: PodDnsSettings = {
     port: config.dnsPort,
@@ -126,7 +127,7 @@ function dnsOpener(
     servers: nameservers(config.resolvConf, log),
   };
   const observe = dnsMetrics(registry);
-  return (info, netnsFd) => {
+  const open: DnsProxiesOptions['open'] = (info, netnsFd) => {
     const client = (): Workload | undefined =>
       state.store.localWorkload(info.name, info.namespace, info.serviceAccount);
     return openPodDns({
@@ -139,6 +140,7 @@ function dnsOpener(
         log.warn({ pod: `${info.namespace}/${info.name}`, error: error.message }, 'dns socket failed'),
     });
   };
+  return new DnsProxies({ open, clock: systemClock, lingerMs: config.dnsLingerMs });
 }
 
 /** Without the file the mesh's own names are answered all the same, and every other name fails. */
