@@ -167,9 +167,20 @@ test('a traffic policy keeps what it says, in milliseconds and with names', () =
     }),
   );
   assert.deepEqual(compiled.ports.get(80)?.traffic, {
-    balancing: { kind: 'maglev', size: 101, hashKey: { kind: 'cookie', name: 'c', path: '/', ttlMs: 500 } },
+    balancing: {
+      kind: 'maglev',
+      size: 101,
+      hashKey: { kind: 'cookie', name: 'c', path: '/', ttlMs: 500, attributes: '' },
+    },
     warmup: { durationMs: 30_000, minimumPercent: 10, aggression: 1 },
-    localityPreference: [6, 1],
+    locality: {
+      preferences: [
+        { kind: 'scope', scope: 6 },
+        { kind: 'scope', scope: 1 },
+      ],
+      failover: new Map(),
+      distribute: [],
+    },
     limits: {
       ...defaultTrafficPolicy.limits,
       maxConnections: 10,

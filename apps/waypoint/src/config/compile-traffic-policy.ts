@@ -2,6 +2,7 @@ import { traffic as messages } from '@ambit/api';
 import { defaultOutlierRules, type OutlierRules } from '@ambit/routing';
 
 import { durationMs, limitMs } from './duration.ts';
+import { compileLocality } from './locality-rules.ts';
 import type { Problems } from './problems.ts';
 import {
   type BackendTls,
@@ -29,7 +30,7 @@ export function compileTrafficPolicy(
   return {
     balancing: compileAlgorithm(balancing, place, problems),
     warmup: compileWarmup(balancing?.warmup),
-    localityPreference: balancing?.locality?.enabled === true ? balancing.locality.routingPreference : [],
+    locality: compileLocality(balancing?.locality),
     limits: compileLimits(message.limits),
     outliers: compileOutliers(message.outliers),
     tls: compileTls(message.tls, place, problems),
@@ -72,8 +73,11 @@ function compileHashKey(message: messages.Balancing_HashKey | undefined): HashKe
     case 'header':
       return { kind: 'header', name: kind.value.toLowerCase() };
     case 'cookie': {
-      const { name, path, ttl } = kind.value;
-      return { kind: 'cookie', name, path, ttlMs: durationMs(ttl) };
+      const { name, path, ttl, attributes } = kind.value;
+      const text = attributes
+        .filter((attribute) => isAttribute(attribute.name) && isAttribute(attribute.value))
+        .map((attribute) => `; ${attribute.name}${attribute.value === '' ? '' : `=${attribute.value}`}`);
+      return { kind: 'cookie', name, path, ttlMs: durationMs(ttl), attributes: text.join('') };
     }
     case 'sourceIp':
       return kind.value ? { kind: 'source-ip' } : undefined;
@@ -82,6 +86,11 @@ function compileHashKey(message: messages.Balancing_HashKey | undefined): HashKe
     case undefined:
       return undefined;
   }
+}
+
+/** Text that does not end the attribute, nor the header. */
+function isAttribute(text: string): boolean {
+  return /^[\x20-\x3a\x3c-\x7e]*$/.test(text);
 }
 
 function compileWarmup(message: messages.Balancing_Warmup | undefined): Warmup | undefined {

@@ -1,11 +1,19 @@
 /** How the endpoints of a service port, or of a subset of it, are used. Compiled from ambit.v1.TrafficPolicy. */
 import type { OutlierRules, SimpleAlgorithm } from '@ambit/routing';
 
+import { type LocalityRules, noLocality } from './locality-rules.ts';
+
 /** What consistent hashing looks at. `ttlMs` undefined: the proxy never makes the cookie; 0: a session cookie. */
 export type HashKey =
   /** Lower case. */
   | { readonly kind: 'header'; readonly name: string }
-  | { readonly kind: 'cookie'; readonly name: string; readonly path: string; readonly ttlMs: number | undefined }
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly path: string;
+      readonly ttlMs: number | undefined;
+      /** As in Set-Cookie; empty or beginning with a semicolon. */ readonly attributes: string;
+    }
   | { readonly kind: 'source-ip' }
   | { readonly kind: 'query-parameter'; readonly name: string };
 
@@ -58,8 +66,7 @@ export interface BackendTls {
 export interface TrafficPolicy {
   readonly balancing: BalancingAlgorithm;
   readonly warmup: Warmup | undefined;
-  /** Scopes in order of preference, as numbers of istio.workload.LoadBalancing.Scope; empty: locality does not count. */
-  readonly localityPreference: readonly number[];
+  readonly locality: LocalityRules;
   readonly limits: ConnectionLimits;
   readonly outliers: OutlierRules | undefined;
   readonly tls: BackendTls | undefined;
@@ -73,7 +80,7 @@ export interface TrafficPolicy {
 export const defaultTrafficPolicy: TrafficPolicy = {
   balancing: { kind: 'simple', algorithm: 'least-request' },
   warmup: undefined,
-  localityPreference: [],
+  locality: noLocality,
   limits: {
     maxConnections: undefined,
     maxPendingRequests: undefined,

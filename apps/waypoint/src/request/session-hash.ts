@@ -35,7 +35,7 @@ export function sessionHash(
       const made = newKey();
       const age = key.ttlMs === 0 ? '' : `; Max-Age=${Math.ceil(key.ttlMs / 1000)}`;
       const path = key.path === '' ? '' : `; Path=${key.path}`;
-      return { hash: hashText(made), setCookie: `${key.name}="${made}"${age}${path}; HttpOnly` };
+      return { hash: hashText(made), setCookie: `${key.name}="${made}"${age}${path}${key.attributes}; HttpOnly` };
     }
   }
 }

@@ -6,6 +6,7 @@ import {
   ringBalancer,
   simpleBalancer,
   slowStartFactor,
+  WeightedChoice,
 } from '@ambit/routing';
 
 import type { TrafficPolicy } from '../../config/traffic-policy.ts';
@@ -30,13 +31,16 @@ export class EndpointBalancing {
   readonly #count: number;
   readonly #byId: ReadonlyMap<string, ClusterEndpoint>;
   readonly #clock: BalancingClock;
+  /** Places with their shares, which take turns; undefined: the nearest group takes all. */
+  readonly #turns: WeightedChoice | undefined;
 
   constructor(endpoints: readonly ClusterEndpoint[], policy: TrafficPolicy, clock: BalancingClock) {
-    const ranks = [...new Set(endpoints.map(({ rank }) => rank))].toSorted((a, b) => b - a);
-    this.#groups = ranks.map((rank) => {
-      const members = endpoints.filter((endpoint) => endpoint.rank === rank);
-      return { endpoints: members, balancer: balancerOf(members, policy, clock) };
-    });
+    const shares = new Map(endpoints.flatMap(({ share }) => (share === undefined ? [] : [[share.key, share.weight]])));
+    this.#turns = shares.size === 0 ? undefined : new WeightedChoice([...shares.values()]);
+    this.#groups = (shares.size === 0 ? byRank(endpoints) : byShare(endpoints, [...shares.keys()])).map((members) => ({
+      endpoints: members,
+      balancer: balancerOf(members, policy, clock),
+    }));
     this.#count = endpoints.length;
     this.#byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
     this.#clock = clock;
@@ -64,6 +68,11 @@ export class EndpointBalancing {
 
   /** The groups, beginning with the one whose share was drawn. `isHealthy` undefined: all are. */
   #order(isHealthy: ((id: string) => boolean) | undefined): readonly Group[] {
+    if (this.#turns !== undefined) {
+      // The place whose turn it is, and the others in case that nobody there can take it.
+      const turn = this.#turns.next() ?? 0;
+      return [...this.#groups.slice(turn), ...this.#groups.slice(0, turn)];
+    }
     if (this.#groups.length < 2 || isHealthy === undefined) return this.#groups;
     let left = this.#clock.random();
     for (const [i, group] of this.#groups.entries()) {
@@ -73,6 +82,19 @@ export class EndpointBalancing {
     }
     return this.#groups;
   }
+}
+
+/** Nearest first. */
+function byRank(endpoints: readonly ClusterEndpoint[]): readonly (readonly ClusterEndpoint[])[] {
+  const ranks = [...new Set(endpoints.map(({ rank }) => rank))].toSorted((a, b) => b - a);
+  return ranks.map((rank) => endpoints.filter((endpoint) => endpoint.rank === rank));
+}
+
+function byShare(
+  endpoints: readonly ClusterEndpoint[],
+  keys: readonly number[],
+): readonly (readonly ClusterEndpoint[])[] {
+  return keys.map((key) => endpoints.filter(({ share }) => share?.key === key));
 }
 
 function balancerOf(endpoints: readonly ClusterEndpoint[], policy: TrafficPolicy, clock: BalancingClock): Balancer {

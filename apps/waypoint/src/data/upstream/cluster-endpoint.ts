@@ -17,6 +17,8 @@ export interface EndpointFacts {
   readonly weight: number;
   /** Higher is nearer. */
   readonly rank: number;
+  /** The place whose share of the requests it takes part in, by a key; undefined: place has no share. */
+  readonly share: { readonly key: number; readonly weight: number } | undefined;
 }
 
 /** Pools of one endpoint: a pair for each name that a backend with TLS is asked for by. */
@@ -32,6 +34,7 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   workload: Workload | undefined;
   weight: number;
   rank: number;
+  share: EndpointFacts['share'];
   activeRequests = 0;
   readonly #pools = new Map<string, HttpPool>();
   #isGone = false;
@@ -46,6 +49,7 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
     this.workload = facts.workload;
     this.weight = facts.weight;
     this.rank = facts.rank;
+    this.share = facts.share;
   }
 
   get sessionTag(): string {
@@ -91,11 +95,13 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
   }
 
   /** Takes over what may change; true if that matters for balancing. */
-  update({ workload, weight, rank }: EndpointFacts): boolean {
-    const hasChanged = weight !== this.weight || rank !== this.rank;
+  update({ workload, weight, rank, share }: EndpointFacts): boolean {
+    const isSameShare = share?.key === this.share?.key && share?.weight === this.share?.weight;
+    const hasChanged = weight !== this.weight || rank !== this.rank || !isSameShare;
     this.workload = workload;
     this.weight = weight;
     this.rank = rank;
+    this.share = share;
     return hasChanged;
   }
 

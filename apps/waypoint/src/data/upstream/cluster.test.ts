@@ -18,9 +18,9 @@ const facts: UpstreamChoiceFacts = {
   requestHost: 'web',
 };
 
-function endpoint(id: string, rank = 0): EndpointFacts {
+function endpoint(id: string, rank = 0, share?: EndpointFacts['share']): EndpointFacts {
   const socketAddress = { address: `10.0.0.${id.charCodeAt(0)}`, port: 8080 };
-  return { id, socketAddress, route: { kind: 'plain' }, workload: undefined, weight: 1, rank };
+  return { id, socketAddress, route: { kind: 'plain' }, workload: undefined, weight: 1, rank, share };
 }
 
 class ClusterRig implements Disposable {
@@ -139,4 +139,45 @@ test('an endpoint keeps its identity over updates that do not move it, and loses
   rig.update({}, [{ ...endpoint('a'), route: { kind: 'hbone', identity: 'spiffe://cluster.local/ns/x/sa/y' } }]);
   assert.notEqual(rig.cluster.endpoint('a'), before);
   assert.equal(before.isGone, true);
+});
+
+test('places have their shares exactly, and give theirs to others when nobody is left there', () => {
+  const outliers = { ...defaultOutlierRules, consecutive5xx: 1, maxEjectionPercent: 100 };
+  const near = { key: 0, weight: 80 };
+  const far = { key: 1, weight: 20 };
+  using rig = new ClusterRig({ outliers }, [endpoint('a', 0, near), endpoint('b', 0, near), endpoint('c', 0, far)]);
+  const shares = rig.shares(1000);
+  assert.equal((shares['a'] ?? 0) + (shares['b'] ?? 0), 800);
+  assert.equal(shares['c'], 200);
+  for (let left = 100; left > 0; left--) {
+    const turn = rig.take();
+    turn.release(turn.endpoint.id === 'c' ? { kind: 'response', status: 503 } : { kind: 'canceled' });
+  }
+  assert.equal(rig.shares(100)['c'], undefined);
+});
+
+test('a session has its endpoint as long as that is well', () => {
+  const outliers = { ...defaultOutlierRules, consecutive5xx: 1, maxEjectionPercent: 100 };
+  using rig = new ClusterRig({ outliers }, [endpoint('a'), endpoint('b'), endpoint('c')]);
+  const { sessionTag } = rig.cluster.endpoint('b') ?? {};
+  for (let i = 0; i < 20; i++) assert.equal(rig.take({ sessionTag }).endpoint.id, 'b');
+  assert.notEqual(rig.take({ sessionTag, triedEndpoints: ['b'] }).endpoint.id, 'b');
+  rig.take({ sessionTag }).release({ kind: 'response', status: 500 });
+  for (let i = 0; i < 20; i++) assert.notEqual(rig.take({ sessionTag }).endpoint.id, 'b');
+  rig.update({ outliers }, [endpoint('a'), endpoint('d')]);
+  assert.notEqual(rig.take({ sessionTag }).endpoint.id, 'b');
+});
+
+test('a new endpoint warms up: its share grows with its age', async () => {
+  const warmup = { durationMs: 400, minimumPercent: 10, aggression: 1 };
+  const balancing = { kind: 'simple', algorithm: 'round-robin' } as const;
+  using rig = new ClusterRig({ warmup, balancing }, [endpoint('a')]);
+  const endMs = performance.now() + 500;
+  while (performance.now() < endMs) rig.loop.runOnce(50);
+  rig.update({ warmup, balancing }, [endpoint('a'), endpoint('b')]);
+  const young = rig.shares(1100)['b'] ?? 0;
+  assert.ok(young > 80 && young < 250, `${young} of 1100`);
+  const grownMs = performance.now() + 450;
+  while (performance.now() < grownMs) rig.loop.runOnce(50);
+  assert.ok(Math.abs((rig.shares(1000)['b'] ?? 0) - 500) <= 60);
 });

@@ -1,6 +1,7 @@
 /** The endpoints of a backend, read from the mesh's state. */
 import type { LoadBalancingScope, PortMap, Service, Workload, WorkloadStore } from '@ambit/workload';
 
+import { type LocalityPreference, type LocalityShares, matchesLocality } from '../../config/locality-rules.ts';
 import type { TrafficPolicy } from '../../config/traffic-policy.ts';
 import type { EndpointFacts } from './cluster-endpoint.ts';
 import { endpointRoute } from './endpoint-route.ts';
@@ -34,26 +35,51 @@ export function serviceEndpoints(
   policy: TrafficPolicy,
 ): readonly EndpointFacts[] {
   const preferences = preferencesOf(service, policy);
+  const shares = sharesOf(policy, query.self);
+  const nextRegion = policy.locality.failover.get(query.self?.locality.region ?? '');
   const cursor = query.store.endpointsOf(service, query.self);
   const found: EndpointFacts[] = [];
   while (cursor.advance()) {
     const weight = cursor.capacity;
     if (weight === 0) continue;
-    let rank = 0;
-    while (rank < preferences.length && cursor.matches(preferences[rank] ?? 'region')) rank++;
     const { ports } = cursor;
     const workload = cursor.workload();
     if (workload === undefined || (uids !== undefined && !uids.has(workload.uid))) continue;
+    let met = 0;
+    while (met < preferences.length && meets(preferences[met], cursor, workload.uid)) met++;
+    // Between the ranks of preferences there is room for the region that comes next.
+    const rank = met * 2 + (met === 0 && nextRegion !== undefined && workload.locality.region === nextRegion ? 1 : 0);
+    const share = shares?.to.findIndex(({ place }) => matchesLocality(place, workload.locality));
+    // Places that are not listed get nothing.
+    if (share === -1) continue;
     const targetPort = targetPortOf(service, port, ports);
     const route = endpointRoute(workload, query.network);
     if (targetPort === undefined || route === undefined) continue;
     for (const address of addressesOf(query, workload)) {
       const id =
         workload.addresses.length > 0 ? `${workload.uid}/${targetPort}` : `${workload.uid}/${address}/${targetPort}`;
-      found.push({ id, socketAddress: { address, port: targetPort }, route, workload, weight, rank });
+      const socketAddress = { address, port: targetPort };
+      const group = share === undefined ? undefined : { key: share, weight: shares?.to[share]?.weight ?? 0 };
+      found.push({ id, socketAddress, route, workload, weight, rank, share: group });
     }
   }
   return found;
+}
+
+function sharesOf({ locality }: TrafficPolicy, self: Workload | undefined): LocalityShares | undefined {
+  if (locality.distribute.length === 0 || self === undefined) return undefined;
+  return locality.distribute.find(({ from }) => matchesLocality(from, self.locality));
+}
+
+function meets(
+  preference: LocalityPreference | undefined,
+  cursor: { matches(scope: LoadBalancingScope): boolean },
+  uid: string,
+): boolean {
+  if (preference === undefined) return false;
+  if (preference.kind === 'members') return preference.uids.has(uid);
+  const scope = scopes[preference.scope];
+  return scope === undefined || cursor.matches(scope);
 }
 
 /** One address that a client asked for. */
@@ -61,14 +87,23 @@ export function addressEndpoint(query: EndpointQuery, address: string, port: num
   const workload = query.store.workloadByAddress(query.network, address);
   const route = endpointRoute(workload, query.network);
   if (route === undefined) return undefined;
-  return { id: `${address}/${port}`, socketAddress: { address, port }, route, workload, weight: 1, rank: 0 };
+  return {
+    id: `${address}/${port}`,
+    socketAddress: { address, port },
+    route,
+    workload,
+    weight: 1,
+    rank: 0,
+    share: undefined,
+  };
 }
 
 /** What the destination rule says, else what the service says. */
-function preferencesOf(service: Service, policy: TrafficPolicy): readonly LoadBalancingScope[] {
-  if (policy.localityPreference.length > 0) return policy.localityPreference.flatMap((number) => scopes[number] ?? []);
+function preferencesOf(service: Service, { locality }: TrafficPolicy): readonly LocalityPreference[] {
+  if (locality.preferences.length > 0 || locality.distribute.length > 0) return locality.preferences;
   // `internalTrafficPolicy: Local` (strict) is not asked behind a waypoint, which need not be on the client's node.
-  return service.loadBalancing?.mode === 'failover' ? service.loadBalancing.preferences : [];
+  if (service.loadBalancing?.mode !== 'failover') return [];
+  return service.loadBalancing.preferences.map((scope) => ({ kind: 'scope', scope: scopes.indexOf(scope) }));
 }
 
 function targetPortOf(service: Service, port: number, own: PortMap | undefined): number | undefined {
