@@ -61,7 +61,10 @@ export function isRetriable(policy: RetryPolicy, outcome: AttemptOutcome): boole
     case 'overflow':
       return false;
     case 'connect-failure':
-      return has('connect-failure') || has('5xx') || has('gateway-error') || has('reset');
+      // No byte of the request has left: that also is a reset before the request.
+      return (
+        has('connect-failure') || has('5xx') || has('gateway-error') || has('reset') || has('reset-before-request')
+      );
     case 'refused-stream':
       return has('refused-stream') || has('5xx') || has('gateway-error') || has('reset');
     case 'reset':

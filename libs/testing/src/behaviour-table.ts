@@ -138,7 +138,8 @@ function longForm(text: string): BehaviourRequest {
     const equals = part.indexOf('=');
     const name = part.slice(0, equals);
     const value = part.slice(equals + 1);
-    if (name === 'port') request = { ...request, port: Number(value) };
+    if (name === 'sees') request = { ...request, sees: { ':path': value } };
+    else if (name === 'port') request = { ...request, port: Number(value) };
     else if (name === 'as' || name === 'from' || name === 'host' || name === 'body' || name === 'details') {
       request = { ...request, [name]: value };
     } else if (name === 'protocol') {

@@ -35,6 +35,7 @@ export class BehaviourLab {
   readonly #derived: Derived;
   readonly #mint = new TokenMint(labStartMs);
   readonly #tokens = new Map<string, string>();
+  readonly #labs = new Map<string, Lab>();
 
   constructor(table: BehaviourTable) {
     this.#table = table;
@@ -42,8 +43,18 @@ export class BehaviourLab {
     this.#derived = substituteIn(derived, (name) => this.#fillResource(name)) as Derived;
   }
 
+  /** The proxy of `newLab`, the same for all requests of a client to a service. */
+  labOf(service: string, request: BehaviourRequest): Lab {
+    const key = JSON.stringify([service, request.as, request.from, request.port]);
+    const known = this.#labs.get(key);
+    if (known !== undefined) return known;
+    const lab = this.newLab(service, request, new FakeUpstreams({ connectsAtOnce: true }));
+    this.#labs.set(key, lab);
+    return lab;
+  }
+
   /** A proxy that serves one service of the table, whose clients are those of the request. */
-  labOf(service: string, request: BehaviourRequest, upstreams?: FakeUpstreams): Lab {
+  newLab(service: string, request: BehaviourRequest, upstreams: FakeUpstreams): Lab {
     const key = `${behaviourNamespace}/waypoint/${behaviourNamespace}/${hostOfEntry(service)}`;
     const destination = this.#derived.destinations[key];
     const [proxy] = this.#derived.proxies;
@@ -52,7 +63,7 @@ export class BehaviourLab {
       proxy: fromJson(messages.ProxySchema, proxy),
       destinations: [fromJson(messages.DestinationSchema, destination)],
       facts: factsOf(service, request),
-      upstreams: upstreams ?? new FakeUpstreams({ connectsAtOnce: true }),
+      upstreams,
     });
   }
 

@@ -12,6 +12,9 @@ import { BehaviourLab } from './behaviour-lab.ts';
 const least: Readonly<Record<string, number>> = {
   authorization: 500,
   jwt: 100,
+  path: 2400,
+  'virtual-service': 180,
+  'http-route': 60,
 };
 
 for (const [family, count] of Object.entries(least)) {
@@ -40,8 +43,9 @@ for (const [family, count] of Object.entries(least)) {
 /** What is not as the table says; undefined if everything is. */
 function problemOf(rig: BehaviourLab, service: string, request: BehaviourRequest, outcome: string): string | undefined {
   const lab = rig.labOf(service, request);
+  const before = lab.upstreams.attempts.length;
   const client = rig.send(lab, request);
-  const attempts = lab.upstreams.attempts.length;
+  const attempts = lab.upstreams.attempts.length - before;
   if (client.status === undefined && attempts === 1) lab.upstreams.last.answer(200);
   if (String(client.status) !== outcome) return `answered ${client.status} ${client.body}, not ${outcome}`;
   if (outcome !== '200' && attempts > 0) return 'the backend was asked';
