@@ -1,5 +1,7 @@
 export type { ByteChannel, ByteChannelUser } from './byte-channel.ts';
 export { ByteQueue, type ByteTaker } from './byte-queue.ts';
+export { describePorts, type CaptureSummary } from './capture/capture-summary.ts';
+export { PacketCapture } from './capture/packet-capture.ts';
 export { ChannelBridge, type ChannelBridgeResult } from './channel-bridge.ts';
 export { Cidr, parseCidr } from './cidr.ts';
 export { CidrSet } from './cidr-set.ts';
@@ -38,9 +40,9 @@ export {
   type ProxyHeader,
   type ProxyTlv,
 } from './proxy-protocol.ts';
-export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
 export { type LoopProgram, type LoopThread, runLoopWorker } from './run-loop-worker.ts';
 export { type TimerHandler } from './timer-heap.ts';
+export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
 export {
   type EdgeTlsOptions,
   meshCipherSuites,

@@ -7,7 +7,8 @@ export type NetErrorCode =
   | 'TLS_CONTEXT'
   | 'BAD_ARGUMENT'
   | 'CHANNEL_LOST'
-  | 'WORKER_DIED';
+  | 'WORKER_DIED'
+  | 'NO_CAPTURE';
 
 /** A failed call of the io layer: `details.errno` (positive) and `details.call` name the kernel's answer. */
 export class NetError extends Error {

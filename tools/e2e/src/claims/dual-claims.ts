@@ -1,9 +1,9 @@
 /** Group 10: another cluster, with IPv6 beside IPv4 and kube-proxy by iptables. */
+import { describePorts } from '@ambit/net';
 import type { ClaimContext, ClaimGroup } from '../claim.ts';
 import { DATAPLANE_MODE } from '../cluster/enrolment.ts';
 import { captureWhile } from '../cluster/sites.ts';
 import { isEnrolled } from '../cluster/pod-facts.ts';
-import { describePorts } from '../observe/packet-capture.ts';
 import { CLIENT, SHOP } from './shop.ts';
 
 export const dualClaims: ClaimGroup = {

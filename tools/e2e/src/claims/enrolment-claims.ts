@@ -1,11 +1,11 @@
 /** Group 2: a label secures a namespace under load, between nodes and inside of one. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { describePorts } from '@ambit/net';
 import type { ClaimContext, ClaimGroup } from '../claim.ts';
 import { enrol, withdraw } from '../cluster/enrolment.ts';
 import { canCapture, captureRequest, type Site } from '../cluster/sites.ts';
 import { readAccessLog, type AccessLine } from '../observe/access-log.ts';
 import { describeLoad, isWithoutLoss, Load } from '../observe/load.ts';
-import { describePorts } from '../observe/packet-capture.ts';
 import { CLIENT, FAR, IDENTITY_OF_CLIENT, IDENTITY_OF_ECHO, NEAR, SHOP } from './shop.ts';
 
 const ROUNDS = 3;

@@ -1,8 +1,8 @@
 /** Group 1: the chart installs, and changes nothing for those who did not ask for it. */
+import { describePorts } from '@ambit/net';
 import type { ClaimGroup } from '../claim.ts';
 import { meshParts } from '../cluster/mesh.ts';
 import { canCapture, captureRequest } from '../cluster/sites.ts';
-import { describePorts } from '../observe/packet-capture.ts';
 import { CLIENT, FAR, PLAIN, SHOP } from './shop.ts';
 
 export const installClaims: ClaimGroup = {

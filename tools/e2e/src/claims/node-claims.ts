@@ -1,10 +1,10 @@
 /** Group 8: a node loses power and comes back. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { describePorts } from '@ambit/net';
 import type { ClaimGroup } from '../claim.ts';
 import { isEnrolled } from '../cluster/pod-facts.ts';
 import { canCapture, captureRequest } from '../cluster/sites.ts';
 import { describeLoad, isWithoutLoss, Load } from '../observe/load.ts';
-import { describePorts } from '../observe/packet-capture.ts';
 import { CLIENT, FAR, SHOP } from './shop.ts';
 
 export const nodeClaims: ClaimGroup = {

@@ -1,10 +1,10 @@
 /** Group 9: the mesh leaves as it came. */
+import { describePorts } from '@ambit/net';
 import { runCommand, type CommandResult } from '@ambit/runtime';
 import type { LabMachines } from '@ambit/kube-lab';
 import type { ClaimGroup } from '../claim.ts';
 import { canCapture, captureRequest } from '../cluster/sites.ts';
 import { isEnrolled } from '../cluster/pod-facts.ts';
-import { describePorts } from '../observe/packet-capture.ts';
 import { CLIENT, FAR, SHOP } from './shop.ts';
 
 export const uninstallClaims: ClaimGroup = {

@@ -1,8 +1,9 @@
 /** Where claims look at bytes: the link between nodes, and the bridge inside of one. */
+import { spawn } from 'node:child_process';
+import { PacketCapture, type CaptureSummary } from '@ambit/net';
 import type { ClaimContext } from '../claim.ts';
 import type { Caller } from '../claims/shop.ts';
 import { E2eError } from '../e2e-error.ts';
-import { PacketCapture, type CaptureSummary } from '../observe/packet-capture.ts';
 
 /** Pods of a lab, in both families: what goes to a node or to the API server is not looked at. */
 const PODS: readonly string[] = ['10.244.0.0/16', 'fd00:244::/56'];
@@ -11,6 +12,7 @@ const BETWEEN_PODS: string = PODS.map((net) => `(src net ${net} and dst net ${ne
 const NOT_THE_NODE = 'not host 10.244.1.1 and not host 10.244.2.1';
 /** The bridge of a node, which all traffic between its pods crosses. */
 const BRIDGE = 'cni0';
+const TUNNEL_PORT = 15_008;
 
 export type Site = 'link' | 'bridge';
 
@@ -31,9 +33,16 @@ export async function captureWhile(
   const addresses = await objects.addressesOf(caller.namespace, caller.pod);
   const ofCaller = addresses.map((address) => `host ${address}`).join(' or ');
   const filter = `tcp and (${ofCaller}) and (${BETWEEN_PODS}) and ${NOT_THE_NODE}`;
-  const capture = await (site === 'link'
-    ? PacketCapture.start((argv) => machines.commandInNetwork(argv), machines.linkOf(1), filter)
-    : PacketCapture.start((argv) => machines.commandInNodeNetwork(1, argv), BRIDGE, filter));
+  const capture = await PacketCapture.start({
+    spawn: (argv) => {
+      const command = site === 'link' ? machines.commandInNetwork(argv) : machines.commandInNodeNetwork(1, argv);
+      const [program = '', ...args] = command;
+      return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    },
+    link: site === 'link' ? machines.linkOf(1) : BRIDGE,
+    filter,
+    tlsPort: TUNNEL_PORT,
+  });
   try {
     await action();
   } finally {

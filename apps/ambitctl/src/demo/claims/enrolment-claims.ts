@@ -1,9 +1,10 @@
 /** Group 1: what a label changes, and what it does not break. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { type CaptureSummary, describePorts } from '@ambit/net';
 import type { Lab } from '../../lab/lab.ts';
 import type { Claim, ClaimContext, ClaimGroup } from '../claim.ts';
 import { describeLoad, HeldConnection, LoadRun } from '../observe/lab-program.ts';
-import { PacketCapture, type CaptureSummary } from '../observe/packet-capture.ts';
+import { captureLink } from '../observe/link-capture.ts';
 
 const CLIENT = 'shop/client';
 /** Served on the other node, so that it crosses the link. */
@@ -93,7 +94,7 @@ async function proveUnderLoad({ lab, report, narrate, signal }: ClaimContext): P
 
 /** Captures the link while one request with a mark in its path goes over it. */
 async function captureCall(lab: Lab, mark: string): Promise<CaptureSummary> {
-  const capture = await PacketCapture.start(lab);
+  const capture = await captureLink(lab);
   const result = await lab.exec(CLIENT, ['curl', '-sS', '-m', '10', `${URL}${mark}`]);
   await pause(100);
   const summary = await capture.stop();
@@ -115,7 +116,7 @@ function plaintextClaim(id: string, text: string, summary: CaptureSummary, mark:
   return {
     id,
     text,
-    observed: `${summary.packets} packets, ${ports(summary)}, the request can ${summary.contains(mark) ? '' : 'not '}be read`,
+    observed: `${summary.packets} packets, ${describePorts(summary)}, the request can ${summary.contains(mark) ? '' : 'not '}be read`,
     isProven,
   };
 }
@@ -131,13 +132,9 @@ function tunnelClaim(summary: CaptureSummary): Claim {
   return {
     id: '1.2',
     text: 'with istio.io/dataplane-mode=ambient on the namespace, new connections are TLS 1.3 on port 15008 only',
-    observed: `${ports(summary)}, TLS ${[...new Set(summary.tlsVersions)].join() || 'session kept from before'}, the request can ${summary.contains('secret-inside') ? '' : 'not '}be read`,
+    observed: `${describePorts(summary)}, TLS ${[...new Set(summary.tlsVersions)].join() || 'session kept from before'}, the request can ${summary.contains('secret-inside') ? '' : 'not '}be read`,
     isProven,
   };
-}
-
-function ports({ bytesByPort }: CaptureSummary): string {
-  return [...bytesByPort].map(([port, bytes]) => `${bytes} bytes on port ${port}`).join(', ');
 }
 
 function restarts(lab: Lab): number {
