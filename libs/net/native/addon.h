@@ -37,6 +37,7 @@ struct addon_state {
   int first_free; /* -1: none */
   struct block_pool blocks;
   char tls_error[512]; /* text of the last TLS failure of this thread */
+  uint32_t port_window; /* where the next connection from somebody else's address looks for a port (socket.c) */
 };
 
 struct bytes {
@@ -100,10 +101,12 @@ struct addon_function {
 };
 
 extern const struct addon_function socket_functions[], io_functions[], event_functions[], packet_functions[],
-  poll_functions[], tls_context_functions[], tls_session_functions[], tls_peer_functions[];
+  poll_functions[], tls_context_functions[], tls_session_functions[], tls_peer_functions[], tls_revocation_functions[];
 
 /* socket.c: makes a socket in the namespace of netns_fd, or in the thread's own if that is negative. -errno on failure. */
 int socket_in_namespace(struct addon_state *state, int netns_fd, int family, int type);
 /* tls_session.c: frees what JavaScript left open. */
 void tls_sessions_cleanup(struct addon_state *state);
+/* tls_revocation.c: frees this thread's lists. */
+void tls_revocation_cleanup(void);
 #endif

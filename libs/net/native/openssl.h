@@ -16,6 +16,9 @@ typedef struct bio_method_st BIO_METHOD;
 typedef struct x509_st X509;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct x509_store_st X509_STORE;
+typedef struct x509_store_ctx_st X509_STORE_CTX;
+typedef struct X509_crl_st X509_CRL;
+typedef struct X509_name_st X509_NAME;
 typedef struct stack_st OPENSSL_STACK;
 typedef struct asn1_string_st ASN1_STRING;
 
@@ -69,6 +72,20 @@ enum {
   GEN_URI = 6,
   NID_subject_alt_name = 85,
   ERR_LIB_SSL = 20,
+  ERR_LIB_PEM = 9,
+  PEM_R_NO_START_LINE = 108,
+  X509_V_OK = 0,
+  X509_V_ERR_UNABLE_TO_GET_CRL = 3,
+  X509_V_ERR_CRL_SIGNATURE_FAILURE = 8,
+  X509_V_ERR_CRL_NOT_YET_VALID = 11,
+  X509_V_ERR_CRL_HAS_EXPIRED = 12,
+  X509_V_ERR_CERT_REVOKED = 23,
+  X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER = 33,
+  X509_V_ERR_KEYUSAGE_NO_CRL_SIGN = 35,
+  X509_V_ERR_DIFFERENT_CRL_SCOPE = 44,
+  X509_V_FLAG_CRL_CHECK = 0x4,
+  X509_V_FLAG_CRL_CHECK_ALL = 0x8,
+  X509_V_FLAG_NO_CHECK_TIME = 0x200000,
 };
 #define SSL_OP_NO_TICKET (1ULL << 14)
 #define SSL_OP_NO_RENEGOTIATION (1ULL << 30)
@@ -96,6 +113,17 @@ int SSL_CTX_check_private_key(const SSL_CTX *);
 X509_STORE *SSL_CTX_get_cert_store(const SSL_CTX *);
 int X509_STORE_add_cert(X509_STORE *, X509 *);
 int X509_STORE_set_flags(X509_STORE *, unsigned long);
+void X509_STORE_set_lookup_crls(X509_STORE *, OPENSSL_STACK *(*)(const X509_STORE_CTX *, const X509_NAME *));
+void X509_STORE_set_verify_cb(X509_STORE *, int (*)(int, X509_STORE_CTX *));
+X509_STORE_CTX *X509_STORE_CTX_new(void);
+int X509_STORE_CTX_init(X509_STORE_CTX *, X509_STORE *, X509 *, OPENSSL_STACK *);
+void X509_STORE_CTX_free(X509_STORE_CTX *);
+void X509_STORE_CTX_set_flags(X509_STORE_CTX *, unsigned long);
+int X509_STORE_CTX_get_error(const X509_STORE_CTX *);
+void X509_STORE_CTX_set_error(X509_STORE_CTX *, int);
+int X509_STORE_CTX_get_error_depth(const X509_STORE_CTX *);
+OPENSSL_STACK *X509_STORE_CTX_get0_chain(const X509_STORE_CTX *);
+int X509_verify_cert(X509_STORE_CTX *);
 
 SSL *SSL_new(SSL_CTX *);
 void SSL_free(SSL *);
@@ -113,6 +141,7 @@ int SSL_has_pending(const SSL *);
 long SSL_ctrl(SSL *, int, long, void *);
 long SSL_get_verify_result(const SSL *);
 X509 *SSL_get1_peer_certificate(const SSL *);
+OPENSSL_STACK *SSL_get_peer_cert_chain(const SSL *);
 const char *SSL_get_version(const SSL *);
 const void *SSL_get_current_cipher(const SSL *);
 const char *SSL_CIPHER_get_name(const void *);
@@ -134,11 +163,20 @@ void BIO_clear_flags(BIO *, int);
 
 X509 *PEM_read_bio_X509(BIO *, X509 **, int (*)(char *, int, int, void *), void *);
 EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, int (*)(char *, int, int, void *), void *);
+X509_CRL *PEM_read_bio_X509_CRL(BIO *, X509_CRL **, int (*)(char *, int, int, void *), void *);
+X509_CRL *d2i_X509_CRL(X509_CRL **, const unsigned char **, long);
+X509_NAME *X509_CRL_get_issuer(const X509_CRL *);
+int X509_CRL_up_ref(X509_CRL *);
+void X509_CRL_free(X509_CRL *);
+int X509_NAME_cmp(const X509_NAME *, const X509_NAME *);
 void X509_free(X509 *);
 void EVP_PKEY_free(EVP_PKEY *);
 int i2d_X509(const X509 *, unsigned char **);
 void *X509_get_ext_d2i(const X509 *, int, int *, int *);
 void GENERAL_NAMES_free(OPENSSL_STACK *);
+OPENSSL_STACK *OPENSSL_sk_new_null(void);
+int OPENSSL_sk_push(OPENSSL_STACK *, const void *);
+void OPENSSL_sk_pop_free(OPENSSL_STACK *, void (*)(void *));
 int OPENSSL_sk_num(const OPENSSL_STACK *);
 void *OPENSSL_sk_value(const OPENSSL_STACK *, int);
 const unsigned char *ASN1_STRING_get0_data(const ASN1_STRING *);

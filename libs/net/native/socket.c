@@ -22,6 +22,9 @@ enum { ORIGINAL_DST_V4 = 80, ORIGINAL_DST_V6 = 80 };
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
 int socket_in_namespace(struct addon_state *state, int netns_fd, int family, int type) {
   int fd, saved;
@@ -117,6 +120,29 @@ static void spoof_source(int fd, const char *text, int family) {
   if (bind(fd, (struct sockaddr *)&from, size) < 0) return; /* stays unbound: the kernel picks the address */
 }
 
+/* The kernel's own range of ports for connecting, unless the namespace has another: then the windows change nothing. */
+enum { FIRST_PORT = 32768, PORT_WINDOW = 64, PORT_WINDOWS = 441 };
+
+/*
+ * The next few ports a connection may come from, so that each is left alone for as long as possible. Who closes first
+ * keeps its port for a minute (TIME_WAIT), and for one client and one server the kernel's search tries one port after
+ * the other through all of them: at 15,000 connections a minute that was two thirds of the proxy's time.
+ */
+static void narrow_ports(struct addon_state *state, int fd) {
+  uint32_t low = FIRST_PORT + state->port_window++ % PORT_WINDOWS * PORT_WINDOW;
+  set_int(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, (int)((low + PORT_WINDOW - 1) << 16 | low)); /* before Linux 6.3: no windows */
+}
+
+/* A connect from somebody else's address. A window without a free port is no reason to fail: all ports are tried then. */
+static int connect_from(struct addon_state *state, int fd, const char *source, const struct sockaddr_storage *to, socklen_t size) {
+  spoof_source(fd, source, to->ss_family);
+  narrow_ports(state, fd);
+  int rc = connect(fd, (const struct sockaddr *)to, size);
+  if (rc == 0 || errno != EADDRNOTAVAIL) return rc;
+  set_int(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, 0);
+  return connect(fd, (const struct sockaddr *)to, size);
+}
+
 static int set_keepalive(int fd, int idle_sec, int interval_sec, int probes) {
   if (set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) < 0 || set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_sec) < 0) return -1;
   return set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval_sec) < 0 ? -1 : set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
@@ -136,9 +162,8 @@ static napi_value js_connect(napi_env env, napi_callback_info info) {
   if (mark > 0 && set_int(fd, SOL_SOCKET, SO_MARK, mark) < 0) return close_failed(env, fd);
   if (arg_int(env, a[5]) > 0) set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (idle_sec > 0 && set_keepalive(fd, idle_sec, arg_int(env, a[7]), arg_int(env, a[8])) < 0) return close_failed(env, fd);
-  if (*source) spoof_source(fd, source, to.ss_family);
-  if (connect(fd, (struct sockaddr *)&to, size) < 0 && errno != EINPROGRESS) return close_failed(env, fd);
-  return ret_int(env, fd);
+  int rc = *source ? connect_from(state, fd, source, &to, size) : connect(fd, (struct sockaddr *)&to, size);
+  return rc < 0 && errno != EINPROGRESS ? close_failed(env, fd) : ret_int(env, fd);
 }
 
 static napi_value js_accept(napi_env env, napi_callback_info info) {

@@ -13,6 +13,7 @@ enum {
   CONTEXT_ANONYMOUS = 2,       /* client without a certificate */
   CONTEXT_UNVERIFIED = 4,      /* client that takes any server */
   CONTEXT_OPTIONAL_CLIENT = 8, /* server that asks for a certificate and takes any, or none: see tlsVerified */
+  CONTEXT_REVOCATION = 16,     /* chains are looked up in the thread's revocation lists */
 };
 
 /* Counted: held by the JavaScript value and by every session, whose handshake callback reads it. */
@@ -31,4 +32,10 @@ void tls_context_release(struct tls_context *context);
 SSL *tls_session_ssl(struct addon_state *state, int handle);
 /* Records why a call failed, from OpenSSL's error queue, which is emptied; `verify` is an X509 verify result or 0. */
 void tls_record_error(struct addon_state *state, const char *what, long verify);
+/* tls_revocation.c: makes verification with this store look into the thread's lists. */
+void tls_revocation_use(X509_STORE *store);
+/* Rises when the lists of this thread change. */
+uint32_t tls_revocation_generation(void);
+/* True when a certificate of the peer's chain is revoked by the lists of now. */
+bool tls_revoked_now(const struct tls_context *context, const SSL *ssl);
 #endif

@@ -30,6 +30,7 @@ struct tls_session {
   bool failed;
   int read_outcome; /* how reading ended, once it has */
   uint32_t records;
+  uint32_t revocations; /* generation of the lists at the beginning */
 };
 
 /* Sends what is collected. Bytes left (0: all gone), or -errno. */
@@ -186,7 +187,8 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
     free(s);
     return ret_int(env, handle);
   }
-  *s = (struct tls_session){.state = state, .context = context, .ssl = ssl, .fd = arg_int(env, a[1]), .read_outcome = OUTCOME_NONE};
+  *s = (struct tls_session){.state = state, .context = context, .ssl = ssl, .fd = arg_int(env, a[1]), .read_outcome = OUTCOME_NONE,
+                           .revocations = tls_revocation_generation()};
   context->references++;
   BIO_set_data(bio, s);
   BIO_set_init(bio, 1);
@@ -200,6 +202,17 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
     if (context->flags & CONTEXT_UNVERIFIED) SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
   }
   return ret_int(env, handle);
+}
+
+static bool tls_session_revoked(const struct tls_session *s) {
+  return s->context->flags & CONTEXT_REVOCATION && tls_revoked_now(s->context, s->ssl);
+}
+
+/* tlsRevoked(session): 1 if the handshake failed, or if it would fail now, because of a revoked certificate */
+static napi_value js_revoked(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  struct tls_session *s = arg_session(state, env, a[0]);
+  return ret_int(env, s && (SSL_get_verify_result(s->ssl) == X509_V_ERR_CERT_REVOKED || tls_session_revoked(s)));
 }
 
 /* Turns a failed SSL call into a result; `what` opens the recorded text. */
@@ -233,6 +246,13 @@ static napi_value js_handshake(napi_env env, napi_callback_info info) {
   s->drained = false;
   int rc = SSL_do_handshake(s->ssl);
   int result = rc == 1 ? 0 : outcome(s, rc, "tls handshake error");
+  if (!result && s->revocations != tls_revocation_generation() && tls_session_revoked(s)) {
+    /* The chain was looked at before the lists changed. */
+    snprintf(state->tls_error, sizeof state->tls_error, "tls handshake error: certificate verify failed: %s",
+             X509_verify_cert_error_string(X509_V_ERR_CERT_REVOKED));
+    s->failed = true;
+    result = TLS_FAILED;
+  }
   int64_t left = flush_out(s); /* alerts too */
   if (left < 0 && (!result || result == TLS_WANT_READ || result == TLS_WANT_WRITE)) {
     snprintf(state->tls_error, sizeof state->tls_error, "tls handshake error: %s", strerror(s->io_error));
@@ -354,7 +374,7 @@ static napi_value js_drain(napi_env env, napi_callback_info info) {
 }
 
 const struct addon_function tls_session_functions[] = {
-  {"tlsSession", js_session}, {"tlsHandshake", js_handshake}, {"tlsRead", js_read}, {"tlsWrite", js_write},
+  {"tlsSession", js_session}, {"tlsHandshake", js_handshake}, {"tlsRevoked", js_revoked}, {"tlsRead", js_read}, {"tlsWrite", js_write},
   {"tlsFlush", js_flush}, {"tlsPending", js_pending}, {"tlsShutdown", js_shutdown}, {"tlsFree", js_free},
   {"tlsFeed", js_feed}, {"tlsDrain", js_drain}, {NULL, NULL},
 };

@@ -67,6 +67,16 @@ export class EventLoop {
     this.add(this.wakeFd, EPOLLIN, { onEvents: () => this.#onWake() });
   }
 
+  /** Readable while a descriptor has events for the next turn: for a loop that is driven by another one. */
+  get fd(): Fd {
+    return this.#epollFd;
+  }
+
+  /** How long a turn may be put off when no descriptor has events, milliseconds; infinite when nothing is planned. */
+  get msUntilDue(): number {
+    return this.#waitMs(Number.POSITIVE_INFINITY);
+  }
+
   /**
    * Watches a descriptor, level-triggered. With an empty mask it is not watched at all (epoll would still report HUP and
    * ERR, and spin) until `modify` gives it one. Throws NetError if the kernel refuses. A descriptor that another handler

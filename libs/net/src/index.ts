@@ -30,6 +30,7 @@ export {
   type UdpBindOptions,
 } from './io.ts';
 export { compareBytes, formatIp, IpAddress, ipFromBytes, isV4Mapped, parseIp } from './ip-address.ts';
+export { NodeEventLoop } from './node-event-loop.ts';
 export { checked, errnoName, NetError, type NetErrorCode } from './net-error.ts';
 export {
   decodeProxyHeader,
@@ -41,8 +42,8 @@ export {
   type ProxyTlv,
 } from './proxy-protocol.ts';
 export { type LoopProgram, type LoopThread, runLoopWorker } from './run-loop-worker.ts';
-export { type TimerHandler } from './timer-heap.ts';
 export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
+export { type TimerHandler } from './timer-heap.ts';
 export {
   type EdgeTlsOptions,
   meshCipherSuites,
@@ -55,5 +56,6 @@ export {
   type TlsDescription,
   type TlsSession,
 } from './tls.ts';
+export { secureSocket, type TlsHandshakeOptions } from './secure-socket.ts';
 export { secureChannel, type TlsLayerOptions, type TlsLayerUser } from './tls-layer.ts';
 export { watchFd } from './watch-fd.ts';

@@ -102,6 +102,7 @@ type DirectCalls = Pick<
   | 'pollStop'
   | 'tlsError'
   | 'tlsHandshake'
+  | 'tlsRevoked'
   | 'tlsRead'
   | 'tlsWrite'
   | 'tlsFlush'
@@ -146,6 +147,12 @@ export interface Io extends DirectCalls {
   tlsContext(options: TlsContextOptions): TlsContext;
   /** As `tlsContext`, for one role. Throws NetError `TLS_CONTEXT`. */
   edgeTlsContext(options: EdgeTlsOptions, role: 'client' | 'server'): TlsContext;
+  /**
+   * Replaces the revocation lists of this thread: PEM with any number of them, one in DER, or nothing. Handshakes under way
+   * are held to them; for sessions there are `tlsRevoked` tells. Returns their number. Throws NetError
+   * `BAD_REVOCATION_LIST`; the old ones stay then.
+   */
+  tlsRevocations(lists: Uint8Array): number;
   /** Throws NetError when out of memory or sessions. The descriptor stays the caller's; close it after `tlsFree`. */
   tlsSession(context: TlsContext, fd: Fd, role: 'client' | 'server'): TlsSession;
   /** A session whose transport is bytes: `tlsFeed` what the peer sent, send what `tlsDrain` yields. */
@@ -230,6 +237,7 @@ const tls12Flag = 1;
 const anonymousFlag = 2;
 const unverifiedFlag = 4;
 const optionalClientFlag = 8;
+const revocationFlag = 16;
 
 function edgeFlags(o: EdgeTlsOptions): number {
   return (
@@ -271,7 +279,19 @@ function tlsCalls(native: NativeIo) {
   };
   return {
     tlsContext: (o: TlsContextOptions): TlsContext =>
-      newContext(o.certificateChainPem, o.privateKeyPem, o.rootsPem, o, o.requireClientCertificate !== false, 0),
+      newContext(
+        o.certificateChainPem,
+        o.privateKeyPem,
+        o.rootsPem,
+        o,
+        o.requireClientCertificate !== false,
+        o.checksRevocation === true ? revocationFlag : 0,
+      ),
+    tlsRevocations: (lists: Uint8Array): number => {
+      const count = native.tlsRevocations(lists);
+      if (count < 0) throw new NetError('BAD_REVOCATION_LIST', native.tlsError());
+      return count;
+    },
     edgeTlsContext: (o: EdgeTlsOptions, role: 'client' | 'server'): TlsContext => {
       const { chainPem = '', keyPem = '' } = o.certificate ?? {};
       const needsRoots = role === 'client' ? o.skipsVerification !== true : o.clientCertificate === 'required';

@@ -40,6 +40,8 @@ export interface TlsContextOptions {
   readonly groups?: string | readonly string[];
   /** Server role: default true. False asks for no certificate at all. */
   readonly requireClientCertificate?: boolean;
+  /** Default false. The peer's whole chain is looked up in the lists of `io.tlsRevocations`, those of later included. */
+  readonly checksRevocation?: boolean;
 }
 
 /** TLS with programs that are not of the mesh: users' clients at a gateway, servers behind a waypoint. */
