@@ -28,16 +28,15 @@ export type {
   PolicySource,
 } from './resources/authorization-policy.ts';
 export type { EndpointSlice, SliceEndpoint, SlicePort, TargetReference } from './resources/endpoint-slice.ts';
+export type { ClientValidation, Gateway, GatewayAddress } from './resources/gateway.ts';
 export type {
   AllowedNamespaces,
-  ClientValidation,
-  Gateway,
-  GatewayAddress,
   GatewayListener,
   GatewayListenerStatus,
   ListenerTls,
   ObjectReference,
-} from './resources/gateway.ts';
+} from './resources/gateway-listener.ts';
+export type { ListenerSet } from './resources/listener-set.ts';
 export type { GatewayClass } from './resources/gateway-class.ts';
 export {
   type LabelRequirement,
@@ -61,6 +60,8 @@ export type { StatusCondition } from './resources/status-condition.ts';
 export type { WorkloadEntry, WorkloadEntrySpec } from './resources/workload-entry.ts';
 export { matchesLabels, type WorkloadSelector } from './resources/workload-selector.ts';
 export type { BackendObject } from './resources/backend-ref.ts';
+export type { RateLimitAttribute, RateLimitPolicy, RateLimitSpec } from './resources/rate-limit-policy.ts';
+export type { SessionPersistenceSpec } from './resources/session-persistence.ts';
 export type { BackendTLSPolicy } from './resources/backend-tls-policy.ts';
 export type { ConfigMap } from './resources/config-map.ts';
 export type { DestinationRule, SubsetSpec } from './resources/destination-rule.ts';

@@ -21,6 +21,8 @@ import { readSecret } from './resources/secret.ts';
 import { readDestinationRule } from './resources/destination-rule.ts';
 import { readGRPCRoute } from './resources/grpc-route.ts';
 import { readHTTPRoute } from './resources/http-route.ts';
+import { readListenerSet } from './resources/listener-set.ts';
+import { readRateLimitPolicy } from './resources/rate-limit-policy.ts';
 import { readReferenceGrant } from './resources/reference-grant.ts';
 import { readRequestAuthentication } from './resources/request-authentication.ts';
 import { readTelemetry } from './resources/telemetry.ts';
@@ -51,10 +53,12 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   Gateway: { apiVersions: gatewayApi, isNamespaced: true, read: readGateway },
   GatewayClass: { apiVersions: gatewayApi, isNamespaced: false, read: readGatewayClass },
   HTTPRoute: { apiVersions: gatewayApi, isNamespaced: true, read: readHTTPRoute },
+  ListenerSet: { apiVersions: gatewayApi, isNamespaced: true, read: readListenerSet },
   Namespace: { apiVersions: core, isNamespaced: false, read: readNamespace },
   Node: { apiVersions: core, isNamespaced: false, read: readNode },
   PeerAuthentication: { apiVersions: security, isNamespaced: true, read: readPeerAuthentication },
   Pod: { apiVersions: core, isNamespaced: true, read: readPod },
+  RateLimitPolicy: { apiVersions: ['ambit.dev/v1alpha1'], isNamespaced: true, read: readRateLimitPolicy },
   ReferenceGrant: { apiVersions: gatewayApi, isNamespaced: true, read: readReferenceGrant },
   RequestAuthentication: { apiVersions: security, isNamespaced: true, read: readRequestAuthentication },
   Service: { apiVersions: core, isNamespaced: true, read: readService },
@@ -92,10 +96,12 @@ export const resourceKinds: readonly ResourceKind[] = [
   'Gateway',
   'GatewayClass',
   'HTTPRoute',
+  'ListenerSet',
   'Namespace',
   'Node',
   'PeerAuthentication',
   'Pod',
+  'RateLimitPolicy',
   'ReferenceGrant',
   'RequestAuthentication',
   'Secret',

@@ -47,6 +47,7 @@ export class MeshReview {
       case 'Gateway':
       case 'GatewayClass':
       case 'HTTPRoute':
+      case 'ListenerSet':
       case 'Namespace':
       case 'Node':
       case 'Pod':

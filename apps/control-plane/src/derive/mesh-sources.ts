@@ -42,6 +42,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     Gateway: collectionOf(graph, 'Gateway'),
     GatewayClass: collectionOf(graph, 'GatewayClass'),
     HTTPRoute: collectionOf(graph, 'HTTPRoute'),
+    ListenerSet: collectionOf(graph, 'ListenerSet'),
     Namespace: collectionOf(graph, 'Namespace'),
     Node: collectionOf(graph, 'Node'),
     PeerAuthentication: collectionOf(graph, 'PeerAuthentication'),
@@ -98,6 +99,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.GatewayClass.set(resource);
     case 'HTTPRoute':
       return sources.HTTPRoute.set(resource);
+    case 'ListenerSet':
+      return sources.ListenerSet.set(resource);
     case 'Namespace':
       return sources.Namespace.set(resource);
     case 'Node':

@@ -27,6 +27,7 @@ export function isOfRevision(resource: Resource, settings: MeshSettings): boolea
     case 'Gateway':
     case 'GatewayClass':
     case 'HTTPRoute':
+    case 'ListenerSet':
     case 'Namespace':
     case 'Node':
     case 'Pod':

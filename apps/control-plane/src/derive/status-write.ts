@@ -7,6 +7,7 @@ export type StatusKind =
   | 'GRPCRoute'
   | 'Gateway'
   | 'HTTPRoute'
+  | 'ListenerSet'
   | 'RequestAuthentication'
   | 'Service'
   | 'ServiceEntry'
@@ -22,7 +23,7 @@ export interface ParentWrite {
   readonly conditions: readonly DesiredCondition[];
 }
 
-/** What is said of one listener of a Gateway. */
+/** What is said of one listener of a Gateway or ListenerSet. */
 export interface ListenerWrite {
   readonly name: string;
   readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
@@ -61,8 +62,10 @@ export interface StatusWrite {
   readonly addresses?: readonly AllocatedAddress[];
   /** All parents that are ours; those of other controllers stay as they are. */
   readonly parents?: readonly ParentWrite[];
-  /** Beside `conditions`, on Gateways. */
+  /** Beside `conditions`, on Gateways and ListenerSets. */
   readonly listeners?: readonly ListenerWrite[];
+  /** Beside `listeners`, on Gateways. */
+  readonly attachedListenerSets?: number;
   /** With `parents`: whose entries are ours. */
   readonly ownControllers?: readonly string[];
 }

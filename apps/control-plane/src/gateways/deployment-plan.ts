@@ -129,17 +129,29 @@ function serviceMetadata<T extends { readonly annotations: Readonly<Record<strin
 function serviceSpec({ gateway, managed }: DeploymentInput, selector: PlainObject): PlainObject {
   const usual = managed.role === 'waypoint' ? 'ClusterIP' : 'LoadBalancer';
   const seen = new Set<number>([15_021]);
+  const names = new Set<string>(['status-port']);
   const listeners = gateway.listeners.flatMap(({ name, port, protocol }) => {
     if (seen.has(port)) return [];
     seen.add(port);
-    return [{ name, port, protocol: 'TCP', appProtocol: protocol.toLowerCase() }];
+    const portName = isPortName(name) && !names.has(name) ? name : `port-${port}`;
+    names.add(portName);
+    return [{ name: portName, port, protocol: 'TCP', appProtocol: protocol.toLowerCase() }];
   });
+  const type = gateway.annotations['networking.istio.io/service-type'] ?? usual;
+  // A load balancer gives one address; that it is asked for by this field is Istio's and most providers' way.
+  const wanted = gateway.wantedAddresses.find((address) => address.type === 'IPAddress' && address.value !== '');
   return {
-    type: gateway.annotations['networking.istio.io/service-type'] ?? usual,
+    type,
+    ...(type === 'LoadBalancer' && wanted !== undefined ? { loadBalancerIP: wanted.value } : {}),
     ipFamilyPolicy: 'PreferDualStack',
     selector,
     ports: [{ name: 'status-port', port: 15_021, protocol: 'TCP', appProtocol: 'tcp' }, ...listeners],
   };
+}
+
+/** Names of listeners may be longer than those of ports, and have dots. */
+function isPortName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
 }
 
 /** Names of Services have at most 63 characters, those of Gateways 253. */

@@ -1,9 +1,10 @@
 import type { Collection } from '@ambit/collections';
-import { type ApiLog, apiKinds, type GatewayClass, type KubeClient, KubeError } from '@ambit/kube';
+import { type ApiLog, apiKinds, type GatewayClass, type KubeClient, KubeError, type PlainObject } from '@ambit/kube';
 import { type Clock, toAmbitError } from '@ambit/runtime';
 import { KeyQueue } from '../status/key-queue.ts';
 import { objectAt, objectsAt, textAt } from './gateway-object.ts';
 import { classOfController, type ManagedClass } from './managed-class.ts';
+import { supportedFeatures } from './supported-features.ts';
 
 export interface GatewayClassOptions {
   readonly client: Pick<KubeClient, 'apply' | 'get'>;
@@ -35,11 +36,19 @@ export async function keepGatewayClasses(options: GatewayClassOptions, signal: A
           await client.apply(ref, { spec: { controllerName, description } }, { fieldManager, signal });
           return 'done';
         }
-        if (classOfController(classes, textAt(objectAt(found, 'spec'), 'controllerName')) === undefined) return 'done';
-        const accepted = acceptedClass(found, new Date(clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z'));
-        if (accepted === undefined) return 'done';
+        const managed = classOfController(classes, textAt(objectAt(found, 'spec'), 'controllerName'));
+        if (managed === undefined) return 'done';
+        const now = new Date(clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+        const status = classStatus(found, managed.role, now);
+        if (status === undefined) return 'done';
         const how = { fieldManager: 'ambit-gateway-status', force: true, subresource: 'status', signal } as const;
-        await client.apply(ref, { status: { conditions: [accepted] } }, how);
+        try {
+          await client.apply(ref, { status }, how);
+        } catch (cause) {
+          // Older definitions have no list of features.
+          if (!(cause instanceof KubeError) || !cause.message.includes('supportedFeatures')) throw cause;
+          await client.apply(ref, { status: { conditions: status['conditions'] } }, how);
+        }
         return 'done';
       } catch (cause) {
         if (signal.aborted) return 'done';
@@ -54,16 +63,25 @@ export async function keepGatewayClasses(options: GatewayClassOptions, signal: A
   );
 }
 
-function acceptedClass(found: unknown, now: string): Readonly<Record<string, unknown>> | undefined {
+/** The fields to apply under `status`; undefined when the class reads so already. */
+function classStatus(found: unknown, role: ManagedClass['role'], now: string): PlainObject | undefined {
   const generation = objectAt(found, 'metadata')['generation'] ?? 1;
-  const present = objectsAt(objectAt(found, 'status'), 'conditions').find(({ type }) => type === 'Accepted');
-  if (present?.['status'] === 'True' && present['observedGeneration'] === generation) return undefined;
-  return {
+  const status = objectAt(found, 'status');
+  const present = objectsAt(status, 'conditions').find(({ type }) => type === 'Accepted');
+  const isAccepted = present?.['status'] === 'True';
+  const features = role === 'gateway' ? supportedFeatures : [];
+  const told = objectsAt(status, 'supportedFeatures').map((feature) => textAt(feature, 'name'));
+  if (isAccepted && present['observedGeneration'] === generation && told.join() === features.join()) return undefined;
+  const accepted = {
     type: 'Accepted',
     status: 'True',
     reason: 'Accepted',
     message: 'Handled by Ambit',
     observedGeneration: generation,
-    lastTransitionTime: now,
+    lastTransitionTime: isAccepted ? (present['lastTransitionTime'] ?? now) : now,
+  };
+  return {
+    conditions: [accepted],
+    ...(features.length === 0 ? {} : { supportedFeatures: features.map((name) => ({ name })) }),
   };
 }

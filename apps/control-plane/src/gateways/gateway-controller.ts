@@ -11,6 +11,8 @@ import {
   type Gateway,
   type GatewayClass,
   type KubeClient,
+  type ListenerSet,
+  type Namespace,
   type ObjectRef,
   type Service,
 } from '@ambit/kube';
@@ -23,6 +25,8 @@ import { type GatewayObject, objectAt, readGatewayObject } from './gateway-objec
 import { overlaysOf } from './gateway-parameters.ts';
 import { gatewayServiceFacts } from './gateway-service.ts';
 import { waypointStatus } from './gateway-status.ts';
+import { gatewayOfSet } from '../l7/listener-owner.ts';
+import { listenersOfSets } from './set-listeners.ts';
 import { generatedKinds } from './generated-kinds.ts';
 import { classOfController, type ManagedClass } from './managed-class.ts';
 
@@ -36,6 +40,8 @@ export interface GatewayControllerOptions {
     readonly GatewayClass: Collection<GatewayClass>;
     readonly Service: Collection<Service>;
     readonly EndpointSlice: Collection<EndpointSlice>;
+    readonly ListenerSet: Collection<ListenerSet>;
+    readonly Namespace: Collection<Namespace>;
   };
   readonly log: ApiLog;
   readonly clock: Clock;
@@ -63,6 +69,14 @@ export async function runGatewayController(options: GatewayControllerOptions, si
   using stack = new DisposableStack();
   stack.use(sources.Gateway.subscribe((changes) => changes.forEach(({ key }) => queue.add(key))));
   stack.use(sources.GatewayClass.subscribe(addAll));
+  stack.use(
+    sources.ListenerSet.subscribe((changes) => {
+      for (const change of changes) {
+        const key = gatewayOfSet(change.kind === 'delete' ? change.previous : change.item);
+        if (key !== undefined) queue.add(key);
+      }
+    }),
+  );
   for (const labelled of [sources.Service, sources.EndpointSlice]) {
     stack.use(
       labelled.subscribe((changes: readonly Change<Service | EndpointSlice>[]) => {
@@ -95,7 +109,8 @@ async function reconcile(key: string, term: Term): Promise<'done' | 'retry'> {
     const { namespace, name } = known.metadata;
     const gateway = readGatewayObject(await options.client.get(gatewayRef(namespace, name), { signal }));
     if (gateway.uid === '' || gateway.isDeleted) return 'done';
-    await keep(gateway, managed, term);
+    const ofSets = managed.role === 'gateway' ? listenersOfSets(known, options.sources) : [];
+    await keep({ ...gateway, listeners: [...gateway.listeners, ...ofSets] }, managed, term);
     return 'done';
   } catch (cause) {
     if (signal.aborted) return 'done';
@@ -112,7 +127,7 @@ function gatewayRef(namespace: string, name: string): ObjectRef {
 async function keep(gateway: GatewayObject, managed: ManagedClass, term: Term): Promise<void> {
   const { client, settings, sources, clock, log } = term.options;
   const overlays = await overlaysOf(gateway, term.options, term.signal);
-  const isUnmanaged = gateway.wantedAddresses.some(({ type }) => type === 'Hostname');
+  const isUnmanaged = gateway.wantedAddresses.some(({ type, value }) => type === 'Hostname' && value !== '');
   const planned =
     isUnmanaged || typeof overlays === 'string' ? [] : planDeployment({ gateway, managed, settings, overlays });
   const taken = await foreignObjects(gateway, planned, term);
@@ -147,14 +162,17 @@ async function writeAddresses(gateway: GatewayObject, service: string, { options
   const { namespace, name } = gateway;
   const found = await client.get({ kind: generatedKinds.service, namespace, name: service }, { signal });
   const addresses = serviceAddresses(found, settings.clusterDomain);
-  if (addresses.length === 0 || isDeepStrictEqual(addresses, gateway.status.addresses)) return;
+  const asked = gateway.wantedAddresses.some(({ type, value }) => type === 'IPAddress' && value !== '');
+  // Once written they stay, but one that the user asks to replace is not kept.
+  if (addresses.length === 0 && !asked) return;
+  if (isDeepStrictEqual(addresses, gateway.status.addresses)) return;
   const how = { fieldManager: 'ambit-gateway-addresses', force: true, subresource: 'status', signal } as const;
   await client.apply(gatewayRef(namespace, name), { status: { addresses } }, how);
 }
 
 /** A Service that the user names instead of a generated one; names of other namespaces are not followed. */
 function wantedService({ wantedAddresses }: GatewayObject): string {
-  return wantedAddresses.find(({ type }) => type === 'Hostname')?.value.split('.')[0] ?? '';
+  return wantedAddresses.find(({ type, value }) => type === 'Hostname' && value !== '')?.value.split('.')[0] ?? '';
 }
 
 /** Generated objects whose name somebody else has: nothing of theirs is changed. */

@@ -4,6 +4,7 @@ import type { Index } from '@ambit/collections';
 import type { BackendTLSPolicy } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
+import type { KeyPairPem } from './key-material.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 
@@ -19,11 +20,14 @@ export class BackendTlsFinder {
     ]);
   }
 
-  /** A policy for the port's name counts before one for all ports; of several the oldest. */
+  /**
+   * A policy for the port's name counts before one for all ports; of several the oldest. `own` is what the backend is shown.
+   */
   tlsOf(
     reads: MeshReads,
     service: { readonly source: string; readonly namespace: string; readonly name: string },
     port: string | undefined,
+    own: KeyPairPem | undefined,
   ): traffic.BackendTls | undefined {
     const { source, namespace, name } = service;
     const found = reads
@@ -36,7 +40,7 @@ export class BackendTlsFinder {
       );
     const ofPort = port === undefined ? undefined : found.find((policy) => names(policy, port));
     const policy = ofPort ?? found.find((candidate) => names(candidate, undefined));
-    return policy === undefined ? undefined : backendTls(policy, this.#roots(reads, policy));
+    return policy === undefined ? undefined : backendTls(policy, this.#roots(reads, policy), own);
   }
 
   /** PEM of the roots that can be had; only those of the own namespace can be named. */
@@ -53,11 +57,15 @@ export class BackendTlsFinder {
 }
 
 /** Roots that cannot be had leave nothing to trust: connections fail rather than go in the clear. */
-function backendTls({ spec }: BackendTLSPolicy, rootsPem: string): traffic.BackendTls {
+function backendTls({ spec }: BackendTLSPolicy, rootsPem: string, own: KeyPairPem | undefined): traffic.BackendTls {
+  const bytes = (pem: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(pem, 'utf8'));
   return create(traffic.BackendTlsSchema, {
     serverName: spec.hostname,
     subjectAltNames: spec.subjectAltNames.map(({ value }) => value),
-    rootsPem: new Uint8Array(Buffer.from(rootsPem, 'utf8')),
+    rootsPem: bytes(rootsPem),
     useSystemRoots: spec.wellKnownCaCertificates === 'System' && spec.caCertificates.length === 0,
+    ...(own === undefined
+      ? {}
+      : { clientCertificateChainPem: bytes(own.chainPem), clientPrivateKeyPem: bytes(own.keyPem) }),
   });
 }

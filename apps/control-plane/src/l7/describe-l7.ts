@@ -19,7 +19,10 @@ export function describeL7({
   return {
     proxies: sorted(proxies.entries()).map(([, { message }]) => toJson(proxy.ProxySchema, message)),
     destinations: Object.fromEntries(
-      sorted(destinations.entries()).map(([name, { message }]) => [name, toJson(proxy.DestinationSchema, message)]),
+      sorted(destinations.entries()).map(([name, { message }]) => [
+        name,
+        withoutKeys(toJson(proxy.DestinationSchema, message)),
+      ]),
     ),
     ...(servers.size === 0
       ? {}
@@ -38,7 +41,10 @@ function withoutKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(withoutKeys);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, key === 'privateKeyPem' ? '' : withoutKeys(inner)]),
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      key === 'privateKeyPem' || key === 'clientPrivateKeyPem' ? '' : withoutKeys(inner),
+    ]),
   );
 }
 

@@ -6,6 +6,7 @@ import type { MeshPort, MeshService } from '../derive/mesh-service.ts';
 import type { AccessRuleFinder } from './access-rules.ts';
 import type { BackendTlsFinder } from './backend-tls.ts';
 import type { DestinationRules, HostRules } from './destination-rules.ts';
+import type { ListenerFinder } from './gateway-listeners.ts';
 import { destinationName, type L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
@@ -27,6 +28,7 @@ export interface PlannedDestination {
 
 export interface DestinationParts {
   readonly view: MeshView;
+  readonly listeners: ListenerFinder;
   readonly rules: DestinationRules;
   readonly routes: ServiceRoutes;
   readonly access: AccessRuleFinder;
@@ -70,7 +72,7 @@ export class DestinationPlanner {
         const policyOn = (port: number): traffic.TrafficPolicy | undefined =>
           trafficPolicy(partsForSubset(found.policy, subset.policy, port), {
             loadBalancing: message.loadBalancing,
-            backendTls: this.#tls(service, port, reads),
+            backendTls: this.#tls(service, port, at, reads),
           });
         return subsetMessage(
           subset.name,
@@ -103,7 +105,7 @@ export class DestinationPlanner {
       : undefined;
     const policy = trafficPolicy(partsForPort(found.policy, servicePort), {
       loadBalancing: service.message.loadBalancing,
-      backendTls: this.#tls(service, servicePort, reads),
+      backendTls: this.#tls(service, servicePort, at, reads),
     });
     return create(proxy.DestinationPortSchema, {
       port: servicePort,
@@ -116,9 +118,9 @@ export class DestinationPlanner {
     });
   }
 
-  #tls({ candidate }: MeshService, port: number, reads: MeshReads): traffic.BackendTls | undefined {
+  #tls({ candidate }: MeshService, port: number, at: L7Gateway, reads: MeshReads): traffic.BackendTls | undefined {
     const name = candidate.ports.find(({ servicePort }) => servicePort === port)?.name;
-    return this.#parts.tls.tlsOf(reads, candidate, name);
+    return this.#parts.tls.tlsOf(reads, candidate, name, this.#parts.listeners.of(at.key, reads).backendCertificate);
   }
 }
 

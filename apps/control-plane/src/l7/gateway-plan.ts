@@ -1,6 +1,6 @@
 /** An ingress gateway: its listeners, the routes attached to them, and the Servers made of both. Spec: l7.md section 1. */
 import { proxy, type route } from '@ambit/api';
-import { type Collection, compareText, derive, type Graph, type Index } from '@ambit/collections';
+import { compareText, type Index } from '@ambit/collections';
 import type { GRPCRoute, HTTPRoute, Labels, TCPRoute, TLSRoute } from '@ambit/kube';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
@@ -8,12 +8,14 @@ import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { ServiceView } from './backend-lookup.ts';
 import { httpBackends, streamBackends } from './destination-plan.ts';
-import type { MaterialView } from './key-material.ts';
+import type { MaterialProblem } from './key-material.ts';
+import type { ListenerFinder } from './gateway-listeners.ts';
 import type { L7Gateway } from './l7-gateway.ts';
-import { type ListenerCertificates, type PlannedListener, planListeners } from './listener-plan.ts';
+import type { JudgedSet } from './listener-owner.ts';
+import type { ListenerCertificates, PlannedListener } from './listener-plan.ts';
 import type { MeshView } from './mesh-view.ts';
 import { type Attachment, attachRoute } from './route-attachment.ts';
-import { gatewayParents, parentOf } from './route-parents.ts';
+import { listenerParents, listenerSetParentKey, parentOf } from './route-parents.ts';
 import { onPort, type RouteConversions } from './route-conversion.ts';
 import { inPrecedence, type RankedRoute } from './route-rank.ts';
 import type { AnyRoute } from './route-status.ts';
@@ -39,7 +41,12 @@ export interface ListenerReport {
 
 export interface GatewayPlan {
   readonly servers: readonly PlannedServer[];
+  /** The Gateway's own, then those of the ListenerSets it lets. */
   readonly listeners: readonly ListenerReport[];
+  /** ListenerSets that name the gateway, let or not. */
+  readonly sets: readonly JudgedSet[];
+  /** Why backends are shown no certificate although the Gateway names one. */
+  readonly backendCertificateProblem: MaterialProblem | undefined;
 }
 
 /** A gateway with its plan. */
@@ -54,17 +61,9 @@ interface AttachedRoute<T extends AnyRoute = AnyRoute> {
   readonly attachments: readonly Attachment[];
 }
 
-/** The listeners of one gateway. */
-interface GatewayListeners {
-  readonly key: string;
-  readonly listeners: readonly PlannedListener[];
-}
-
 /** Plans ingress gateways. */
 export class GatewayPlanner {
-  readonly #sources: MeshSources;
-  /** A collection of its own: certificates are read once, whatever happens to routes. */
-  readonly #listeners: Collection<GatewayListeners>;
+  readonly #listeners: ListenerFinder;
   readonly #view: MeshView;
   readonly #conversions: RouteConversions;
   readonly #http: Index<HTTPRoute>;
@@ -72,43 +71,26 @@ export class GatewayPlanner {
   readonly #tls: Index<TLSRoute>;
   readonly #tcp: Index<TCPRoute>;
 
-  constructor(
-    graph: Graph,
-    gateways: Collection<L7Gateway>,
-    sources: MeshSources,
-    view: MeshView,
-    conversions: RouteConversions,
-  ) {
+  constructor(sources: MeshSources, listeners: ListenerFinder, view: MeshView, conversions: RouteConversions) {
+    this.#listeners = listeners;
     this.#conversions = conversions;
-    this.#sources = sources;
     this.#view = view;
     const parents = ({ spec, metadata }: AnyRoute): readonly string[] =>
-      gatewayParents(spec.parentRefs, metadata.namespace);
+      listenerParents(spec.parentRefs, metadata.namespace);
     this.#http = sources.HTTPRoute.index('by-gateway', parents);
     this.#grpc = sources.GRPCRoute.index('by-gateway', parents);
     this.#tls = sources.TLSRoute.index('by-gateway', parents);
     this.#tcp = sources.TCPRoute.index('by-gateway', parents);
-    this.#listeners = derive<L7Gateway, GatewayListeners>(graph, {
-      name: 'gateway-listeners',
-      from: gateways,
-      keyOf: ({ key }) => key,
-      transform: ({ key, role, gateway }, context) =>
-        role === 'gateway' ? [{ key, listeners: planListeners(gateway, this.#material(context)) }] : [],
-    });
-  }
-
-  /** Listeners with their certificates, for everybody who has to know what can attach. */
-  listeners(at: L7Gateway, reads: MeshReads): readonly PlannedListener[] {
-    return reads.get(this.#listeners, at.key)?.listeners ?? [];
   }
 
   plan(at: L7Gateway, reads: MeshReads): GatewayPlan {
-    const listeners = this.listeners(at, reads);
+    const planned = this.#listeners.of(at.key, reads);
+    const { listeners, sets } = planned;
     const found = {
-      http: this.#attached(this.#http, at, listeners, reads),
-      grpc: this.#attached(this.#grpc, at, listeners, reads),
-      tls: this.#attached(this.#tls, at, listeners, reads),
-      tcp: this.#attached(this.#tcp, at, listeners, reads),
+      http: this.#attached(this.#http, at, planned, reads),
+      grpc: this.#attached(this.#grpc, at, planned, reads),
+      tls: this.#attached(this.#tls, at, planned, reads),
+      tcp: this.#attached(this.#tcp, at, planned, reads),
     };
     const all = [...found.http, ...found.grpc, ...found.tls, ...found.tcp];
     const services = this.#view.services(reads);
@@ -121,57 +103,53 @@ export class GatewayPlanner {
         const own = listeners.filter(({ listener, isServed }) => isServed && listener.port === port);
         const message = create(proxy.ServerSchema, {
           port,
-          listeners: own.map((planned) => ({
-            name: planned.listener.name,
-            protocol: protocolOf(planned),
-            hostname: (planned.listener.hostname ?? '').toLowerCase(),
-            ...(planned.certificates === undefined ? {} : { tls: tlsOf(planned.certificates) }),
-            hosts: virtualHosts(planned, [...found.http, ...found.grpc], rankedOf),
-            tcpRoutes: [...tcpRoutes(planned, found.tls, found.tcp, services)],
+          listeners: own.map((one) => ({
+            name: serverListenerName(one),
+            protocol: protocolOf(one),
+            hostname: (one.listener.hostname ?? '').toLowerCase(),
+            ...(one.certificates === undefined ? {} : { tls: tlsOf(one.certificates) }),
+            hosts: virtualHosts(one, [...found.http, ...found.grpc], rankedOf),
+            tcpRoutes: [...tcpRoutes(one, found.tls, found.tcp, services)],
           })),
         });
         return plannedServer(at.key, message);
       });
-    const reports = listeners.map((planned) => ({
-      planned,
-      attachedRoutes: all.filter(({ attachments }) => attachments.some(({ listener }) => listener === planned)).length,
+    const reports = listeners.map((one) => ({
+      planned: one,
+      attachedRoutes: all.filter(({ attachments }) => attachments.some(({ listener }) => listener === one)).length,
     }));
-    return { servers, listeners: reports };
+    return { servers, listeners: reports, sets, backendCertificateProblem: planned.backendCertificateProblem };
   }
 
   /** Routes that some listener takes, oldest first. */
   #attached<T extends AnyRoute>(
     index: Index<T>,
     at: L7Gateway,
-    listeners: readonly PlannedListener[],
+    { listeners, sets }: { readonly listeners: readonly PlannedListener[]; readonly sets: readonly JudgedSet[] },
     reads: MeshReads,
   ): readonly AttachedRoute<T>[] {
     const labelsOf = (namespace: string): Labels => this.#view.namespaceLabels(reads, namespace);
-    return reads
-      .lookup(index, at.key)
+    const parents = [
+      at.key,
+      ...sets.map(({ set }) => listenerSetParentKey(`${set.metadata.namespace}/${set.metadata.name}`)),
+    ];
+    const resources = new Set(parents.flatMap((parent) => reads.lookup(index, parent)));
+    return [...resources]
       .toSorted((a, b) => compareAge(a.metadata, b.metadata))
       .flatMap((resource) => {
         const attachments = resource.spec.parentRefs.flatMap((ref) => {
           const parent = parentOf(ref, resource.metadata.namespace);
-          const isOurs = parent.kind === 'gateway' && parent.key === at.key;
-          return isOurs ? attachRoute(resource, ref, at.gateway, listeners, labelsOf).attachments : [];
+          const isListener = parent.kind === 'gateway' || parent.kind === 'listener-set';
+          return isListener ? attachRoute(resource, ref, parent, listeners, labelsOf).attachments : [];
         });
         return attachments.length === 0 ? [] : [{ resource, attachments }];
       });
   }
+}
 
-  #material(reads: MeshReads): MaterialView {
-    const grants = this.#view.services(reads);
-    return {
-      secret: (key) => reads.get(this.#sources.Secret, key),
-      configMap: (key) => reads.get(this.#sources.ConfigMap, key),
-      isGranted: (from, { group, kind, namespace, name }) =>
-        grants.isGranted(
-          { ...from, group: 'gateway.networking.k8s.io' },
-          { group: group === 'core' ? '' : group, kind, namespace, name, port: undefined },
-        ),
-    };
-  }
+/** Names are unique within their owner only. */
+function serverListenerName({ owner, listener }: PlannedListener): string {
+  return owner.kind === 'Gateway' ? listener.name : `${owner.namespace}/${owner.name}/${listener.name}`;
 }
 
 const { SERVER_HTTP, SERVER_HTTPS, SERVER_TLS_PASSTHROUGH, SERVER_TLS_TERMINATE, SERVER_TCP } =

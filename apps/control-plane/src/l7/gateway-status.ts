@@ -1,28 +1,26 @@
 /** What the status of an ingress gateway should say. Pure. Spec: l7.md sections 1.1 and 1.2. */
-import { type Gateway, gatewayGroup, type GatewayListenerStatus, type StatusCondition } from '@ambit/kube';
-import {
-  type DesiredCondition,
-  isSameCondition,
-  type ListenerWrite,
-  type StatusWrite,
-} from '../derive/status-write.ts';
-import type { ListenerReport } from './gateway-plan.ts';
-import type { ListenerProblem, PlannedListener } from './listener-plan.ts';
+import type { Gateway } from '@ambit/kube';
+import type { DesiredCondition, StatusWrite } from '../derive/status-write.ts';
+import type { GatewayPlan } from './gateway-plan.ts';
+import type { MaterialProblem } from './key-material.ts';
+import { isAttached } from './listener-set-status.ts';
+import { conditionsRead, isSameListener, listenerWrite, refusal, withTimes } from './listener-status.ts';
 
 /** What has to be written; nothing when the status reads as wanted. Addresses are whoever deploys the gateway's to write. */
-export function gatewayWrites(gateway: Gateway, reports: readonly ListenerReport[]): readonly StatusWrite[] {
+export function gatewayWrites(gateway: Gateway, plan: GatewayPlan): readonly StatusWrite[] {
   const { namespace, name, generation } = gateway.metadata;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const conditions = gatewayConditions(gateway, reports).map((condition) => ({ ...condition, ...observed }));
-  const listeners = reports.map(({ planned, attachedRoutes }) => ({
-    name: planned.listener.name,
-    supportedKinds: planned.kinds.map((kind) => ({ group: gatewayGroup, kind })),
-    attachedRoutes,
-    conditions: listenerConditions(planned).map((condition) => ({ ...condition, ...observed })),
-  }));
+  const conditions = gatewayConditions(gateway, plan).map((condition) => ({ ...condition, ...observed }));
+  const own = plan.listeners.filter(({ planned }) => planned.owner.kind === 'Gateway');
+  const listeners = own.map((report) => listenerWrite(report, generation));
+  const attached = plan.sets.filter((judged) => isAttached(judged, plan.listeners)).length;
   const { status } = gateway;
   const isAsWanted =
-    reads(status.conditions, conditions) &&
+    conditionsRead(status.conditions, conditions) &&
+    // Left over from a time when clients without a certificate were let in.
+    (status.conditions.every(({ type }) => type !== insecureFallback) ||
+      conditions.some(({ type }) => type === insecureFallback)) &&
+    (status.attachedListenerSets ?? 0) === attached &&
     status.listeners.length === listeners.length &&
     listeners.every((wanted) => status.listeners.some((present) => isSameListener(present, wanted)));
   if (isAsWanted) return [];
@@ -33,95 +31,88 @@ export function gatewayWrites(gateway: Gateway, reports: readonly ListenerReport
       name,
       generation,
       fieldManager: 'ambit-status',
-      conditions: sinceThen(status.conditions, conditions),
+      conditions: withTimes(status.conditions, conditions),
       listeners: listeners.map((wanted) => {
         const present = status.listeners.find((listener) => listener.name === wanted.name);
-        return { ...wanted, conditions: sinceThen(present?.conditions ?? [], wanted.conditions) };
+        return { ...wanted, conditions: withTimes(present?.conditions ?? [], wanted.conditions) };
       }),
+      ...(attached === 0 ? {} : { attachedListenerSets: attached }),
     },
   ];
 }
 
-function gatewayConditions(gateway: Gateway, reports: readonly ListenerReport[]): readonly DesiredCondition[] {
-  const valid = reports.filter(({ planned }) => refusal(planned) === undefined);
-  const bad = reports.length - valid.length;
+const insecureFallback = 'InsecureFrontendValidationMode';
+
+function gatewayConditions(gateway: Gateway, plan: GatewayPlan): readonly DesiredCondition[] {
+  const own = plan.listeners.filter(({ planned }) => planned.owner.kind === 'Gateway');
+  const bad = own.filter(({ planned }) => refusal(planned) !== undefined).length;
+  // A gateway may have all its listeners from sets.
+  const isServing = own.length > bad || plan.listeners.some(({ planned }) => planned.isServed);
+  const odd = gateway.spec.addresses.find(({ type }) => type !== 'IPAddress' && type !== 'Hostname');
   const accepted: DesiredCondition =
-    bad === 0
-      ? { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'all listeners can be served' }
-      : {
+    odd !== undefined
+      ? {
           type: 'Accepted',
-          status: valid.length === 0 ? 'False' : 'True',
-          reason: 'ListenersNotValid',
-          message: `${bad} of ${reports.length} listeners cannot be served; see their conditions`,
-        };
-  return [accepted, programmed(gateway, accepted)];
+          status: 'False',
+          reason: 'UnsupportedAddress',
+          message: `an address cannot be of type ${odd.type}; use IPAddress, or Hostname with the name of a Service`,
+        }
+      : bad === 0
+        ? { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'all listeners can be served' }
+        : {
+            type: 'Accepted',
+            status: isServing ? 'True' : 'False',
+            reason: 'ListenersNotValid',
+            message: `${bad} of ${own.length} listeners cannot be served; see their conditions`,
+          };
+  return [
+    accepted,
+    programmed(gateway, accepted),
+    resolution(plan.backendCertificateProblem),
+    ...insecureFallbackCondition(gateway),
+  ];
 }
 
 function programmed(gateway: Gateway, accepted: DesiredCondition): DesiredCondition {
   const type = 'Programmed';
   if (accepted.status === 'False')
-    return { type, status: 'False', reason: 'Invalid', message: 'no listener can be served' };
+    return { type, status: 'False', reason: 'Invalid', message: 'the gateway is not accepted' };
+  const missing = gateway.spec.addresses.filter(
+    (wanted) =>
+      wanted.type === 'IPAddress' &&
+      wanted.value !== '' &&
+      gateway.status.addresses.every(({ value }) => value !== wanted.value),
+  );
+  if (missing.length > 0) {
+    const message = `the load balancer does not give ${missing.map(({ value }) => value).join(', ')}`;
+    return { type, status: 'False', reason: 'AddressNotUsable', message };
+  }
   if (gateway.status.addresses.length > 0) {
     return { type, status: 'True', reason: 'Programmed', message: 'the gateway has an address' };
   }
   return { type, status: 'False', reason: 'AddressNotAssigned', message: 'the gateway has no address yet' };
 }
 
-/** Why a listener is not accepted. */
-function refusal({ problems }: PlannedListener): ListenerProblem | undefined {
-  return problems.find(({ condition }) => condition !== 'ResolvedRefs');
-}
-
-function listenerConditions(planned: PlannedListener): readonly DesiredCondition[] {
-  const { problems, isServed } = planned;
-  const refused = refusal(planned);
-  const conflict = problems.find(({ condition }) => condition === 'Conflicted');
-  const unresolved = problems.find(({ condition }) => condition === 'ResolvedRefs');
-  const bad = (type: string, reason: string, message: string): DesiredCondition => ({
+/** References of the gateway itself; those of listeners have conditions of their own. */
+function resolution(problem: MaterialProblem | undefined): DesiredCondition {
+  const type = 'ResolvedRefs';
+  if (problem === undefined)
+    return { type, status: 'True', reason: 'ResolvedRefs', message: 'all references can be used' };
+  const { reason, message } = problem;
+  return {
     type,
     status: 'False',
-    reason,
+    reason: reason === 'RefNotPermitted' ? reason : 'InvalidClientCertificateRef',
     message,
-  });
-  const good = (type: string, message: string): DesiredCondition => ({ type, status: 'True', reason: type, message });
-  const unserved = isServed ? undefined : (conflict ?? refused ?? unresolved);
-  return [
-    refused === undefined
-      ? good('Accepted', 'the listener is valid')
-      : bad('Accepted', refused.reason, refused.message),
-    conflict === undefined
-      ? bad('Conflicted', 'NoConflicts', 'no other listener is in its way')
-      : { type: 'Conflicted', status: 'True', reason: conflict.reason, message: conflict.message },
-    unserved === undefined
-      ? good('Programmed', 'the listener is served')
-      : bad('Programmed', unserved === conflict ? conflict.reason : 'Invalid', unserved.message),
-    unresolved === undefined
-      ? good('ResolvedRefs', 'all references can be used')
-      : bad('ResolvedRefs', unresolved.reason, unresolved.message),
-  ];
+  };
 }
 
-/** Conditions of other controllers may stand beside ours. */
-function reads(present: readonly StatusCondition[], wanted: readonly DesiredCondition[]): boolean {
-  return wanted.every((condition) => present.some((is) => isSameCondition(is, condition)));
-}
-
-function isSameListener(present: GatewayListenerStatus, wanted: ListenerWrite): boolean {
-  return (
-    present.name === wanted.name &&
-    present.attachedRoutes === wanted.attachedRoutes &&
-    present.supportedKinds.join() === wanted.supportedKinds.map(({ kind }) => kind).join() &&
-    reads(present.conditions, wanted.conditions)
+/** Told as long as some port lets clients in whose certificate is missing or bad. */
+function insecureFallbackCondition({ spec: { clientValidation } }: Gateway): readonly DesiredCondition[] {
+  const { common, perPort } = clientValidation;
+  const isInsecure = [common, ...perPort.map(({ validation }) => validation)].some(
+    (validation) => validation?.mode === 'AllowInsecureFallback',
   );
-}
-
-function sinceThen(
-  present: readonly StatusCondition[],
-  wanted: readonly DesiredCondition[],
-): readonly DesiredCondition[] {
-  return wanted.map((condition) => {
-    const since = present.find(({ type, status }) => type === condition.type && status === condition.status);
-    const time = since?.lastTransitionTime;
-    return time === undefined ? condition : { ...condition, lastTransitionTime: time };
-  });
+  const message = 'clients whose certificate is missing or bad are let in on some port, without an identity';
+  return isInsecure ? [{ type: insecureFallback, status: 'True', reason: 'ConfigurationChanged', message }] : [];
 }

@@ -17,6 +17,7 @@ import { AccessRuleFinder } from './access-rules.ts';
 import { BackendTlsFinder } from './backend-tls.ts';
 import { DestinationPlanner, type PlannedDestination } from './destination-plan.ts';
 import { DestinationRules } from './destination-rules.ts';
+import { ListenerFinder } from './gateway-listeners.ts';
 import { GatewayPlanner, type PlannedGateway, type PlannedServer } from './gateway-plan.ts';
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
@@ -75,7 +76,9 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   const view = new MeshView(sources, services, settings);
   const conversions = new RouteConversions(graph, sources, view);
   const access = new AccessRuleFinder(sources, keys, settings);
+  const listeners = new ListenerFinder(graph, gateways, sources, view);
   const planner = new DestinationPlanner({
+    listeners,
     view,
     rules: new DestinationRules(sources, settings),
     routes: new ServiceRoutes(sources, conversions, settings),
@@ -84,7 +87,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     members: subsetMembers(graph, sources, services, settings),
   });
   const served = servedDestinations(graph, services, gateways, planner);
-  const gatewayPlanner = new GatewayPlanner(graph, gateways, sources, view, conversions);
+  const gatewayPlanner = new GatewayPlanner(sources, listeners, view, conversions);
   const plans = derive<L7Gateway, PlannedGateway>(graph, {
     name: 'gateway-plans',
     from: gateways,
@@ -156,7 +159,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     },
     isEqual: haveSameBytes,
   });
-  const judge = new RouteJudge({ sources, services, gateways, view, planner: gatewayPlanner, conversions, settings });
+  const judge = new RouteJudge({ sources, services, gateways, view, listeners, conversions, settings });
   const statuses = l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings });
   const findings = derive<VirtualService, SourceReport>(graph, {
     name: 'virtual-service-findings',

@@ -9,6 +9,7 @@ import { backendTlsAncestors } from './backend-tls-status.ts';
 import type { PlannedDestination } from './destination-plan.ts';
 import type { PlannedGateway } from './gateway-plan.ts';
 import { gatewayWrites } from './gateway-status.ts';
+import { listenerSetWrites } from './listener-set-status.ts';
 import { isCertificate } from './key-material.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
@@ -39,7 +40,12 @@ function gatewayStatuses(graph: Graph, { plans, settings }: StatusInputs): Colle
     from: plans,
     keyOf: statusWriteKey,
     transform: ({ at, plan }) =>
-      settings.ownControllers.includes(at.controllerName) ? gatewayWrites(at.gateway, plan.listeners) : [],
+      settings.ownControllers.includes(at.controllerName)
+        ? [
+            ...gatewayWrites(at.gateway, plan),
+            ...plan.sets.flatMap((judged) => listenerSetWrites(at.gateway, judged, plan.listeners)),
+          ]
+        : [],
   });
 }
 

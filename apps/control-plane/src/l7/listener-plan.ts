@@ -2,6 +2,7 @@
 import type { Gateway, GatewayListener } from '@ambit/kube';
 import { gatewayGroup } from '@ambit/kube';
 import { type KeyPairPem, keyPairOf, type MaterialView, rootsOf } from './key-material.ts';
+import { type JudgedSet, type ListenerOwner, type OwnedListener, ownedListeners } from './listener-owner.ts';
 
 /** How a listener can be wrong; reasons as the Gateway API names them. */
 export interface ListenerProblem {
@@ -19,6 +20,7 @@ export interface ListenerCertificates {
 }
 
 export interface PlannedListener {
+  readonly owner: ListenerOwner;
   readonly listener: GatewayListener;
   /** Kinds of routes that may attach. */
   readonly kinds: readonly string[];
@@ -29,19 +31,23 @@ export interface PlannedListener {
   readonly isServed: boolean;
 }
 
-/** Listeners in written order; of two that cannot stand side by side the first is served. */
-export function planListeners(gateway: Gateway, view: MaterialView): readonly PlannedListener[] {
+/** Listeners in order of precedence; of two that cannot stand side by side the first is served. */
+export function planListeners(
+  gateway: Gateway,
+  sets: readonly JudgedSet[],
+  view: MaterialView,
+): readonly PlannedListener[] {
   const planned: PlannedListener[] = [];
-  for (const listener of gateway.spec.listeners) {
-    const conflict = conflictOf(listener, planned);
-    planned.push(planListener(gateway, listener, conflict, view));
+  for (const owned of ownedListeners(gateway, sets)) {
+    const conflict = conflictOf(owned.listener, planned);
+    planned.push(planListener(gateway, owned, conflict, view));
   }
   return planned;
 }
 
 function planListener(
   gateway: Gateway,
-  listener: GatewayListener,
+  { owner, listener }: OwnedListener,
   conflict: ListenerProblem | undefined,
   view: MaterialView,
 ): PlannedListener {
@@ -50,14 +56,14 @@ function planListener(
   if (ofProtocol === undefined) {
     const message = `protocol ${listener.protocol} is not supported; use HTTP, HTTPS, TLS or TCP, with a tls block where it belongs`;
     problems.push({ condition: 'Accepted', reason: 'UnsupportedProtocol', message });
-    return { listener, kinds: [], certificates: undefined, problems, isServed: false };
+    return { owner, listener, kinds: [], certificates: undefined, problems, isServed: false };
   }
   const kinds = allowedKinds(listener, ofProtocol, problems);
   const terminates =
     listener.protocol === 'HTTPS' || (listener.protocol === 'TLS' && listener.tls?.mode === 'Terminate');
-  const certificates = terminates ? certificatesOf(gateway, listener, view, problems) : undefined;
+  const certificates = terminates ? certificatesOf(gateway, { owner, listener }, view, problems) : undefined;
   const isServed = conflict === undefined && (!terminates || (certificates?.keyPairs.length ?? 0) > 0);
-  return { listener, kinds, certificates, problems, isServed };
+  return { owner, listener, kinds, certificates, problems, isServed };
 }
 
 /** Undefined for a protocol, or a combination with a tls block, that is not served. */
@@ -98,18 +104,17 @@ const terminateMode = 'gateway.istio.io/tls-terminate-mode';
 /** Of several references the good ones are used. */
 function certificatesOf(
   gateway: Gateway,
-  listener: GatewayListener,
+  { owner, listener }: OwnedListener,
   view: MaterialView,
   problems: ListenerProblem[],
 ): ListenerCertificates {
-  const from = { kind: 'Gateway', namespace: gateway.metadata.namespace };
   const references = listener.tls?.certificates ?? [];
   if (references.length === 0) {
     const message = 'certificateRefs names no Secret with a certificate';
     problems.push({ condition: 'ResolvedRefs', reason: 'InvalidCertificateRef', message });
   }
   const keyPairs = references.flatMap((reference) => {
-    const found = keyPairOf(reference, from, view);
+    const found = keyPairOf(reference, owner, view);
     if (found.kind === 'found') return [found.value];
     problems.push({ condition: 'ResolvedRefs', ...found.problem });
     return [];
@@ -128,7 +133,7 @@ function certificatesOf(
   const validation = ofPort === undefined ? common : ofPort.validation;
   if (validation === undefined || listener.protocol !== 'HTTPS') return { keyPairs, clients: 'none', rootsPem: '' };
   const roots = validation.roots.flatMap((reference) => {
-    const found = rootsOf(reference, from, view);
+    const found = rootsOf(reference, { kind: 'Gateway', namespace: gateway.metadata.namespace }, view);
     if (found.kind === 'found') return [found.value];
     problems.push({ condition: 'ResolvedRefs', ...found.problem });
     return [];
@@ -160,8 +165,7 @@ function conflictOf(listener: GatewayListener, before: readonly PlannedListener[
   return twin === undefined ? undefined : refuse('HostnameConflict', twin.listener);
 }
 
-function familyOf({ protocol, tls }: GatewayListener): string {
-  // Some of a port's connections terminated and others not would have to be told apart by server name alone.
-  if (protocol === 'TLS') return tls?.mode === 'Passthrough' ? 'passthrough' : 'TLS';
-  return protocol;
+function familyOf({ protocol }: GatewayListener): string {
+  // All of them begin with a server name, which tells them apart.
+  return protocol === 'HTTPS' ? 'TLS' : protocol;
 }

@@ -56,7 +56,7 @@ export class RouteConversions {
 function placesOf({ spec, metadata }: HttpKind): readonly ('mesh' | 'gateway')[] {
   const kinds = spec.parentRefs.map((ref) => parentOf(ref, metadata.namespace).kind);
   const mesh = kinds.includes('service') ? (['mesh'] as const) : [];
-  return kinds.includes('gateway') ? [...mesh, 'gateway'] : mesh;
+  return kinds.includes('gateway') || kinds.includes('listener-set') ? [...mesh, 'gateway'] : mesh;
 }
 
 /** The route as it is on one port: a redirect that names no port names this one. */

@@ -6,12 +6,13 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { DesiredCondition } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
-import type { GatewayPlanner } from './gateway-plan.ts';
+import type { ListenerFinder } from './gateway-listeners.ts';
 import type { L7Gateway } from './l7-gateway.ts';
+import { gatewayOfSet } from './listener-owner.ts';
 import { attachRoute } from './route-attachment.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { RouteConversions } from './route-conversion.ts';
-import { parentOf } from './route-parents.ts';
+import { parentOf, type RouteParent } from './route-parents.ts';
 import type { RouteProblem } from './route-problem.ts';
 import { type AnyRoute, type DesiredParent, parentConditions, type ParentVerdict } from './route-status.ts';
 import { namesPort } from './service-routes.ts';
@@ -22,7 +23,7 @@ export interface RouteJudgeParts {
   readonly services: Collection<MeshService>;
   readonly gateways: Collection<L7Gateway>;
   readonly view: MeshView;
-  readonly planner: GatewayPlanner;
+  readonly listeners: ListenerFinder;
   readonly conversions: RouteConversions;
   readonly settings: MeshSettings;
 }
@@ -52,10 +53,12 @@ export class RouteJudge {
         const problems = this.#problems(route, 'mesh', reads);
         return { parentRef, controllerName, conditions: parentConditions(generation, verdict, problems) };
       }
-      case 'gateway': {
-        const at = reads.get(gateways, parent.key);
+      case 'gateway':
+      case 'listener-set': {
+        const key = parent.kind === 'gateway' ? parent.key : this.#gatewayOfSet(parent.key, reads);
+        const at = key === undefined ? undefined : reads.get(gateways, key);
         if (at === undefined || !settings.ownControllers.includes(at.controllerName)) return undefined;
-        const verdict = at.role === 'gateway' ? this.#atGateway(route, parentRef, at, reads) : atWaypoint(at);
+        const verdict = at.role === 'gateway' ? this.#atGateway(route, parentRef, parent, at, reads) : atWaypoint(at);
         const problems = this.#problems(route, 'gateway', reads);
         return {
           parentRef,
@@ -63,16 +66,26 @@ export class RouteJudge {
           conditions: parentConditions(generation, verdict, problems),
         };
       }
-      case 'listener-set':
       case 'other':
         return undefined;
     }
   }
 
-  #atGateway(route: AnyRoute, ref: ParentRef, at: L7Gateway, reads: MeshReads): ParentVerdict {
-    const { planner, view } = this.#parts;
+  #gatewayOfSet(key: string, reads: MeshReads): string | undefined {
+    const set = reads.get(this.#parts.sources.ListenerSet, key);
+    return set === undefined ? undefined : gatewayOfSet(set);
+  }
+
+  #atGateway(
+    route: AnyRoute,
+    ref: ParentRef,
+    parent: RouteParent & { readonly kind: 'gateway' | 'listener-set' },
+    at: L7Gateway,
+    reads: MeshReads,
+  ): ParentVerdict {
+    const { listeners, view } = this.#parts;
     const labelsOf = (namespace: string): Labels => view.namespaceLabels(reads, namespace);
-    return attachRoute(route, ref, at.gateway, planner.listeners(at, reads), labelsOf).verdict;
+    return attachRoute(route, ref, parent, listeners.of(at.key, reads).listeners, labelsOf).verdict;
   }
 
   #atService(

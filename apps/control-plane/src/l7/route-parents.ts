@@ -35,10 +35,16 @@ export function serviceParents(refs: readonly ParentRef[], namespace: string): r
   return [...new Set(keys)];
 }
 
-/** Values of an index of routes by the gateways that are their parents. */
-export function gatewayParents(refs: readonly ParentRef[], namespace: string): readonly string[] {
+/** Index value of a parent that is a ListenerSet; that of a Gateway is its key. */
+export function listenerSetParentKey(key: string): string {
+  return `ListenerSet ${key}`;
+}
+
+/** Values of an index of routes by the Gateways and ListenerSets that are their parents. */
+export function listenerParents(refs: readonly ParentRef[], namespace: string): readonly string[] {
   const keys = refs.flatMap((ref) => {
     const parent = parentOf(ref, namespace);
+    if (parent.kind === 'listener-set') return [listenerSetParentKey(parent.key)];
     return parent.kind === 'gateway' ? [parent.key] : [];
   });
   return [...new Set(keys)];

@@ -88,7 +88,13 @@ async function objectOf(write: StatusWrite, { options, lists, signal }: Term): P
   const own = timed(conditions ?? []);
   if (listeners !== undefined) {
     const timedListeners = listeners.map((listener) => ({ ...listener, conditions: timed(listener.conditions) }));
-    return { status: { conditions: own, listeners: timedListeners } };
+    return {
+      status: {
+        conditions: own,
+        listeners: timedListeners,
+        ...(write.attachedListenerSets === undefined ? {} : { attachedListenerSets: write.attachedListenerSets }),
+      },
+    };
   }
   if (await lists.mergeByType(kind, signal)) return { status: { conditions: own } };
   // The list is replaced as a whole: the conditions of others are sent along, for exactly the version they are from.

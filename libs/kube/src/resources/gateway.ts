@@ -1,50 +1,23 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type LabelSelector, readLabelSelector } from './label-selector.ts';
+import {
+  type AllowedNamespaces,
+  type GatewayListener,
+  type GatewayListenerStatus,
+  type ObjectReference,
+  readAllowedNamespaces,
+  readListener,
+  readListenerStatus,
+  readReference,
+} from './gateway-listener.ts';
 import { readConditionList, type StatusCondition } from './status-condition.ts';
-
-/** Which namespaces may use a listener. */
-export interface AllowedNamespaces {
-  readonly from: 'All' | 'Same' | 'Selector' | 'None';
-  readonly selector: LabelSelector | undefined;
-}
-
-/** A reference to an object with certificates or roots. */
-export interface ObjectReference {
-  readonly group: string;
-  readonly kind: string;
-  /** Undefined: that of the object which refers to it. */
-  readonly namespace: string | undefined;
-  readonly name: string;
-}
-
-/** How a listener treats TLS. */
-export interface ListenerTls {
-  /** `Terminate` or `Passthrough`, or something not known here. */
-  readonly mode: string;
-  readonly certificates: readonly ObjectReference[];
-  readonly options: Readonly<Record<string, string>>;
-}
 
 /** Which client certificates are asked for. */
 export interface ClientValidation {
   readonly roots: readonly ObjectReference[];
   /** `AllowValidOnly` or `AllowInsecureFallback`. */
   readonly mode: string;
-}
-
-export interface GatewayListener {
-  readonly name: string;
-  readonly port: number;
-  /** `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP`, `HBONE`, or a domain-prefixed name. */
-  readonly protocol: string;
-  readonly hostname: string | undefined;
-  /** Undefined when nothing is written, which means the gateway's own namespace. */
-  readonly allowedNamespaces: AllowedNamespaces | undefined;
-  /** Kinds of routes; empty: those of the protocol. */
-  readonly allowedKinds: readonly { readonly group: string; readonly kind: string }[];
-  readonly tls: ListenerTls | undefined;
 }
 
 /** An address wanted (`spec`) or obtained (`status`). */
@@ -54,8 +27,8 @@ export interface GatewayAddress {
 }
 
 /**
- * A gateway of the Gateway API. What a deployment controller needs beyond this (infrastructure, listener TLS, listener
- * status) is read by whoever deploys gateways.
+ * A gateway of the Gateway API. What a deployment controller needs beyond this (infrastructure) is read by whoever
+ * deploys gateways.
  */
 export interface Gateway extends ResourceBase<'Gateway'> {
   readonly spec: {
@@ -67,61 +40,57 @@ export interface Gateway extends ResourceBase<'Gateway'> {
       readonly common: ClientValidation | undefined;
       readonly perPort: readonly { readonly port: number; readonly validation: ClientValidation | undefined }[];
     };
+    /** The certificate that backends with TLS are shown. */
+    readonly backendCertificate: ObjectReference | undefined;
+    /** From where ListenerSets may add listeners; undefined: from nowhere. */
+    readonly allowedListeners: AllowedNamespaces | undefined;
   };
   readonly status: {
     readonly addresses: readonly GatewayAddress[];
     readonly conditions: readonly StatusCondition[];
     readonly listeners: readonly GatewayListenerStatus[];
+    /** Number of ListenerSets whose listeners were taken; undefined: nothing was said. */
+    readonly attachedListenerSets: number | undefined;
   };
-}
-
-/** What was said of one listener. */
-export interface GatewayListenerStatus {
-  readonly name: string;
-  readonly supportedKinds: readonly string[];
-  readonly attachedRoutes: number;
-  readonly conditions: readonly StatusCondition[];
 }
 
 export function readGateway(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Gateway {
   const spec = reader.requiredObject('spec', (body) => {
-    body.ignore('infrastructure', 'backendTLS', 'allowedListeners', 'defaultScope');
+    body.ignore('infrastructure', 'backendTLS', 'defaultScope');
     return {
       gatewayClassName: body.requiredString('gatewayClassName'),
       listeners: body.objects('listeners', readListener),
       addresses: body.objects('addresses', readAddress),
-      clientValidation: body.object('tls', readGatewayTls) ?? noValidation,
-    };
-  });
-  const status = reader.object('status', (body) => {
-    body.ignore('attachedListenerSets');
-    return {
-      addresses: body.objects('addresses', readAddress),
-      conditions: readConditionList(body),
-      listeners: body.objects('listeners', (listener) => ({
-        name: listener.string('name') ?? '',
-        supportedKinds: listener.objects('supportedKinds', (kind) => {
-          kind.ignore('group');
-          return kind.string('kind') ?? '';
+      ...(body.object('tls', readGatewayTls) ?? noTls),
+      allowedListeners: body.object('allowedListeners', (allowed) =>
+        allowed.object('namespaces', (namespaces) => {
+          const read = readAllowedNamespaces(namespaces);
+          // Unlike routes, listeners are from nowhere unless somebody says so.
+          return namespaces.has('from') ? read : { ...read, from: 'None' as const };
         }),
-        attachedRoutes: listener.integer('attachedRoutes', 0, 2_147_483_647) ?? 0,
-        conditions: readConditionList(listener),
-      })),
+      ),
     };
   });
+  const status = reader.object('status', (body) => ({
+    addresses: body.objects('addresses', readAddress),
+    conditions: readConditionList(body),
+    listeners: body.objects('listeners', readListenerStatus),
+    attachedListenerSets: body.integer('attachedListenerSets', 0, 2_147_483_647),
+  }));
   return {
     kind: 'Gateway',
     metadata,
     origin,
-    spec: spec ?? { gatewayClassName: '', listeners: [], addresses: [], clientValidation: noValidation },
-    status: status ?? { addresses: [], conditions: [], listeners: [] },
+    spec: spec ?? { gatewayClassName: '', listeners: [], addresses: [], ...noTls, allowedListeners: undefined },
+    status: status ?? { addresses: [], conditions: [], listeners: [], attachedListenerSets: undefined },
   };
 }
 
-const noValidation: Gateway['spec']['clientValidation'] = { common: undefined, perPort: [] };
+type GatewayTls = Pick<Gateway['spec'], 'clientValidation' | 'backendCertificate'>;
 
-function readGatewayTls(reader: ObjectReader): Gateway['spec']['clientValidation'] {
-  reader.ignore('backend');
+const noTls: GatewayTls = { clientValidation: { common: undefined, perPort: [] }, backendCertificate: undefined };
+
+function readGatewayTls(reader: ObjectReader): GatewayTls {
   const frontend = reader.object('frontend', (body) => ({
     common: body.object('default', readTlsConfig),
     perPort: body.objects('perPort', (entry) => ({
@@ -129,7 +98,10 @@ function readGatewayTls(reader: ObjectReader): Gateway['spec']['clientValidation
       validation: entry.object('tls', readTlsConfig),
     })),
   }));
-  return frontend ?? noValidation;
+  return {
+    clientValidation: frontend ?? noTls.clientValidation,
+    backendCertificate: reader.object('backend', (body) => body.object('clientCertificateRef', readReference)),
+  };
 }
 
 function readTlsConfig(reader: ObjectReader): ClientValidation | undefined {
@@ -137,45 +109,6 @@ function readTlsConfig(reader: ObjectReader): ClientValidation | undefined {
     roots: validation.objects('caCertificateRefs', readReference),
     mode: validation.string('mode') ?? 'AllowValidOnly',
   }));
-}
-
-function readReference(reader: ObjectReader): ObjectReference {
-  return {
-    group: reader.string('group') ?? '',
-    kind: reader.string('kind') ?? 'Secret',
-    namespace: reader.string('namespace'),
-    name: reader.requiredString('name'),
-  };
-}
-
-function readListener(reader: ObjectReader): GatewayListener {
-  const routes = reader.object('allowedRoutes', (body) => ({
-    namespaces: body.object('namespaces', readNamespaces) ?? { from: 'Same' as const, selector: undefined },
-    kinds: body.objects('kinds', (kind) => ({
-      group: kind.string('group') ?? 'gateway.networking.k8s.io',
-      kind: kind.requiredString('kind'),
-    })),
-  }));
-  return {
-    name: reader.requiredString('name'),
-    port: reader.requiredPort('port'),
-    protocol: reader.requiredString('protocol'),
-    hostname: reader.string('hostname'),
-    allowedNamespaces: routes?.namespaces,
-    allowedKinds: routes?.kinds ?? [],
-    tls: reader.object('tls', (tls) => ({
-      mode: tls.string('mode') ?? 'Terminate',
-      certificates: tls.objects('certificateRefs', readReference),
-      options: tls.stringMap('options'),
-    })),
-  };
-}
-
-function readNamespaces(reader: ObjectReader): AllowedNamespaces {
-  return {
-    from: reader.choice('from', ['All', 'Same', 'Selector', 'None']) ?? 'Same',
-    selector: readLabelSelector(reader, 'selector'),
-  };
 }
 
 function readAddress(reader: ObjectReader): GatewayAddress {
