@@ -5,6 +5,7 @@ export type NetErrorCode =
   | 'ADDON_MISSING'
   | 'SYSTEM_CALL'
   | 'TLS_CONTEXT'
+  | 'BAD_REVOCATION_LIST'
   | 'BAD_ARGUMENT'
   | 'CHANNEL_LOST'
   | 'WORKER_DIED'
