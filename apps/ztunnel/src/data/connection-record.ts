@@ -3,7 +3,7 @@
  * and denial leave together.
  */
 import type { SocketAddress } from '@ambit/net';
-import type { AccessLogEntry, AccessLogWriter, Counter } from '@ambit/telemetry';
+import type { AccessLogEntry, AccessLogWriter, Counter, LabelSet } from '@ambit/telemetry';
 import { addressText } from '@ambit/workload';
 import type { DenialRecord, FromWorker } from '../worker-protocol.ts';
 import type { Failure } from './failure.ts';
@@ -37,6 +37,8 @@ export type DenialCause = Pick<DenialRecord, 'policy' | 'reason' | 'isLate'>;
 export class ConnectionRecord {
   readonly facts: RecordedConnection;
   readonly #outlets: RecordOutlets;
+  /** Of a connection without failure; the counters below hold it. */
+  readonly #labels: LabelSet;
   readonly #received: Counter;
   readonly #sent: Counter;
   #receivedBytes = 0;
@@ -49,6 +51,7 @@ export class ConnectionRecord {
     const opened = metrics.opened.bind(labels);
     opened.inc();
     opened.release();
+    this.#labels = labels;
     this.#received = metrics.received.bind(labels);
     this.#sent = metrics.sent.bind(labels);
     this.#outlets = outlets;
@@ -68,13 +71,13 @@ export class ConnectionRecord {
   close(failure?: Failure, denial?: DenialCause): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#received.release();
-    this.#sent.release();
     const { metrics, log, nowMs } = this.#outlets;
-    const labels = metrics.labelsOf(this.facts, failure?.flag ?? '-');
+    const labels = failure === undefined ? this.#labels : metrics.labelsOf(this.facts, failure.flag);
     const closed = metrics.closed.bind(labels);
     closed.inc();
     closed.release();
+    this.#received.release();
+    this.#sent.release();
     if (failure !== undefined) {
       const failed = metrics.failed.bind(labels);
       failed.inc();

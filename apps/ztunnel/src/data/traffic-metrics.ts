@@ -58,8 +58,9 @@ export class TrafficMetrics {
 
   /** The label set of a connection. Valid until the next `forgetLabels`, unless a series holds it. */
   labelsOf(facts: TrafficFacts, flag: ResponseFlag | '-'): LabelSet {
-    // What a peer says of itself is not worth keeping.
-    if (facts.sourceBaggage !== undefined) return this.#labels.set(trafficLabels(facts, flag));
+    // What a peer says of itself counts only when the mesh does not know it, and is not worth keeping.
+    if (facts.source === undefined && facts.sourceBaggage !== undefined)
+      return this.#labels.set(trafficLabels(facts, flag));
     const { reporter, source, destination, service, sourcePrincipal } = facts;
     const who = `${reporter} ${this.#id(source)} ${this.#id(destination)} ${facts.isMutualTls} ${flag}`;
     const key = `${who} ${sourcePrincipal} ${service?.namespace}/${service?.hostname}`;
