@@ -28,6 +28,7 @@ test('an allowed preflight is answered with what is allowed', () => {
       ['access-control-allow-methods', 'GET, PUT'],
       ['access-control-allow-headers', 'x-a'],
       ['access-control-max-age', '5'],
+      ['access-control-expose-headers', 'x-b, x-c'],
     ],
   });
 });

@@ -50,20 +50,23 @@ export function decideCors(rules: CorsRules, request: CorsRequest): CorsDecision
 }
 
 function preflightHeaders(rules: CorsRules, origin: string, request: CorsRequest): Headers {
-  const headers: [string, string][] = originHeaders(rules, origin);
+  const headers = originHeaders(rules, origin);
   const methods = listed(rules.allowMethods, request.requestedMethod, rules.allowsCredentials);
   if (methods !== undefined) headers.push(['access-control-allow-methods', methods]);
   const names = listed(rules.allowHeaders, request.requestedHeaders, rules.allowsCredentials);
   if (names !== undefined && request.requestedHeaders !== undefined)
     headers.push(['access-control-allow-headers', names]);
   if (rules.maxAgeSec !== undefined) headers.push(['access-control-max-age', String(rules.maxAgeSec)]);
-  return headers;
+  // Browsers read these in the answer itself only; the Gateway API wants them here too.
+  return [...headers, ...exposedHeaders(rules)];
 }
 
 function actualHeaders(rules: CorsRules, origin: string): Headers {
-  const headers = originHeaders(rules, origin);
-  if (rules.exposeHeaders.length > 0) headers.push(['access-control-expose-headers', rules.exposeHeaders.join(', ')]);
-  return headers;
+  return [...originHeaders(rules, origin), ...exposedHeaders(rules)];
+}
+
+function exposedHeaders({ exposeHeaders }: CorsRules): Headers {
+  return exposeHeaders.length === 0 ? [] : [['access-control-expose-headers', exposeHeaders.join(', ')]];
 }
 
 function originHeaders(rules: CorsRules, origin: string): [string, string][] {
