@@ -106,7 +106,10 @@ export function manifestsOf(table: BehaviourTable, { fill, waypointAddress }: Ma
   ];
   const documents = [
     ...common,
-    ...table.entries.flatMap((entry, index) => [serviceOf(entry, index), ...objectsOf(entry)]),
+    ...table.entries.flatMap((entry, index) => [
+      serviceOf(entry, waypointAddress === undefined ? undefined : index),
+      ...objectsOf(entry),
+    ]),
   ];
   const filled = fill === undefined ? documents : documents.map((document) => substituteIn(document, fill));
   return filled.map((one) => stringify(one, { aliasDuplicateObjects: false, lineWidth: 0 })).join('---\n');
@@ -152,16 +155,18 @@ function longForm(text: string): BehaviourRequest {
   return request;
 }
 
+/** `index`: gives it an address, for want of somebody else who does. */
 function serviceOf(
   { name, ports = [{ name: 'http', port: 80, targetPort: 8080 }] }: BehaviourEntry,
-  index: number,
+  index: number | undefined,
 ): object {
-  const clusterIP = `10.96.${16 + Math.floor(index / 200)}.${1 + (index % 200)}`;
+  const address =
+    index === undefined ? {} : { clusterIP: `10.96.${16 + Math.floor(index / 200)}.${1 + (index % 200)}` };
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { namespace: behaviourNamespace, name, labels: { 'istio.io/use-waypoint': 'waypoint' } },
-    spec: { clusterIP, selector: { app: 'behaviour' }, ports },
+    spec: { ...address, selector: { app: 'behaviour' }, ports },
   };
 }
 

@@ -1,5 +1,6 @@
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
+export { makeRevocationList } from './revocation-list.ts';
 export { TcpRelay } from './tcp-relay.ts';
 export {
   behaviourFolder,
