@@ -167,6 +167,16 @@ export class ObjectReader {
     return Object.fromEntries(entries);
   }
 
+  /** A map from names to whole numbers within limits, in written order. */
+  numberMap(name: string, min: number, max: number): readonly (readonly [key: string, value: number])[] {
+    const entries: (readonly [string, number])[] = [];
+    for (const [key, value] of this.#entries(name)) {
+      if (isWhole(value, min, max)) entries.push([key, value]);
+      else this.#problem('error', [...this.path, name, key], `must be a whole number from ${min} to ${max}`);
+    }
+    return entries;
+  }
+
   /** A map whose values are maps, in written order. */
   objectMap<T>(name: string, read: (reader: ObjectReader, key: string) => T): readonly T[] {
     const results: T[] = [];

@@ -39,6 +39,7 @@ export class MeshReview {
       case 'WorkloadEntry':
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
       case 'BackendTLSPolicy':
+      case 'RateLimitPolicy':
       case 'DestinationRule':
       case 'ConfigMap':
       case 'Secret':

@@ -47,6 +47,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     Node: collectionOf(graph, 'Node'),
     PeerAuthentication: collectionOf(graph, 'PeerAuthentication'),
     Pod: collectionOf(graph, 'Pod'),
+    RateLimitPolicy: collectionOf(graph, 'RateLimitPolicy'),
     ReferenceGrant: collectionOf(graph, 'ReferenceGrant'),
     RequestAuthentication: collectionOf(graph, 'RequestAuthentication'),
     Secret: collectionOf(graph, 'Secret'),
@@ -109,6 +110,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.PeerAuthentication.set(resource);
     case 'Pod':
       return sources.Pod.set(resource);
+    case 'RateLimitPolicy':
+      return sources.RateLimitPolicy.set(resource);
     case 'ReferenceGrant':
       return sources.ReferenceGrant.set(resource);
     case 'RequestAuthentication':

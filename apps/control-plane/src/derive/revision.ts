@@ -20,6 +20,7 @@ export function isOfRevision(resource: Resource, settings: MeshSettings): boolea
       return revision === undefined || settings.revisions.includes(revision);
     }
     case 'BackendTLSPolicy':
+    case 'RateLimitPolicy':
     case 'ConfigMap':
     case 'Secret':
     case 'EndpointSlice':

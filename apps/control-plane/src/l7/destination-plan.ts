@@ -11,8 +11,11 @@ import { destinationName, type L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { ServiceRoutes } from './service-routes.ts';
-import { membersKey, type SubsetMembers } from './subset-members.ts';
-import { partsForPort, partsForSubset, trafficPolicy } from './traffic-policy.ts';
+import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { RateLimitFinder } from './rate-limits.ts';
+import { labelSubset, membersKey, type SubsetMembers } from './subset-members.ts';
+import type { TelemetryFinder } from './telemetry-settings.ts';
+import { partsForPort, partsForSubset, trafficPolicy, type TrafficSurroundings } from './traffic-policy.ts';
 
 /** A Destination as it is sent. */
 export interface PlannedDestination {
@@ -34,6 +37,9 @@ export interface DestinationParts {
   readonly access: AccessRuleFinder;
   readonly tls: BackendTlsFinder;
   readonly members: Collection<SubsetMembers>;
+  readonly limits: RateLimitFinder;
+  readonly telemetry: TelemetryFinder;
+  readonly sources: MeshSources;
 }
 
 const { AUTO, HTTP, HTTP2, GRPC, GRPC_WEB, TCP, TLS } = proxy.Protocol;
@@ -58,22 +64,26 @@ export class DestinationPlanner {
 
   /** `served`: the gateway is the waypoint of the service; else it only sends requests there. */
   plan(service: MeshService, at: L7Gateway, served: boolean, reads: MeshReads): PlannedDestination {
-    const { candidate, message } = service;
-    const { rules, access } = this.#parts;
+    const { candidate } = service;
+    const { rules, access, limits, telemetry } = this.#parts;
     const found = rules.rulesFor(reads, at, candidate);
     const accessRules = served ? access.ofService(reads, candidate) : undefined;
+    const { source, namespace, name } = candidate;
+    const told = served ? telemetry.ofService(reads, at, candidate) : undefined;
     const destination = create(proxy.DestinationSchema, {
       namespace: candidate.namespace,
       hostname: candidate.hostname,
       served,
       ports: candidate.ports.flatMap((port) => this.#port(service, port, at, served, found, reads) ?? []),
       ...(accessRules === undefined ? {} : { access: accessRules }),
+      rateLimits: served ? limits.of(reads, source, namespace, name) : [],
+      ...(told === undefined ? {} : { telemetry: told }),
       subsets: found.subsets.map((subset) => {
         const policyOn = (port: number): traffic.TrafficPolicy | undefined =>
-          trafficPolicy(partsForSubset(found.policy, subset.policy, port), {
-            loadBalancing: message.loadBalancing,
-            backendTls: this.#tls(service, port, at, reads),
-          });
+          trafficPolicy(
+            partsForSubset(found.policy, subset.policy, port),
+            this.#surroundings(service, port, at, found, reads),
+          );
         return subsetMessage(
           subset.name,
           reads.get(this.#parts.members, membersKey(subset.rule, subset.name, service.key))?.uids ?? [],
@@ -103,10 +113,10 @@ export class DestinationPlanner {
           hosts: view.hosts(reads, at, rules),
         })
       : undefined;
-    const policy = trafficPolicy(partsForPort(found.policy, servicePort), {
-      loadBalancing: service.message.loadBalancing,
-      backendTls: this.#tls(service, servicePort, at, reads),
-    });
+    const policy = trafficPolicy(
+      partsForPort(found.policy, servicePort),
+      this.#surroundings(service, servicePort, at, found, reads),
+    );
     return create(proxy.DestinationPortSchema, {
       port: servicePort,
       name: name ?? '',
@@ -116,6 +126,24 @@ export class DestinationPlanner {
       tcpRoutes: [...(routesOfPort?.tcp ?? [])],
       ...(policy === undefined ? {} : { traffic: policy }),
     });
+  }
+
+  #surroundings(
+    service: MeshService,
+    port: number,
+    at: L7Gateway,
+    found: HostRules,
+    reads: MeshReads,
+  ): TrafficSurroundings {
+    const { members, sources } = this.#parts;
+    return {
+      loadBalancing: service.message.loadBalancing,
+      backendTls: this.#tls(service, port, at, reads),
+      membersOf: (label) =>
+        reads.get(members, membersKey(found.policyRule, labelSubset(label), service.key))?.uids ?? [],
+      subjectAltNames: service.message.subjectAltNames,
+      credential: (name) => reads.get(sources.Secret, `${at.gateway.metadata.namespace}/${name}`),
+    };
   }
 
   #tls({ candidate }: MeshService, port: number, at: L7Gateway, reads: MeshReads): traffic.BackendTls | undefined {

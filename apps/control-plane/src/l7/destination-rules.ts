@@ -16,10 +16,12 @@ import type { L7Gateway } from './l7-gateway.ts';
 /** The rules that hold for one host, as one. */
 export interface HostRules {
   readonly policy: TrafficPolicySpec | undefined;
+  /** Of the rule that has it; empty for none. */
+  readonly policyRule: string;
   readonly subsets: readonly (SubsetSpec & { /** Of the rule that defines it. */ readonly rule: string })[];
 }
 
-const noRules: HostRules = { policy: undefined, subsets: [] };
+const noRules: HostRules = { policy: undefined, policyRule: '', subsets: [] };
 
 /** Finds the DestinationRules of hosts. Spec: l7.md section 3.4. */
 export class DestinationRules {
@@ -73,8 +75,10 @@ function merged(rules: readonly DestinationRule[]): HostRules {
       if (!subsets.has(subset.name)) subsets.set(subset.name, { ...subset, rule: resourceName(rule) });
     }
   }
+  const first = rules.find(({ spec }) => spec.policy !== undefined);
   return {
-    policy: rules.find(({ spec }) => spec.policy !== undefined)?.spec.policy,
+    policy: first?.spec.policy,
+    policyRule: first === undefined ? '' : resourceName(first),
     subsets: [...subsets.values()],
   };
 }

@@ -1,6 +1,13 @@
 /** HTTPRoute and GRPCRoute in the form of the contract. Spec: l7.md sections 1.5 and 1.6. */
-import { route } from '@ambit/api';
-import { gatewayGroup, type GRPCRoute, type HTTPRoute, type HttpRouteRule, type RouteBackend } from '@ambit/kube';
+import { type limit, route } from '@ambit/api';
+import {
+  gatewayGroup,
+  type GRPCRoute,
+  type HTTPRoute,
+  type HttpRouteRule,
+  type RouteBackend,
+  type SessionPersistenceSpec,
+} from '@ambit/kube';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type BackendReferrer, resolveBackend, type ServiceView } from './backend-lookup.ts';
 import { grpcMatch, httpMatch, type RankedMatch } from './gateway-api-matches.ts';
@@ -9,6 +16,7 @@ import { duration } from './proto-text.ts';
 import { defaultRetries, retriesOfRule } from './retry-defaults.ts';
 import type { ProblemList } from './route-problem.ts';
 import type { RankedRoute } from './route-rank.ts';
+import { sessionPersistence } from './session-persistence.ts';
 
 export interface RouteSurroundings {
   readonly view: ServiceView;
@@ -16,6 +24,8 @@ export interface RouteSurroundings {
   readonly place: 'mesh' | 'gateway';
   /** Port on which requests arrive. */
   readonly listenerPort: number;
+  /** Of the route. */
+  readonly rateLimits: readonly limit.RateLimit[];
   /** Gets what is wrong with the route. */
   readonly problems: ProblemList;
 }
@@ -33,6 +43,7 @@ export function httpRoutes(resource: HTTPRoute, surroundings: RouteSurroundings)
     return ranked(
       common,
       matches.map((match) => httpMatch(match, surroundings.problems)),
+      { spec: rule.session, problems: surroundings.problems },
     );
   });
 }
@@ -53,15 +64,25 @@ export function grpcRoutes(resource: GRPCRoute, surroundings: RouteSurroundings)
     return ranked(
       common,
       matches.map((match) => grpcMatch(match, surroundings.problems)),
+      { spec: rule.session, problems: surroundings.problems },
     );
   });
 }
 
 /** Each match takes its own place among all routes. */
-function ranked(common: RouteInit, matches: readonly (RankedMatch | undefined)[]): readonly RankedRoute[] {
+function ranked(
+  common: RouteInit,
+  matches: readonly (RankedMatch | undefined)[],
+  session: { readonly spec: SessionPersistenceSpec | undefined; readonly problems: ProblemList },
+): readonly RankedRoute[] {
   return matches
     .filter((match) => match !== undefined)
-    .map(({ rank, match }) => ({ rank, route: create(route.HttpRouteSchema, { ...common, matches: [match] }) }));
+    .map(({ rank, match }) => {
+      const kept = sessionPersistence(session.spec, common.name ?? '', match, session.problems);
+      const message = create(route.HttpRouteSchema, { ...common, matches: [match] });
+      if (kept !== undefined) message.session = kept;
+      return { rank, route: message };
+    });
 }
 
 /** Everything of a rule but its matches. */
@@ -69,7 +90,7 @@ function ruleRoute(
   resource: HTTPRoute | GRPCRoute,
   rule: Pick<HttpRouteRule, 'name' | 'filters' | 'backends'>,
   index: number,
-  { view, place, listenerPort, problems }: RouteSurroundings,
+  { view, place, listenerPort, problems, rateLimits }: RouteSurroundings,
 ): RouteInit {
   const { kind, metadata } = resource;
   const referrer = { group: gatewayGroup, kind, namespace: metadata.namespace, needsGrant: place === 'gateway' };
@@ -91,6 +112,7 @@ function ruleRoute(
     ...(rewrite === undefined ? {} : { rewrite }),
     ...(cors === undefined ? {} : { cors }),
     mirrors: [...mirrors],
+    rateLimits: [...rateLimits],
   };
 }
 

@@ -82,7 +82,8 @@ function missing(reason: MaterialProblem['reason'], message: string): Extract<Ma
   return { kind: 'missing', problem: { reason, message } };
 }
 
-function isKeyPair(chainPem: string, keyPem: string): boolean {
+/** True for a certificate with its own key. */
+export function isKeyPair(chainPem: string, keyPem: string): boolean {
   try {
     return new X509Certificate(chainPem).checkPrivateKey(createPrivateKey(keyPem));
   } catch {

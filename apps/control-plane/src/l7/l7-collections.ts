@@ -23,6 +23,8 @@ import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
+import { type LimitServiceUse, limitServiceUses } from './limit-services.ts';
+import { RateLimitFinder } from './rate-limits.ts';
 import { RouteConversions } from './route-conversion.ts';
 import { l7Statuses } from './l7-statuses.ts';
 import { RouteJudge } from './route-judge.ts';
@@ -74,7 +76,9 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const keys = new SourceCollection<KeySource>(graph, 'jwks', ({ key }) => key);
   const view = new MeshView(sources, services, settings);
-  const conversions = new RouteConversions(graph, sources, view);
+  const limits = new RateLimitFinder(sources);
+  const telemetry = new TelemetryFinder(sources, view, settings);
+  const conversions = new RouteConversions(graph, sources, view, limits);
   const access = new AccessRuleFinder(sources, keys, settings);
   const listeners = new ListenerFinder(graph, gateways, sources, view);
   const planner = new DestinationPlanner({
@@ -85,6 +89,9 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     access,
     tls: new BackendTlsFinder(sources),
     members: subsetMembers(graph, sources, services, settings),
+    limits,
+    telemetry,
+    sources,
   });
   const served = servedDestinations(graph, services, gateways, planner);
   const gatewayPlanner = new GatewayPlanner(sources, listeners, view, conversions);
@@ -104,7 +111,15 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     isEqual: haveSameBytes,
   });
   const serversByGateway = servers.index('by-gateway', ({ gateway }) => [gateway]);
+  const limitUses = limitServiceUses(graph, { sources, gateways, served, settings });
+  const usesByGateway = limitUses.index('by-gateway', ({ gateway }) => [gateway]);
   const uses = join<BackendUse>(graph, 'backend-uses', [
+    derive<LimitServiceUse, BackendUse>(graph, {
+      name: 'limit-service-backends',
+      from: limitUses,
+      keyOf: useKey,
+      transform: ({ gateway, service }) => [{ gateway, service }],
+    }),
     derive<PlannedServer, BackendUse>(graph, {
       name: 'server-backends',
       from: servers,
@@ -142,7 +157,6 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const destinations = join<PlannedDestination>(graph, 'destinations', [served, backends], haveSameBytes);
   const byGateway = destinations.index('by-gateway', ({ gateway }) => [gateway]);
-  const telemetry = new TelemetryFinder(sources, view, settings);
   const proxies = derive<L7Gateway, PlannedProxy>(graph, {
     name: 'proxies',
     from: gateways,
@@ -154,6 +168,8 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
         access: access.ofGateway(context, at),
         telemetry: telemetry.ofGateway(context, at),
         providers: providersOf(context, view, settings),
+        rateLimits: limits.of(context, 'Gateway', at.gateway.metadata.namespace, at.gateway.metadata.name),
+        rateLimitServices: context.lookup(usesByGateway, at.key).map(({ message }) => message),
       };
       return [planProxy(at, parts, settings)];
     },

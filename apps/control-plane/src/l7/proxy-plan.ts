@@ -1,5 +1,5 @@
 /** One gateway and how its proxies behave. */
-import { access, proxy } from '@ambit/api';
+import { access, type limit, proxy } from '@ambit/api';
 import { compareText } from '@ambit/collections';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { isGoTrue } from '../derive/go-literal.ts';
@@ -22,6 +22,8 @@ export interface ProxyParts {
   readonly telemetry: proxy.Telemetry | undefined;
   /** With the service each of them is. */
   readonly providers: readonly access.AuthorizationProvider[];
+  readonly rateLimits: readonly limit.RateLimit[];
+  readonly rateLimitServices: readonly limit.RateLimitService[];
 }
 
 export function planProxy(at: L7Gateway, parts: ProxyParts, settings: MeshSettings): PlannedProxy {
@@ -36,6 +38,8 @@ export function planProxy(at: L7Gateway, parts: ProxyParts, settings: MeshSettin
     handling: requestHandling(at, settings),
     ...(parts.telemetry === undefined ? {} : { telemetry: parts.telemetry }),
     providers: [...parts.providers],
+    rateLimits: [...parts.rateLimits],
+    rateLimitServices: parts.rateLimitServices.toSorted((a, b) => compareText(a.name, b.name)),
     trustDomains: [settings.trustDomain, ...settings.trustDomainAliases],
   });
   return { name: at.key, message, bytes: toBinary(proxy.ProxySchema, message) };

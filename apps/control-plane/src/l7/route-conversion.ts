@@ -7,6 +7,7 @@ import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import { grpcRoutes, httpRoutes } from './gateway-api-routes.ts';
 import type { MeshView } from './mesh-view.ts';
+import type { RateLimitFinder } from './rate-limits.ts';
 import { parentOf } from './route-parents.ts';
 import type { RouteProblem } from './route-problem.ts';
 import type { RankedRoute } from './route-rank.ts';
@@ -27,20 +28,23 @@ const nothing: Pick<ConvertedRoute, 'ranked' | 'problems'> = { ranked: [], probl
 export class RouteConversions {
   readonly #converted: Collection<ConvertedRoute>;
 
-  constructor(graph: Graph, sources: MeshSources, view: MeshView) {
+  constructor(graph: Graph, sources: MeshSources, view: MeshView, limits: RateLimitFinder) {
     const convert = (from: Collection<HttpKind>): Collection<ConvertedRoute> =>
       derive<HttpKind, ConvertedRoute>(graph, {
         name: `${from.name}-conversions`,
         from,
         keyOf: ({ key }) => key,
-        transform: (resource, context) =>
-          placesOf(resource).map((place) => {
+        transform: (resource, context) => {
+          const { namespace, name } = resource.metadata;
+          const rateLimits = limits.of(context, resource.kind, namespace, name);
+          return placesOf(resource).map((place) => {
             const problems: RouteProblem[] = [];
-            const surroundings = { view: view.services(context), place, listenerPort: 0, problems };
+            const surroundings = { view: view.services(context), place, listenerPort: 0, rateLimits, problems };
             const ranked =
               resource.kind === 'HTTPRoute' ? httpRoutes(resource, surroundings) : grpcRoutes(resource, surroundings);
             return { key: `${place} ${resourceKey(resource)}`, ranked, problems };
-          }),
+          });
+        },
       });
     this.#converted = join<ConvertedRoute>(graph, 'conversions', [
       convert(sources.HTTPRoute),

@@ -7,7 +7,7 @@ import type { RouteSurroundings } from './gateway-api-routes.ts';
 /** The route of a TLSRoute or TCPRoute: its first rule. Spec: l7.md section 1.7. */
 export function streamRoutes(
   resource: TLSRoute | TCPRoute,
-  surroundings: Omit<RouteSurroundings, 'listenerPort'>,
+  surroundings: Omit<RouteSurroundings, 'listenerPort' | 'rateLimits'>,
   serverNames: readonly string[] = resource.spec.hostnames,
 ): readonly route.TcpRoute[] {
   const { namespace, name } = resource.metadata;
@@ -23,7 +23,7 @@ export function streamRoutes(
 function backendsOf(
   { kind, metadata }: TLSRoute | TCPRoute,
   rule: StreamRouteRule,
-  { view, place, problems }: Omit<RouteSurroundings, 'listenerPort'>,
+  { view, place, problems }: Omit<RouteSurroundings, 'listenerPort' | 'rateLimits'>,
 ): route.WeightedBackend[] {
   const referrer = { group: gatewayGroup, kind, namespace: metadata.namespace, needsGrant: place === 'gateway' };
   const backends = rule.backends.map((backend) => {

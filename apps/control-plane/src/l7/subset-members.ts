@@ -18,6 +18,24 @@ export function membersKey(rule: string, subset: string, serviceKey: string): st
   return `${rule}|${subset}|${serviceKey}`;
 }
 
+/** The workloads with one label, `key=value`, as if they were a subset. No subset has such a name. */
+export function labelSubset(label: string): string {
+  return `label ${label}`;
+}
+
+/** Subsets as written, and one for each label that a preference names. */
+function subsetsOf({ spec }: DestinationRule): readonly { readonly name: string; readonly labels: Labels }[] {
+  const policies = [spec.policy, ...spec.subsets.map(({ policy }) => policy)].flatMap((policy) =>
+    policy === undefined ? [] : [policy, ...policy.ports],
+  );
+  const named = policies.flatMap(({ balancer }) => balancer?.locality?.failoverPriority ?? []);
+  const labels = [...new Set(named)].flatMap((label) => {
+    const at = label.indexOf('=');
+    return at < 1 ? [] : [{ name: labelSubset(label), labels: { [label.slice(0, at)]: label.slice(at + 1) } }];
+  });
+  return [...spec.subsets, ...labels];
+}
+
 /** A collection of its own, so that a pod that comes or goes does not make routes be derived again. */
 export function subsetMembers(
   graph: Graph,
@@ -57,13 +75,14 @@ export function subsetMembers(
     from: sources.DestinationRule,
     keyOf: ({ key }) => key,
     transform: (rule, context) => {
-      if (rule.spec.subsets.length === 0) return [];
+      const subsets = subsetsOf(rule);
+      if (subsets.length === 0) return [];
       const host = fullHost(rule.spec.host, rule.metadata.namespace, settings);
       const found = host.startsWith('*')
         ? context.all(services).filter(({ candidate }) => coversHost(host, candidate.hostname))
         : context.lookup(byHostname, host);
       return found.flatMap((service) =>
-        rule.spec.subsets.map(({ name, labels }) => ({
+        subsets.map(({ name, labels }) => ({
           key: membersKey(resourceName(rule), name, service.key),
           uids: uidsOf(context, service, labels),
         })),

@@ -27,18 +27,44 @@ export class TelemetryFinder {
   }
 
   /** Undefined when nobody says anything. Root namespace, gateway's namespace, class and gateway, each over the one before. */
-  ofGateway(reads: MeshReads, { gateway, role }: L7Gateway): proxy.Telemetry | undefined {
+  ofGateway(reads: MeshReads, at: L7Gateway): proxy.Telemetry | undefined {
+    return this.#settled(reads, at, this.#levelsOf(reads, at));
+  }
+
+  /** For requests of one service; undefined when nobody says more of it than of the gateway. */
+  ofService(
+    reads: MeshReads,
+    at: L7Gateway,
+    { source, namespace, name }: { readonly source: string; readonly namespace: string; readonly name: string },
+  ): proxy.Telemetry | undefined {
+    const isElsewhere = namespace !== at.gateway.metadata.namespace && namespace !== this.#settings.rootNamespace;
+    const unscoped = isElsewhere ? this.#at(reads, `namespace/${namespace}`).slice(0, 1) : [];
+    const own = this.#at(reads, `${source}/${namespace}/${name}`);
+    if (unscoped.length + own.length === 0) return undefined;
+    return this.#settled(reads, at, [...this.#levelsOf(reads, at, unscoped), ...own]);
+  }
+
+  #at(reads: MeshReads, place: string): readonly Telemetry[] {
+    return reads.lookup(this.#byPlace, place).toSorted((a, b) => compareAge(a.metadata, b.metadata));
+  }
+
+  /** `ofService`: what the service's own namespace says. */
+  #levelsOf(reads: MeshReads, { gateway }: L7Gateway, ofService: readonly Telemetry[] = []): readonly Telemetry[] {
     const { namespace, name } = gateway.metadata;
     const { rootNamespace } = this.#settings;
-    const at = (place: string): readonly Telemetry[] =>
-      reads.lookup(this.#byPlace, place).toSorted((a, b) => compareAge(a.metadata, b.metadata));
     // Of several without a target in one namespace only the oldest counts.
-    const unscoped = [...new Set([rootNamespace, namespace])].flatMap((one) => at(`namespace/${one}`).slice(0, 1));
-    const levels = [
+    const unscoped = [...new Set([rootNamespace, namespace])].flatMap((one) =>
+      this.#at(reads, `namespace/${one}`).slice(0, 1),
+    );
+    return [
       ...unscoped,
-      ...at(`GatewayClass/${rootNamespace}/${gateway.spec.gatewayClassName}`),
-      ...at(`Gateway/${namespace}/${name}`),
+      ...ofService,
+      ...this.#at(reads, `GatewayClass/${rootNamespace}/${gateway.spec.gatewayClassName}`),
+      ...this.#at(reads, `Gateway/${namespace}/${name}`),
     ];
+  }
+
+  #settled(reads: MeshReads, { role }: L7Gateway, levels: readonly Telemetry[]): proxy.Telemetry | undefined {
     if (levels.length === 0) return undefined;
     const isMeant = (mode: string): boolean =>
       mode === 'CLIENT_AND_SERVER' || mode === (role === 'waypoint' ? 'SERVER' : 'CLIENT');

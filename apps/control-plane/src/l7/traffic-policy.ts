@@ -1,7 +1,9 @@
 /** DestinationRule's traffic policies in the form of the contract. Spec: l7.md section 3.4. */
 import { traffic, workload } from '@ambit/api';
-import type { BalancerSpec, ClientTlsSpec, OutlierSpec, PolicyParts, PoolSpec, TrafficPolicySpec } from '@ambit/kube';
+import type { BalancerSpec, OutlierSpec, PolicyParts, PoolSpec, TrafficPolicySpec } from '@ambit/kube';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { localityOf, type LocalitySurroundings } from './locality.ts';
+import { type CredentialFinder, originatedTls } from './origination.ts';
 import { duration } from './proto-text.ts';
 
 const noParts: PolicyParts = {
@@ -40,11 +42,12 @@ export function partsForSubset(
 }
 
 /** What else decides about a port. */
-export interface TrafficSurroundings {
-  /** Of the service. */
-  readonly loadBalancing: workload.LoadBalancing | undefined;
+export interface TrafficSurroundings extends LocalitySurroundings {
   /** TLS to the backend that another policy asks for; it counts before a DestinationRule's. */
   readonly backendTls: traffic.BackendTls | undefined;
+  readonly credential: CredentialFinder;
+  /** Names that the service's servers prove. */
+  readonly subjectAltNames: readonly string[];
 }
 
 /** Undefined when everything is as by default. */
@@ -52,10 +55,11 @@ export function trafficPolicy(
   parts: PolicyParts,
   surroundings: TrafficSurroundings,
 ): traffic.TrafficPolicy | undefined {
-  const balancing = balancingOf(parts, surroundings.loadBalancing);
+  const balancing = balancingOf(parts, surroundings);
   const limits = limitsOf(parts);
   const outliers = parts.outliers === undefined ? undefined : outlierEjection(parts.outliers);
-  const tls = surroundings.backendTls ?? tlsOf(parts.tls);
+  const tls =
+    surroundings.backendTls ?? originatedTls(parts.tls, surroundings.credential, surroundings.subjectAltNames);
   const httpVersion = httpVersionOf(parts.pool);
   const isDefault = [balancing, limits, outliers, tls, parts.proxyProtocol, httpVersion].every(
     (part) => part === undefined,
@@ -83,10 +87,10 @@ const algorithms: ReadonlyMap<string, traffic.Balancing_Algorithm> = new Map([
 
 function balancingOf(
   { balancer, outliers }: PolicyParts,
-  ofService: workload.LoadBalancing | undefined,
+  surroundings: LocalitySurroundings,
 ): traffic.Balancing | undefined {
-  const locality = localityOf(balancer, outliers, ofService);
-  const isPassthrough = ofService?.mode === workload.LoadBalancing_Mode.PASSTHROUGH;
+  const locality = localityOf(balancer, outliers, surroundings);
+  const isPassthrough = surroundings.loadBalancing?.mode === workload.LoadBalancing_Mode.PASSTHROUGH;
   if (balancer === undefined && locality === undefined && !isPassthrough) return undefined;
   const hash = balancer?.hash;
   const simple = algorithms.get(balancer?.simple ?? '') ?? (isPassthrough ? PASSTHROUGH : LEAST_REQUEST);
@@ -122,40 +126,13 @@ function hashKey({ key }: NonNullable<BalancerSpec['hash']>): HashKeyInit | unde
     case 'sourceIp':
       return { case: 'sourceIp', value: true };
     case 'cookie': {
-      const { name, path, ttlMs } = key;
-      return { case: 'cookie', value: { name, path, ...(ttlMs === undefined ? {} : { ttl: duration(ttlMs) }) } };
+      const { name, path, ttlMs, attributes } = key;
+      const ttl = ttlMs === undefined ? {} : { ttl: duration(ttlMs) };
+      return { case: 'cookie', value: { name, path, ...ttl, attributes: [...attributes] } };
     }
     case undefined:
       return undefined;
   }
-}
-
-const { REGION, ZONE, SUBZONE, NETWORK, NODE } = workload.LoadBalancing_Scope;
-
-const scopeOfLabel: ReadonlyMap<string, workload.LoadBalancing_Scope> = new Map([
-  ['topology.istio.io/network', NETWORK],
-  ['topology.kubernetes.io/region', REGION],
-  ['topology.kubernetes.io/zone', ZONE],
-  ['topology.istio.io/subzone', SUBZONE],
-  ['kubernetes.io/hostname', NODE],
-]);
-
-/**
- * A rule's own locality setting counts before the service's traffic distribution. Without outlier detection nothing tells
- * that a locality has failed, so only the service's wish turns it on. Spec: l7.md section 9.2.
- */
-function localityOf(
-  balancer: BalancerSpec | undefined,
-  outliers: OutlierSpec | undefined,
-  ofService: workload.LoadBalancing | undefined,
-): MessageInitShape<typeof traffic.Balancing_LocalitySchema> | undefined {
-  const wished = ofService?.routingPreference ?? [];
-  const setting = balancer?.locality;
-  if (setting?.isEnabled === false) return undefined;
-  if (setting === undefined && wished.length > 0) return { enabled: true, routingPreference: [...wished] };
-  if (outliers === undefined) return undefined;
-  const written = (setting?.failoverPriority ?? []).flatMap((label) => scopeOfLabel.get(label) ?? []);
-  return { enabled: true, routingPreference: written.length > 0 ? written : [REGION, ZONE, SUBZONE] };
 }
 
 function limitsOf({ pool, retryBudget }: PolicyParts): traffic.ConnectionLimits | undefined {
@@ -195,18 +172,6 @@ function outlierEjection(spec: OutlierSpec): traffic.OutlierEjection {
     maxEjection: duration(Math.max(300_000, baseMs)),
     maxEjectionPercent: spec.maxEjectionPercent ?? 10,
     minHealthPercent: spec.minHealthPercent ?? 0,
-  });
-}
-
-/** The tunnel is mutual TLS already; other modes add TLS inside it. What names files or secrets cannot be had: it fails. */
-function tlsOf(tls: ClientTlsSpec | undefined): traffic.BackendTls | undefined {
-  if (tls === undefined || (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL')) return undefined;
-  const needsMaterial = tls.mode === 'MUTUAL' || tls.credentialName !== undefined || tls.namesFiles;
-  return create(traffic.BackendTlsSchema, {
-    serverName: tls.sni ?? '',
-    subjectAltNames: [...tls.subjectAltNames],
-    useSystemRoots: !needsMaterial,
-    insecureSkipVerify: tls.insecureSkipVerify && !needsMaterial,
   });
 }
 

@@ -4,6 +4,7 @@ import type { ObjectReader } from '../object-reader.ts';
 import { readBackends, readFieldMatches, type RouteBackend, type RouteFieldMatch } from './http-route.ts';
 import { type ParentRef, readParentRefs, readRouteStatus, type RouteParentStatus } from './parent-ref.ts';
 import { readFilters, type RouteFilter } from './route-filter.ts';
+import { readSessionPersistence, type SessionPersistenceSpec } from './session-persistence.ts';
 
 export interface GrpcRouteMatch {
   /** Undefined: any method. `type` is `Exact`, `RegularExpression` or something not known here. */
@@ -18,6 +19,7 @@ export interface GrpcRouteRule {
   readonly matches: readonly GrpcRouteMatch[];
   readonly filters: readonly RouteFilter[];
   readonly backends: readonly RouteBackend[];
+  readonly session: SessionPersistenceSpec | undefined;
 }
 
 /** Routes of gRPC calls at a gateway or for a service. */
@@ -49,7 +51,6 @@ export function readGRPCRoute(reader: ObjectReader, metadata: ObjectMeta, origin
 }
 
 function readRule(reader: ObjectReader): GrpcRouteRule {
-  reader.ignore('sessionPersistence');
   return {
     name: reader.string('name'),
     matches: reader.objects('matches', (match) => ({
@@ -62,5 +63,6 @@ function readRule(reader: ObjectReader): GrpcRouteRule {
     })),
     filters: readFilters(reader),
     backends: readBackends(reader),
+    session: readSessionPersistence(reader),
   };
 }

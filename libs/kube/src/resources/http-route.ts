@@ -5,6 +5,7 @@ import { type BackendObject, maxWeight, readBackendObject } from './backend-ref.
 import { readDuration } from './duration.ts';
 import { type ParentRef, readParentRefs, readRouteStatus, type RouteParentStatus } from './parent-ref.ts';
 import { readFilters, type RouteFilter } from './route-filter.ts';
+import { readSessionPersistence, type SessionPersistenceSpec } from './session-persistence.ts';
 
 /** A condition on a header or query parameter. `type` is `Exact`, `RegularExpression` or something not known here. */
 export interface RouteFieldMatch {
@@ -43,6 +44,7 @@ export interface HttpRouteRule {
   readonly requestTimeoutMs: number | undefined;
   readonly backendRequestTimeoutMs: number | undefined;
   readonly retry: RouteRetry | undefined;
+  readonly session: SessionPersistenceSpec | undefined;
 }
 
 /** Routes of HTTP requests at a gateway or for a service. */
@@ -82,10 +84,10 @@ const matchAll: HttpRouteRule = {
   requestTimeoutMs: undefined,
   backendRequestTimeoutMs: undefined,
   retry: undefined,
+  session: undefined,
 };
 
 function readRule(reader: ObjectReader): HttpRouteRule {
-  reader.ignore('sessionPersistence');
   const timeouts = reader.object('timeouts', (body) => ({
     requestTimeoutMs: readDuration(body, 'request'),
     backendRequestTimeoutMs: readDuration(body, 'backendRequest'),
@@ -95,6 +97,7 @@ function readRule(reader: ObjectReader): HttpRouteRule {
     matches: reader.objects('matches', readMatch),
     filters: readFilters(reader),
     backends: readBackends(reader),
+    session: readSessionPersistence(reader),
     requestTimeoutMs: timeouts?.requestTimeoutMs,
     backendRequestTimeoutMs: timeouts?.backendRequestTimeoutMs,
     retry: reader.object('retry', (body) => ({

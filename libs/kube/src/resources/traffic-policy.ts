@@ -4,7 +4,14 @@ import { readDuration } from './duration.ts';
 /** What requests of one client stick to. */
 export type HashKeySpec =
   | { readonly kind: 'header' | 'query'; readonly name: string }
-  | { readonly kind: 'cookie'; readonly name: string; readonly path: string; readonly ttlMs: number | undefined }
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly path: string;
+      readonly ttlMs: number | undefined;
+      /** Written to the cookie that the proxy makes. */
+      readonly attributes: readonly { readonly name: string; readonly value: string }[];
+    }
   | { readonly kind: 'sourceIp' };
 
 export interface BalancerSpec {
@@ -24,9 +31,19 @@ export interface BalancerSpec {
         readonly aggression: number | undefined;
       }
     | undefined;
-  readonly locality:
-    | { readonly isEnabled: boolean | undefined; readonly failoverPriority: readonly string[] }
-    | undefined;
+  readonly locality: LocalitySpec | undefined;
+}
+
+/** Of `distribute`, `failover` and `failoverPriority` one is written. */
+export interface LocalitySpec {
+  readonly isEnabled: boolean | undefined;
+  /** Also without outlier detection: `zoneAwareLbSetting`. */
+  readonly isForced: boolean;
+  /** Shares in percent of the localities `region/zone/subzone` for clients at `from`. */
+  readonly distribute: readonly { readonly from: string; readonly to: readonly (readonly [string, number])[] }[];
+  readonly failover: readonly { readonly from: string; readonly to: string }[];
+  /** Labels, `key` or `key=value`. */
+  readonly failoverPriority: readonly string[];
 }
 
 /** 0 and undefined mean "not limited". Times in milliseconds. */
@@ -120,7 +137,10 @@ function readParts(reader: ObjectReader): PolicyParts {
 
 function readBalancer(reader: ObjectReader): BalancerSpec {
   const legacyMs = readDuration(reader, 'warmupDurationSecs');
-  reader.ignore('zoneAwareLbSetting');
+  const zoneAware = reader.object('zoneAwareLbSetting', (setting) => {
+    setting.ignore('minClusterSize');
+    return readLocality(setting, true);
+  });
   return {
     simple: reader.string('simple'),
     hash: reader.object('consistentHash', readHash),
@@ -131,10 +151,23 @@ function readBalancer(reader: ObjectReader): BalancerSpec {
         aggression: warmup.number('aggression', 1, 1_000),
       })) ??
       (legacyMs === undefined ? undefined : { durationMs: legacyMs, minimumPercent: undefined, aggression: undefined }),
-    locality: reader.object('localityLbSetting', (locality) => {
-      locality.ignore('distribute', 'failover');
-      return { isEnabled: locality.boolean('enabled'), failoverPriority: locality.strings('failoverPriority') };
-    }),
+    locality: zoneAware ?? reader.object('localityLbSetting', (setting) => readLocality(setting, false)),
+  };
+}
+
+function readLocality(reader: ObjectReader, isForced: boolean): LocalitySpec {
+  return {
+    isEnabled: reader.boolean('enabled'),
+    isForced,
+    distribute: reader.objects('distribute', (entry) => ({
+      from: entry.requiredString('from'),
+      to: entry.numberMap('to', 0, 100),
+    })),
+    failover: reader.objects('failover', (entry) => ({
+      from: entry.requiredString('from'),
+      to: entry.requiredString('to'),
+    })),
+    failoverPriority: reader.strings('failoverPriority'),
   };
 }
 
@@ -143,8 +176,15 @@ function readHash(reader: ObjectReader): NonNullable<BalancerSpec['hash']> {
   const query = reader.string('httpQueryParameterName');
   const isSourceIp = reader.boolean('useSourceIp') ?? false;
   const cookie = reader.object('httpCookie', (body) => {
-    body.ignore('attributes');
-    return { name: body.requiredString('name'), path: body.string('path') ?? '', ttlMs: readDuration(body, 'ttl') };
+    return {
+      name: body.requiredString('name'),
+      path: body.string('path') ?? '',
+      ttlMs: readDuration(body, 'ttl'),
+      attributes: body.objects('attributes', (attribute) => ({
+        name: attribute.requiredString('name'),
+        value: attribute.string('value') ?? '',
+      })),
+    };
   });
   const ring = reader.object('ringHash', (body) => body.integer('minimumRingSize', 1, 8_388_608));
   const maglev = reader.object('maglev', (body) => ({ size: body.integer('tableSize', 1, 5_000_011) }));

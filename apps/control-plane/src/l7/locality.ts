@@ -1,0 +1,62 @@
+/** How place counts among endpoints. Spec: l7.md section 9.2. */
+import { type traffic, workload } from '@ambit/api';
+import type { BalancerSpec, OutlierSpec } from '@ambit/kube';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+
+type LocalityInit = MessageInitShape<typeof traffic.Balancing_LocalitySchema>;
+type PreferenceInit = MessageInitShape<typeof traffic.Balancing_PreferenceSchema>;
+
+const { REGION, ZONE, SUBZONE, NETWORK, NODE } = workload.LoadBalancing_Scope;
+
+const scopeOfLabel: ReadonlyMap<string, workload.LoadBalancing_Scope> = new Map([
+  ['topology.istio.io/network', NETWORK],
+  ['topology.kubernetes.io/region', REGION],
+  ['topology.kubernetes.io/zone', ZONE],
+  ['topology.istio.io/subzone', SUBZONE],
+  ['kubernetes.io/hostname', NODE],
+]);
+
+/** What else decides. */
+export interface LocalitySurroundings {
+  /** Of the service. */
+  readonly loadBalancing: workload.LoadBalancing | undefined;
+  /** Workloads of the service with a label, `key=value`; none for a rule that names no such label. */
+  readonly membersOf: (label: string) => readonly string[];
+}
+
+/**
+ * A rule's own locality setting counts before the service's traffic distribution. Without outlier detection nothing tells
+ * that a locality has failed, so only the service's wish, or a zone-aware setting, turns failover on; shares need none.
+ */
+export function localityOf(
+  balancer: BalancerSpec | undefined,
+  outliers: OutlierSpec | undefined,
+  { loadBalancing, membersOf }: LocalitySurroundings,
+): LocalityInit | undefined {
+  const wished = loadBalancing?.mode === workload.LoadBalancing_Mode.FAILOVER ? loadBalancing.routingPreference : [];
+  const setting = balancer?.locality;
+  if (setting?.isEnabled === false) return undefined;
+  if (setting === undefined && wished.length > 0) return { enabled: true, routingPreference: [...wished] };
+  if (setting !== undefined && setting.distribute.length > 0) {
+    const distribute = setting.distribute.map(({ from, to }) => ({ from, to: Object.fromEntries(to) }));
+    return { enabled: true, distribute };
+  }
+  if (outliers === undefined && setting?.isForced !== true) return undefined;
+  const labels = setting?.failoverPriority ?? [];
+  if (labels.some((label) => !scopeOfLabel.has(label))) {
+    return { enabled: true, preferences: labels.map((label) => preference(label, membersOf)) };
+  }
+  const scopes = labels.flatMap((label) => scopeOfLabel.get(label) ?? []);
+  return {
+    enabled: true,
+    routingPreference: scopes.length > 0 ? scopes : [REGION, ZONE, SUBZONE],
+    failover: Object.fromEntries((setting?.failover ?? []).map(({ from, to }) => [from, to])),
+  };
+}
+
+/** A label of pods that says nothing of place is compared with the value that is written; a proxy has none to compare with. */
+function preference(label: string, membersOf: LocalitySurroundings['membersOf']): PreferenceInit {
+  const scope = scopeOfLabel.get(label);
+  if (scope !== undefined) return { kind: { case: 'scope', value: scope } };
+  return { kind: { case: 'members', value: { workloadUids: [...membersOf(label)] } } };
+}
