@@ -52,6 +52,8 @@ export interface DataSettings {
    */
   readonly missingPolicy: 'hold' | 'ignore';
   readonly missingPolicyWaitMs: number;
+  /** Peers are looked up in the lists of `revocations`. */
+  readonly checksRevocation: boolean;
   /** Send the client's first bytes with the CONNECT instead of after the 200. */
   readonly sendsEarly: boolean;
   readonly log: {
@@ -103,6 +105,8 @@ export type ToWorker =
   | { readonly kind: 'certificate'; readonly material: CertificateMaterial }
   /** Asked for and not to be had for now; connections that wait for it fail. A later `certificate` mends it. */
   | { readonly kind: 'certificateFailed'; readonly identity: string; readonly error: string }
+  /** PEM or DER that can be read, or nothing; replaces what was before. Comes before the first certificate. */
+  | { readonly kind: 'revocations'; readonly lists: Uint8Array }
   /** No workload of this node has the identity any more: drop key and contexts. */
   | { readonly kind: 'certificateForgotten'; readonly identity: string }
   /**

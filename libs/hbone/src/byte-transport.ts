@@ -22,6 +22,8 @@ export interface ByteTransport {
   end(): void;
   /** Reads and drops what has come; false at the end or on failure. Only after `end`. */
   discard(scratch: Uint8Array): boolean;
+  /** The peer's certificate has been revoked since. */
+  isPeerRevoked(): boolean;
   /** Text for the last failure with this result. */
   failure(result: number): string;
   close(): void;
@@ -103,6 +105,10 @@ export class TlsTransport implements ByteTransport {
     return this.#socket.discard(scratch);
   }
 
+  isPeerRevoked(): boolean {
+    return io.tlsRevoked(this.#session) === 1;
+  }
+
   failure(result: number): string {
     return result === TLS_FAILED ? io.tlsError() : errnoText(-result);
   }
@@ -148,6 +154,10 @@ export class PlainTransport implements ByteTransport {
 
   discard(scratch: Uint8Array): boolean {
     return this.#socket.discard(scratch);
+  }
+
+  isPeerRevoked(): boolean {
+    return false;
   }
 
   failure(result: number): string {

@@ -6,7 +6,7 @@ import type { HboneSettings } from './hbone-settings.ts';
 import { OutboundRequest } from './outbound-request.ts';
 import type { ConnectCallback, ConnectRequest } from './outbound-request.ts';
 import { TunnelConnection } from './tunnel-connection.ts';
-import type { TunnelOwner } from './tunnel-connection.ts';
+import type { TunnelOwner } from './tunnel-owner.ts';
 
 /**
  * A client connection with its rules of use: a stream limit that retires it for good, and release after disuse.
@@ -59,6 +59,10 @@ export class ClientConnection implements TunnelOwner, TimerHandler {
 
   close(reason: HboneError | undefined): void {
     this.#tunnel.close(reason);
+  }
+
+  closeIfRevoked(): boolean {
+    return this.#tunnel.closeIfRevoked();
   }
 
   onTimer(): void {

@@ -9,6 +9,8 @@ export type HboneErrorCode =
   | 'CONNECT_TIMEOUT'
   /** TLS failed, its time ran out, or the peer is not who was expected. */
   | 'TLS_FAILED'
+  /** A certificate of the peer is revoked: found in the handshake (`details.isHandshake`), or later by `closeIfRevoked`. */
+  | 'CERT_REVOKED'
   /** The peer breaks HTTP/2, or the connection ended before the request was answered. */
   | 'HTTP2_FAILED'
   /** The peer answered CONNECT with another status than 200; `details.status`. */
@@ -49,6 +51,7 @@ export const hboneResponseFlags: Readonly<Record<HboneErrorCode, string>> = {
   CONNECT_FAILED: 'CONNECT',
   CONNECT_TIMEOUT: 'NETWORK_POLICY',
   TLS_FAILED: 'TLS_FAILURE',
+  CERT_REVOKED: 'CERT_REVOKED',
   HTTP2_FAILED: 'H2_HANDSHAKE_FAILURE',
   HTTP_STATUS: 'CONNECT',
   STREAM_RESET: 'CONNECT',
@@ -76,6 +79,10 @@ const statusPhrases: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
 };
+
+export function revokedError(): HboneError {
+  return new HboneError('CERT_REVOKED', 'connection closed: peer certificate revoked by CRL');
+}
 
 export function statusError(status: number): HboneError {
   const phrase = statusPhrases[status] ?? '<unknown status code>';

@@ -11,6 +11,11 @@ import type { PoolKey } from './pool-key.ts';
 import { PoolSlot } from './pool-slot.ts';
 import type { DialPlan } from './tunnel-dial.ts';
 
+/** A connection that ends when the certificate of its peer is on a revocation list now; true if so. */
+export interface RevocableConnection {
+  closeIfRevoked(): boolean;
+}
+
 export interface HbonePoolOptions {
   readonly loop: EventLoop;
   readonly settings?: Partial<HboneSettings>;
@@ -35,6 +40,11 @@ export class HbonePool {
 
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** All of them, also those that take no more streams; may end while they are walked through. */
+  get connections(): Iterable<RevocableConnection> {
+    return this.#connections;
   }
 
   /** Streams of all connections. */

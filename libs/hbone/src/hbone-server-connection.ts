@@ -10,7 +10,7 @@ import { InboundStream } from './inbound-stream.ts';
 import { TlsHandshake } from './tls-handshake.ts';
 import type { TlsHandshakeUser } from './tls-handshake.ts';
 import { TunnelConnection } from './tunnel-connection.ts';
-import type { TunnelOwner } from './tunnel-connection.ts';
+import type { TunnelOwner } from './tunnel-owner.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
 
 /** What happens on server connections; one handler may serve many. */
@@ -86,6 +86,11 @@ export class HboneServerConnection implements TlsHandshakeUser, TunnelOwner {
       this.#handshake.cancel();
       this.onHandshakeFailed(reason ?? new HboneError('CLOSED', 'connection closed due to connection drain'));
     }
+  }
+
+  /** Ends it when the certificate of the peer is on a revocation list now; true if so. A handshake sees to that itself. */
+  closeIfRevoked(): boolean {
+    return this.#tunnel?.closeIfRevoked() ?? false;
   }
 
   onHandshake(session: TlsSession): void {

@@ -2,7 +2,7 @@ export type { Bridge, BridgeOptions, BridgeResult, BridgeSink } from './bridge.t
 export { errnoText, HboneError, hboneResponseFlags } from './hbone-error.ts';
 export type { HboneErrorCode } from './hbone-error.ts';
 export { HbonePool } from './hbone-pool.ts';
-export type { HbonePoolOptions } from './hbone-pool.ts';
+export type { HbonePoolOptions, RevocableConnection } from './hbone-pool.ts';
 export { HboneServer } from './hbone-server.ts';
 export type { HboneServerOptions } from './hbone-server.ts';
 export type { HboneServerConnection, HboneServerHandler } from './hbone-server-connection.ts';

@@ -45,7 +45,11 @@ export class TlsHandshake implements IoHandler, TimerHandler {
     else if (result === 0) {
       this.#end();
       this.#user.onHandshake(this.#session);
-    } else this.#fail(new HboneError('TLS_FAILED', io.tlsError(), { retryable: true }));
+    } else {
+      const text = io.tlsError();
+      if (io.tlsRevoked(this.#session) === 0) this.#fail(new HboneError('TLS_FAILED', text, { retryable: true }));
+      else this.#fail(new HboneError('CERT_REVOKED', text, { details: { isHandshake: true } }));
+    }
   }
 
   onTimer(): void {

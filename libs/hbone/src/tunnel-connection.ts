@@ -12,7 +12,7 @@ import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '@ambi
 import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
 
 import type { ByteTransport } from './byte-transport.ts';
-import { HboneError } from './hbone-error.ts';
+import { HboneError, revokedError } from './hbone-error.ts';
 import type { HboneSettings } from './hbone-settings.ts';
 import { Keepalive } from './keepalive.ts';
 import type { KeepaliveTarget } from './keepalive.ts';
@@ -303,6 +303,13 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.frames.goAway(this.isServer ? maxInt31 : 0, ErrorCode.noError);
     this.frames.ping(false, drainPayload, 0);
     this.schedule();
+  }
+
+  /** Ends the connection when its peer's certificate has been revoked since; true if so. */
+  closeIfRevoked(): boolean {
+    if (!this.isOpen || !this.#transport.isPeerRevoked()) return false;
+    this.close(revokedError());
+    return true;
   }
 
   /** Ends the connection now: GOAWAY, then the end of the transport, after a short wait for the peer to read it. */

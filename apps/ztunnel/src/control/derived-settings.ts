@@ -59,6 +59,7 @@ export function dataSettings(config: ZtunnelConfig): DataSettings {
     preferredServiceNamespace: config.preferredServiceNamespace,
     missingPolicy: config.missingPolicy,
     missingPolicyWaitMs: config.missingPolicyWaitMs,
+    checksRevocation: config.crlPath !== undefined,
     sendsEarly: config.sendsEarly,
     log: {
       format: config.logFormat,

@@ -19,7 +19,6 @@ function refused(env: string, harmless: readonly string[], what: string): Config
 }
 
 export const refusedSettings: Readonly<Record<string, ConfigEntry<undefined>>> = {
-  crlPath: refused('CRL_PATH', [''], 'certificate revocation'),
   compliancePolicy: refused('COMPLIANCE_POLICY', [''], 'a compliance policy for key exchange'),
   tls12: refused('TLS12_ENABLED', ['', 'false', '0'], 'TLS 1.2'),
   fakeCa: refused('FAKE_CA', ['', 'false', '0'], 'self-signed test certificates'),

@@ -123,6 +123,7 @@ async function startRig(): Promise<Rig> {
     INPOD_UDS: socket,
     RUST_LOG: 'off',
     AMBIT_AGENT_GRACE: '100ms',
+    AMBIT_DNS_LINGER: '100ms',
     AMBIT_ADMIN_ADDRESS: '127.0.0.1:0',
     AMBIT_STATS_ADDRESS: '127.0.0.1:0',
     AMBIT_READINESS_ADDRESS: `127.0.0.1:${readiness}`,

@@ -41,6 +41,7 @@ export interface ZtunnelConfig {
   readonly localXdsPath: string | undefined;
   readonly localXds: string | undefined;
   readonly secretTtlMs: number;
+  readonly crlPath: string | undefined;
   readonly agentSocket: string;
   readonly agentGraceMs: number;
   readonly dnsLingerMs: number;
@@ -125,6 +126,7 @@ export const ztunnelConfig: { readonly [K in keyof ZtunnelConfig]: ConfigEntry<Z
   localXdsPath: optionalText('LOCAL_XDS_PATH', 'YAML file of workloads, services and policies'),
   localXds: optionalText('LOCAL_XDS', 'the same as text; only one of the two'),
   secretTtlMs: durationMs('SECRET_TTL', 86_400_000, 'lifetime asked for of workload certificates'),
+  crlPath: optionalText('CRL_PATH', 'file of certificate revocation lists; read again when it changes'),
   agentSocket: text('INPOD_UDS', '/var/run/ztunnel/ztunnel.sock', 'socket of the node agent'),
   agentGraceMs: durationMs(
     'AMBIT_AGENT_GRACE',

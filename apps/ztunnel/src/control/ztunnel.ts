@@ -20,6 +20,7 @@ import { buildMetric, xdsMetrics } from './control-metrics.ts';
 import { checkConfig, drainDeadlineMs, listenAddress } from './derived-settings.ts';
 import { nodeMetadata, withPrefix } from './environment-families.ts';
 import { HeapTrimmer } from './heap-trimmer.ts';
+import { RevocationFile } from './revocation-file.ts';
 import { yieldToDataWorkers } from './thread-priority.ts';
 import { closeServer, listen } from './http-listener.ts';
 import { AgentPatience } from './zds/agent-patience.ts';
@@ -58,6 +59,7 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
   startHousekeeping(parts, scope);
   const log = parts.loggers.scope('ztunnel');
   const servers = await serveHttp(parts, readiness, () => quit.abort('POST /quitquitquit'));
+  if (config.crlPath !== undefined) followRevocations(config.crlPath, parts, readiness, scope);
   const synced = readiness.pend('state manager');
   await Promise.race([parts.workers?.ready(), failed.promise]);
   yieldToDataWorkers();
@@ -107,6 +109,17 @@ function readinessOf(
       update();
     },
   };
+}
+
+function followRevocations(
+  path: string,
+  { workers, loggers }: ZtunnelParts,
+  readiness: Readiness,
+  scope: TaskScope,
+): void {
+  const log = loggers.scope('crl');
+  const file = new RevocationFile({ path, readiness, log, publish: (message) => workers?.post(message) });
+  scope.defer(() => file[Symbol.dispose]());
 }
 
 function startHousekeeping(parts: ZtunnelParts, scope: TaskScope): void {

@@ -26,11 +26,18 @@ export class Certificates {
   readonly #held = new Map<string, Held>();
   readonly #waiting = new Map<string, Map<CertificateWaiter, TimerId>>();
   readonly #wallTimeMs: () => number;
+  readonly #checksRevocation: boolean;
 
-  constructor(loop: EventLoop, post: (message: FromWorker) => void, wallTimeMs: () => number) {
+  constructor(
+    loop: EventLoop,
+    post: (message: FromWorker) => void,
+    wallTimeMs: () => number,
+    checksRevocation: boolean,
+  ) {
     this.#loop = loop;
     this.#post = post;
     this.#wallTimeMs = wallTimeMs;
+    this.#checksRevocation = checksRevocation;
   }
 
   /** Answers now when the certificate is here and valid; else asks for it and answers later. */
@@ -62,7 +69,8 @@ export class Certificates {
     const { identity, certificateChainPem, privateKeyPem, rootsPem, notAfterMs } = material;
     let context: TlsContext;
     try {
-      context = io.tlsContext({ certificateChainPem, privateKeyPem, rootsPem, role: 'both' });
+      const checksRevocation = this.#checksRevocation;
+      context = io.tlsContext({ certificateChainPem, privateKeyPem, rootsPem, role: 'both', checksRevocation });
     } catch (error) {
       this.fail(identity, toAmbitError(error).message);
       return;

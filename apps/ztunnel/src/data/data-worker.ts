@@ -22,6 +22,7 @@ import { HostResolver } from './host-resolver.ts';
 import { localWorkload } from './local-workload.ts';
 import { PendingLimit } from './pending-limit.ts';
 import { PodProxy } from './pod-proxy.ts';
+import { type RevocableTunnel, Revocations } from './revocations.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
 import { UpdateQueue } from './update-queue.ts';
 
@@ -79,7 +80,8 @@ export class DataWorker {
       settings,
       store,
       policies,
-      certificates: new Certificates(loop, post, () => Date.now()),
+      certificates: new Certificates(loop, post, () => Date.now(), settings.checksRevocation),
+      revocations: new Revocations(loop, this.#registry, () => this.#tunnels()),
       waits: new ChangeWaits(loop),
       hosts: new HostResolver(post),
       demands: new Demands(post),
@@ -141,6 +143,8 @@ export class DataWorker {
         return this.#updates.push(message);
       case 'certificate':
         return certificates.put(message.material);
+      case 'revocations':
+        return this.#data.revocations.replace(message.lists);
       case 'certificateFailed':
         return certificates.fail(message.identity, message.error);
       case 'certificateForgotten':
@@ -173,6 +177,10 @@ export class DataWorker {
       default:
         return assertNever(message);
     }
+  }
+
+  *#tunnels(): Generator<RevocableTunnel, void, undefined> {
+    for (const pod of this.#pods.values()) yield* pod.tunnels();
   }
 
   #addProxy(uid: string, pod: PodIdentity, netnsFd: number | undefined): void {

@@ -34,6 +34,10 @@ export class InboundHbone implements HboneServerHandler {
     return this.#server.connectionCount;
   }
 
+  get connections(): Iterable<HboneServerConnection> {
+    return this.#server.connections;
+  }
+
   /** Takes an accepted socket. */
   accept(fd: Fd): void {
     const { handshakes, log } = this.#scope.data;
@@ -82,6 +86,7 @@ export class InboundHbone implements HboneServerHandler {
   onHandshakeFailed(connection: HboneServerConnection, error: HboneError): void {
     const { data } = this.#scope;
     const { remoteAddress, localAddress } = connection;
+    if (error.code === 'CERT_REVOKED') data.revocations.onRefused('destination');
     data.pending.leave();
     data.outlets.metrics.sockets('destination').dec();
     data.log.denied(remoteAddress, localAddress, 'inbound', error.message);

@@ -133,6 +133,8 @@ export class OutboundConnection
 
   onError(error: HboneError): void {
     this.#cancelWait = undefined;
+    if (error.code === 'CERT_REVOKED' && error.details['isHandshake'] === true)
+      this.#scope.data.revocations.onRefused('source');
     this.#fail(hboneFailure(error));
   }
 

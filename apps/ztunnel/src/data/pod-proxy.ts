@@ -12,6 +12,7 @@ import { OutboundConnection } from './outbound-connection.ts';
 import { PodListener } from './pod-listener.ts';
 import type { LiveConnection, PodScope } from './pod-scope.ts';
 import { QuietConnections } from './quiet-connections.ts';
+import type { RevocableTunnel } from './revocations.ts';
 import { Socks5Connection } from './socks5-connection.ts';
 
 /** The listeners of one pod, its tunnels and its connections. Owns the descriptor of the pod's namespace. */
@@ -88,6 +89,12 @@ export class PodProxy implements PodScope {
   /** Brings the byte counters of long connections up to date. */
   updateCounters(): void {
     for (const connection of this.#connections) connection.updateCounters();
+  }
+
+  /** Tunnels in both directions, at rest or in use. */
+  *tunnels(): Generator<RevocableTunnel, void, undefined> {
+    for (const connection of this.pool.connections) yield { reporter: 'source', connection };
+    for (const connection of this.#hbone.connections) yield { reporter: 'destination', connection };
   }
 
   /** Open connections for the admin dump. */

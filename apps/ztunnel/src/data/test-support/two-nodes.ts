@@ -11,7 +11,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { security, workload as api } from '@ambit/api';
 import { checked, EPOLLOUT, io, parseIp, watchFd } from '@ambit/net';
 import { MetricRegistry } from '@ambit/telemetry';
-import { makeTestCa, type Netns, NetnsSet } from '@ambit/testing';
+import { makeRevocationList, makeTestCa, type Netns, NetnsSet, type TestCertificate } from '@ambit/testing';
 import { WorkloadArena } from '@ambit/workload';
 import { DataWorker } from '../../control/data-worker.ts';
 import type { DataSettings, FromWorker } from '../../worker-protocol.ts';
@@ -45,6 +45,8 @@ export class TwoNodes implements AsyncDisposable {
   readonly #workers: Record<string, DataWorker> = {};
   readonly #arena = new WorkloadArena();
   readonly #ca = makeTestCa();
+  /** Last certificate of each identity. */
+  readonly #issued = new Map<string, TestCertificate>();
   readonly #logFd: number;
   readonly #registry = new MetricRegistry();
   readonly #servers: Server[] = [];
@@ -282,9 +284,23 @@ export class TwoNodes implements AsyncDisposable {
     return this.#ca.issue(identity);
   }
 
+  /** Tells a node whose certificates are revoked now: the ones of these pods that they use. */
+  revoke(pod: TestPod, revoked: readonly TestPod[]): void {
+    const certificates = revoked.map(({ name }) => this.#issued.get(`spiffe://${trustDomain}/ns/shop/sa/${name}`));
+    const lists = Buffer.from(
+      makeRevocationList(
+        this.#ca,
+        certificates.filter((one) => one !== undefined),
+      ),
+    );
+    this.worker(pod).post({ kind: 'revocations', lists });
+  }
+
   /** Gives a node a certificate; for another identity than asked for with `identityInside`. */
   certificate(node: string, identity: string, identityInside: string = identity): void {
-    const material = { ...this.#ca.issue(identityInside), identity };
+    const issued = this.#ca.issue(identityInside);
+    this.#issued.set(identity, issued);
+    const material = { ...issued, identity };
     this.#workers[node]?.post({ kind: 'certificate', material });
   }
 }
@@ -344,6 +360,7 @@ function defaultSettings(localNode: string, fd: number): DataSettings {
     preferredServiceNamespace: undefined,
     missingPolicy: 'hold',
     missingPolicyWaitMs: 500,
+    checksRevocation: false,
     sendsEarly: false,
     log: { format: 'text', directives: 'info', fd, isAuthzInfoEnabled: false },
     flowSampleRate: 1,
