@@ -34,10 +34,15 @@ function keyPair(...dnsNames: readonly string[]): { certificateChainPem: Buffer;
 }
 
 /** A gateway with one port; which one. */
-async function gateway(rig: WaypointRig, targetPort: number, listeners: readonly ListenerInit[]): Promise<number> {
+async function gateway(
+  rig: WaypointRig,
+  targetPort: number,
+  listeners: readonly ListenerInit[],
+  protocol: messages.Protocol = messages.Protocol.HTTP,
+): Promise<number> {
   const port = await freePort();
   rig.mesh(service('web', '10.9.0.1'), pod('web', '127.0.0.1', { web: targetPort }, plain));
-  const [name, bytes] = destination('web', {}, { served: false });
+  const [name, bytes] = destination('web', { protocol }, { served: false });
   const server = create(messages.ServerSchema, { port, listeners: [...listeners] });
   const serverName = `shop/edge/${port}`;
   rig.configure({
@@ -107,12 +112,11 @@ test('HTTPS ends with the certificate of the name that was asked for, and unknow
   assert.equal(other.status, 421);
 });
 
-test('HTTP/2 is agreed on by ALPN', async () => {
+test('HTTP/2 is agreed on by ALPN, and a backend that says nothing of itself gets HTTP/1.1', async () => {
   await using rig = await WaypointRig.open();
   const web = await rig.backend((request, response) => void response.end(`served ${request.url}`));
-  const port = await gateway(rig, web.port, [
-    { name: 'tls', protocol: Protocol.SERVER_HTTPS, tls: { keyPairs: [keyPair('h2.example.com')] }, ...routes },
-  ]);
+  const tlsListener = { protocol: Protocol.SERVER_HTTPS, tls: { keyPairs: [keyPair('h2.example.com')] } };
+  const port = await gateway(rig, web.port, [{ name: 'tls', ...tlsListener, ...routes }], messages.Protocol.AUTO);
   const session = http2.connect(`https://h2.example.com:${port}`, {
     createConnection: () =>
       tls.connect({ port, host: '127.0.0.1', servername: 'h2.example.com', ca: ca.rootsPem, ALPNProtocols: ['h2'] }),

@@ -8,6 +8,7 @@ import type { RequestAdmitted } from '@ambit/policy';
 import type { BackendTarget } from '../config/backend-target.ts';
 import { Alarm, type AlarmUser } from './alarm.ts';
 import { BodyCopy } from './body-copy.ts';
+import { isGrpcMessage } from './grpc-request.ts';
 import { maxCopyBytes, type RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
 import { withoutSampling } from './trace/trace-context.ts';
@@ -45,6 +46,7 @@ export class MirrorRequest implements UpstreamUser, AlarmUser<'late'> {
       hash: undefined,
       triedEndpoints: [],
       clientProtocol: head.protocol,
+      isVersionOfEdge: view.facts.served.kind === 'server' && !isGrpcMessage(head.fields),
       isUpgrade: false,
       originalAddress: view.facts.destinationAddress,
       originalPort: view.facts.destinationPort,

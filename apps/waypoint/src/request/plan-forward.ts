@@ -48,6 +48,7 @@ export function planForward(
     choice: {
       hash: session.hash,
       clientProtocol: head.protocol,
+      isVersionOfEdge: facts.served.kind === 'server' && !record.isGrpc,
       isUpgrade: head.upgrade !== undefined,
       originalAddress: facts.destinationAddress,
       originalPort: facts.destinationPort,

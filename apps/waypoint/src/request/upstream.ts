@@ -15,6 +15,11 @@ export interface UpstreamChoiceFacts {
   readonly triedEndpoints: readonly string[];
   /** Version that the client speaks, for backends that want the same. */
   readonly clientProtocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+  /**
+   * A client of a gateway agreed on its version with the gateway, not with the backend: for ports that do not say what they speak it
+   * counts for nothing. gRPC needs HTTP/2 wherever it goes.
+   */
+  readonly isVersionOfEdge?: boolean;
   /** HTTP/1.1 only: upgrades cannot be asked for over HTTP/2. */
   readonly isUpgrade: boolean;
   /** Where the client was going, for targets whose balancing is PASSTHROUGH; canonical address text. */

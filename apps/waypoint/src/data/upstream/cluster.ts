@@ -236,7 +236,7 @@ export class Cluster {
     return this.#ejector?.isUsable(endpoint.id, this.#endpoints.size) === false ? undefined : endpoint;
   }
 
-  #isHttp2({ clientProtocol, isUpgrade }: UpstreamChoiceFacts): boolean {
+  #isHttp2({ clientProtocol, isVersionOfEdge = false, isUpgrade }: UpstreamChoiceFacts): boolean {
     if (isUpgrade) return false;
     switch (this.#policy.httpVersion) {
       case 'http1':
@@ -253,7 +253,7 @@ export class Cluster {
       case 'grpc-web':
         return true;
       case 'auto':
-        return clientProtocol === 'HTTP/2';
+        return clientProtocol === 'HTTP/2' && !isVersionOfEdge;
       case 'http':
       case 'tcp':
       case 'tls':
