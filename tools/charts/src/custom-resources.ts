@@ -1,7 +1,8 @@
-/** The kinds of Istio that an ambient mesh understands, as CustomResourceDefinitions. */
+/** The kinds of Istio that an ambient mesh understands, and Ambit's own, as CustomResourceDefinitions. */
 import { stringify } from 'yaml';
 import { status } from './attachment-schemas.ts';
 import { serviceEntry, workloadEntry, workloadGroup } from './entry-schemas.ts';
+import { rateLimitPolicy } from './rate-limit-schema.ts';
 import { destinationRule, virtualService } from './routing-schemas.ts';
 import type { Schema } from './schema.ts';
 import { authorizationPolicy, peerAuthentication, requestAuthentication } from './security-schemas.ts';
@@ -111,6 +112,15 @@ const KINDS: readonly CustomKind[] = [
     spec: telemetry,
     columns: [AGE],
   },
+  {
+    group: 'ambit.dev',
+    versions: ['v1alpha1'],
+    kind: 'RateLimitPolicy',
+    plural: 'ratelimitpolicies',
+    spec: rateLimitPolicy,
+    isSpecRequired: true,
+    columns: [AGE],
+  },
 ];
 
 /** File name to text, for `charts/ambit-crds/definitions`. They can be applied by kubectl as they are. */
@@ -144,7 +154,7 @@ function definition(kind: CustomKind): object {
         listKind: `${kind.kind}List`,
         plural: kind.plural,
         singular: kind.kind.toLowerCase(),
-        categories: ['istio-io', kind.group.replaceAll('.', '-')],
+        categories: [...(kind.group.endsWith('istio.io') ? ['istio-io'] : []), kind.group.replaceAll('.', '-')],
         ...(kind.shortName === undefined ? {} : { shortNames: [kind.shortName] }),
       },
       versions: kind.versions.map((name, index) => ({

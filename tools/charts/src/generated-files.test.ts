@@ -93,6 +93,7 @@ test('each definition serves the versions that Istio serves, all with a status o
     'authorizationpolicies.security.istio.io': security,
     'destinationrules.networking.istio.io': networking,
     'peerauthentications.security.istio.io': security,
+    'ratelimitpolicies.ambit.dev': ['v1alpha1'],
     'requestauthentications.security.istio.io': security,
     'serviceentries.networking.istio.io': networking,
     'telemetries.telemetry.istio.io': ['v1alpha1', 'v1'],
