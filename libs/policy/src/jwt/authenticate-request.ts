@@ -66,7 +66,7 @@ function ruleOutcome(rule: JwtRule, bearer: TokenBearer, wallTimeMs: number): Ru
   for (const place of rule.places.length === 0 ? defaultTokenPlaces : rule.places) {
     const text = tokenAt(place, bearer);
     if (text === undefined) continue;
-    const token = decodeToken(text);
+    const token = rule.keys.verified(text) ?? decodeToken(text);
     const refusal = typeof token === 'string' ? token : refusalOf(rule, token, wallTimeMs);
     if (typeof token !== 'string' && refusal === undefined) return { kind: 'valid', token, place };
     if (refusal !== undefined) refused ??= { kind: 'refused', refusal };

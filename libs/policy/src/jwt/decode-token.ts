@@ -2,6 +2,8 @@ import type { JwtRefusal } from './jwt-refusal.ts';
 
 /** A token taken apart; nothing in it is verified. */
 export interface DecodedToken {
+  /** As sent. */
+  readonly text: string;
   readonly algorithm: string;
   readonly keyId: string | undefined;
   readonly claims: Readonly<Record<string, unknown>>;
@@ -36,6 +38,7 @@ export function decodeToken(text: string): DecodedToken | JwtRefusal {
   const signatureBytes = fromBase64url(signature);
   if (signatureBytes === undefined) return 'signature-base64';
   return {
+    text,
     algorithm,
     keyId,
     claims,

@@ -14,7 +14,10 @@ interface VerificationKey {
 /** Keys of one set; more are a mistake, and each may cost a verification. */
 const maxKeys = 100;
 
-/** Tokens whose signature is known to be good; a client sends the same one with each request, and verifying it costs 100 µs and more. */
+/**
+ * Tokens whose signature is known to be good; a client sends the same one with each request. Verifying it costs 100 µs and
+ * more, and taking it apart as much as the rest of a request's rules.
+ */
 const maxRemembered = 512;
 const maxRememberedChars = 4096;
 
@@ -27,8 +30,8 @@ export class KeySet {
   static readonly unavailable: KeySet = new KeySet([], true);
   readonly #keys: readonly VerificationKey[];
   readonly #isUnavailable: boolean;
-  /** Good signatures by the text that they sign, the oldest first. Never bad ones: they are whoever's to make up. */
-  readonly #remembered = new Map<string, Uint8Array>();
+  /** Good tokens by their text, the oldest first. Never bad ones: they are whoever's to make up. */
+  readonly #remembered = new Map<string, DecodedToken>();
 
   private constructor(keys: readonly VerificationKey[], isUnavailable: boolean) {
     this.#keys = keys;
@@ -51,13 +54,17 @@ export class KeySet {
     return new KeySet(keys, false);
   }
 
+  /** The token of that text, if one of the keys is known to have signed it. */
+  verified(text: string): DecodedToken | undefined {
+    return this.#remembered.get(text);
+  }
+
   /** Undefined if one of the keys made the signature. With a key id only keys of that id are tried. */
   refusalOf(token: DecodedToken): JwtRefusal | undefined {
-    const { algorithm, keyId, signedText, signature } = token;
+    const { algorithm, keyId, text, signedText, signature } = token;
     if (!isKnownAlgorithm(algorithm)) return 'alg-unsupported';
     if (this.#isUnavailable) return 'keys-unavailable';
-    const known = this.#remembered.get(signedText);
-    if (known !== undefined && Buffer.compare(known, signature) === 0) return undefined;
+    if (this.#remembered.get(text) === token) return undefined;
     let hasCandidate = false;
     for (const candidate of this.#keys) {
       if (keyId !== undefined && candidate.id !== undefined && candidate.id !== keyId) continue;
@@ -65,17 +72,17 @@ export class KeySet {
       if (!isFitFor(algorithm, candidate.key)) continue;
       hasCandidate = true;
       if (!isSignedBy(algorithm, candidate.key, signedText, signature)) continue;
-      this.#remember(signedText, signature);
+      this.#remember(token);
       return undefined;
     }
     return hasCandidate ? 'signature' : 'no-key';
   }
 
-  #remember(signedText: string, signature: Uint8Array): void {
-    if (signedText.length > maxRememberedChars) return;
+  #remember(token: DecodedToken): void {
+    if (token.text.length > maxRememberedChars) return;
     const [oldest] = this.#remembered.size < maxRemembered ? [] : this.#remembered.keys();
     if (oldest !== undefined) this.#remembered.delete(oldest);
-    this.#remembered.set(signedText, signature);
+    this.#remembered.set(token.text, token);
   }
 }
 

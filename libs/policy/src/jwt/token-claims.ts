@@ -7,11 +7,11 @@ const alwaysSpaceDelimited: readonly string[] = ['scope', 'permission'];
 /** The claims of a verified token in the form in which policies, routes and headers ask for them. */
 export class TokenClaims implements TokenFacts {
   readonly #claims: Readonly<Record<string, unknown>>;
-  readonly #spaceDelimited: ReadonlySet<string>;
+  readonly #spaceDelimited: readonly string[];
 
   constructor(claims: Readonly<Record<string, unknown>>, spaceDelimited: readonly string[]) {
     this.#claims = claims;
-    this.#spaceDelimited = new Set([...alwaysSpaceDelimited, ...spaceDelimited]);
+    this.#spaceDelimited = spaceDelimited;
   }
 
   get issuer(): string {
@@ -33,7 +33,7 @@ export class TokenClaims implements TokenFacts {
 
   claim(path: readonly string[]): readonly string[] {
     const value = this.#at(path);
-    if (typeof value === 'string' && path.length === 1 && this.#spaceDelimited.has(path[0] ?? '')) {
+    if (typeof value === 'string' && path.length === 1 && this.#isSpaceDelimited(path[0] ?? '')) {
       return value.split(' ').filter((word) => word !== '');
     }
     return strings(value);
@@ -44,6 +44,10 @@ export class TokenClaims implements TokenFacts {
     const value = this.#at(path);
     if (typeof value === 'string' || typeof value === 'boolean') return String(value);
     return typeof value === 'number' && Number.isInteger(value) ? String(value) : undefined;
+  }
+
+  #isSpaceDelimited(name: string): boolean {
+    return alwaysSpaceDelimited.includes(name) || this.#spaceDelimited.includes(name);
   }
 
   #at(path: readonly string[]): unknown {

@@ -100,11 +100,24 @@ function oneLine(value: string): string {
   return /[\r\n]/.test(value) ? value.replace(/[\r\n]+/g, ' ') : value;
 }
 
+/** The second that the last time lay in, as text up to its point: most lines of a busy proxy share it. */
+let isoSecond = Number.NaN;
+let isoPrefix = '';
+
+/** ISO 8601 in UTC with milliseconds. */
+function isoTime(wallTimeMs: number): string {
+  const second = Math.floor(wallTimeMs / 1000);
+  if (second !== isoSecond) {
+    isoPrefix = new Date(second * 1000).toISOString().slice(0, 20);
+    isoSecond = second;
+  }
+  return `${isoPrefix}${String(Math.floor(wallTimeMs) - second * 1000).padStart(3, '0')}Z`;
+}
+
 /** ISO 8601 with milliseconds; with a format, strftime's usual letters, `%s` and `%3f`. */
 function startTime(wallTimeMs: number, format: string | undefined): string {
-  const date = new Date(wallTimeMs);
-  if (format === undefined || format === '') return date.toISOString();
-  const iso = date.toISOString();
+  const iso = isoTime(wallTimeMs);
+  if (format === undefined || format === '') return iso;
   return format.replace(/%([1-9]?)([a-zA-Z%])/g, (whole, digits: string, letter: string) => {
     switch (letter) {
       case 'Y':
