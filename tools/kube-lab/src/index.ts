@@ -1,6 +1,7 @@
 export { type Cluster, type LabMachines } from './cluster/cluster.ts';
 export { ExistingCluster } from './cluster/existing-cluster.ts';
 export { LabCluster, type LabOptions } from './cluster/lab-cluster.ts';
+export { LoadBalancer } from './cluster/load-balancer.ts';
 export { type LabDescription, type ProxyMode, proxyModes } from './cluster/lab-description.ts';
 export { DockerEngine } from './docker/docker-engine.ts';
 export { type ProgramName, programNames } from './build/go-programs.ts';

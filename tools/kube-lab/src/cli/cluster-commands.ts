@@ -1,6 +1,8 @@
 /** Commands for a cluster. */
+import { once } from 'node:events';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { LabCluster } from '../cluster/lab-cluster.ts';
+import { LoadBalancer } from '../cluster/load-balancer.ts';
 import { proxyModes, type ProxyMode } from '../cluster/lab-description.ts';
 import { MAX_NODES } from '../cluster/address-plan.ts';
 import { DockerEngine } from '../docker/docker-engine.ts';
@@ -70,6 +72,14 @@ export function addClusterCommands(program: Command, settings: LabSettings): voi
     .action((argv: readonly string[]) => {
       const lab = LabCluster.attach(settings);
       runHere(lab.machines.commandInNetwork(argv), lab.environment);
+    });
+  program
+    .command('lb')
+    .description('give Services of type LoadBalancer addresses that "exec" reaches, until Ctrl-C')
+    .action(async () => {
+      await using _balancer = await LoadBalancer.start(LabCluster.attach(settings).kubeconfig, printProgress);
+      printProgress('load balancer: Ctrl-C ends it');
+      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
     });
   program
     .command('node-shell')

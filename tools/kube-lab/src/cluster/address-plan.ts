@@ -5,6 +5,8 @@ export const MAX_NODES = 9;
 export const CONTROL_PLANE = { v4: '10.89.0.1', v6: 'fd00:89::1' } as const;
 /** First address of the services' range: `kubernetes.default`. */
 export const API_SERVICE = '10.96.0.1';
+/** Of Services of type LoadBalancer, which `load-balancer.ts` gives out. */
+export const LOAD_BALANCER_ADDRESSES = '10.97.0.0/24';
 /** As `assets/coredns.yaml` says. */
 export const DNS_SERVICE = '10.96.0.10';
 

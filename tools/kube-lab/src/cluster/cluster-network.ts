@@ -1,7 +1,7 @@
 /** The network between nodes: a bridge in the control plane's namespace, and a route to every node's pods. */
 import { mustRun } from '@ambit/runtime';
 import { addNamespace, ipBatch, namespacePath } from '../machine/network-namespace.ts';
-import { CONTROL_PLANE, nodeAddresses, nodeNumbers } from './address-plan.ts';
+import { CONTROL_PLANE, LOAD_BALANCER_ADDRESSES, nodeAddresses, nodeNumbers } from './address-plan.ts';
 
 const BRIDGE = 'kbr0';
 
@@ -29,7 +29,9 @@ export async function makeControlPlaneNetwork(lab: string, isDual: boolean): Pro
     `addr add ${CONTROL_PLANE.v4}/24 dev ${BRIDGE}`,
     `link set ${BRIDGE} up`,
   ];
-  await ipBatch(namespace, [...setup, ...ownV6, ...routes]);
+  // kube-proxy of any node would do.
+  const balanced = `route add ${LOAD_BALANCER_ADDRESSES} via ${nodeAddresses(1).v4}`;
+  await ipBatch(namespace, [...setup, ...ownV6, ...routes, balanced]);
 }
 
 export async function makeNodeNetwork(lab: string, node: number, isDual: boolean): Promise<void> {
