@@ -1,16 +1,18 @@
 /** Assembles the control plane from its parts and runs it until it is disposed. */
 import type { EventBus } from '@ambit/events';
-import { GrpcServer, healthHandler, TokenVerifier } from '@ambit/grpc';
+import { TokenVerifier } from '@ambit/grpc';
 import { TokenReviewer } from '@ambit/kube';
 import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
-import { DeltaServer, REQUEST_BYTES } from '@ambit/xds';
+import { deltaMethod, DeltaServer, REQUEST_BYTES } from '@ambit/xds';
 import type { FastifyInstance } from 'fastify';
 import { buildAdmissionServer } from './admission/admission-server.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { runForLeader } from './leader.ts';
 import { JwksFetcher } from './l7/jwks-fetcher.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
+import { healthMethod } from './rpc/health-method.ts';
+import { RpcPort } from './rpc/rpc-port.ts';
 import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';
@@ -166,18 +168,23 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
     sendingBytes: () => delta.sendingBytes,
     encoded: () => delta.encodedResponses,
   });
-  const server = new GrpcServer({
-    handlers: [delta.handler(), healthHandler((service) => (service === '' ? 'SERVING' : undefined))],
-    maxReceiveBytes: REQUEST_BYTES,
+  // One broken object of one team must not keep a cluster's control plane from starting; files are one hand's work.
+  if (!config.servesBroken && source.kind === 'folder') await pipeline.whole({ signal: stopping });
+  const rpc = await RpcPort.listen({
+    ...config.grpc,
+    tls: certificate,
+    methods: [
+      { path: deltaMethod().path, serve: (call) => delta.accept(call.context, (encoding) => call.open(encoding)) },
+      healthMethod,
+    ],
+    maxRequestBytes: REQUEST_BYTES,
     onHandlerError: (path, error) => {
       metrics.internalError();
       logger.error({ path, reason: toAmbitError(error).message }, 'handler failed');
     },
   });
-  cleanup.defer(() => server.stop(config.drainMs));
-  // One broken object of one team must not keep a cluster's control plane from starting; files are one hand's work.
-  if (!config.servesBroken && source.kind === 'folder') await pipeline.whole({ signal: stopping });
-  return server.listen({ ...config.grpc, tls: certificate.credentials });
+  cleanup.defer(() => rpc.stop(config.drainMs));
+  return rpc.port;
 }
 
 function tokenJudge(config: ControlPlaneConfig, source: MeshSource, clock: Clock): TokenJudge | undefined {

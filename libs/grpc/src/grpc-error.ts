@@ -27,6 +27,11 @@ const RETRYABLE: ReadonlySet<GrpcStatus> = new Set([
   'ABORTED',
 ]);
 
+/** Number of a status on the wire. */
+export function grpcStatusCode(name: GrpcStatus): number {
+  return status[name];
+}
+
 /** Turns whatever grpc-js rejected with into a {@link GrpcError}; a GrpcError is returned unchanged. */
 export function toGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;

@@ -13,7 +13,6 @@ import {
   type FrameWriter,
   GrpcError,
   type GrpcHandler,
-  type GrpcStatus,
   type MethodDefinition,
   methodDefinition,
   type ServerDuplexStream,
@@ -21,14 +20,15 @@ import {
   withByteResponses,
 } from '@ambit/grpc';
 import { type Clock, systemClock } from '@ambit/runtime';
-import { decodeRequest } from './delta-request.ts';
+import type { DecodedRequest } from './delta-request.ts';
 import { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 import type { NameResolver } from './name-resolver.ts';
 import { PushPacer } from './push-pacer.ts';
 import type { ResourceStore } from './resource-store.ts';
-import { type EncodedResponse, ResponseEncoder } from './response-encoder.ts';
-import { XdsError, type XdsErrorCode } from './xds-error.ts';
-import { checkNodeOwner, readNode, type XdsNode } from './xds-node.ts';
+import { RequestReader } from './request-reader.ts';
+import { ResponseEncoder } from './response-encoder.ts';
+import { ServedStream, type SessionOptions, type StreamHost, type XdsCaller } from './served-stream.ts';
+import type { XdsNode } from './xds-node.ts';
 
 /** Room for the versions of some 500,000 resources in one reconnect request. */
 export const REQUEST_BYTES: number = 64 * 1024 * 1024;
@@ -37,16 +37,6 @@ export const REQUEST_BYTES: number = 64 * 1024 * 1024;
 export function deltaMethod(): MethodDefinition<Uint8Array, Uint8Array> {
   const { deltaAggregatedResources } = discovery.AggregatedDiscoveryService.method;
   return withByteRequests(withByteResponses(methodDefinition(deltaAggregatedResources)));
-}
-
-/** Who opened a stream. */
-export interface XdsCaller {
-  /** SPIFFE ids; empty on a port that authenticates nobody. */
-  readonly identities: readonly string[];
-  /** Throws GrpcError to refuse what the stream says it is; called once, when it has introduced itself. */
-  admit?(node: XdsNode): void;
-  /** Whether the stream may be sent a resource of a private type, asked each time; absent: none. */
-  mayRead?(typeUrl: string, name: string): boolean;
 }
 
 export interface DeltaServerOptions {
@@ -73,35 +63,13 @@ const EXACT_NAMES = (store: ResourceStore): NameResolver => ({
   implied: () => [],
 });
 
-/** The one table from a code of this library to a gRPC status. */
-const STATUS: Readonly<Record<XdsErrorCode, GrpcStatus>> = {
-  MALFORMED: 'INVALID_ARGUMENT',
-  UNKNOWN_TYPE: 'INTERNAL',
-  TOO_MANY_NAMES: 'RESOURCE_EXHAUSTED',
-  TOO_MANY_TYPES: 'RESOURCE_EXHAUSTED',
-  BAD_NODE: 'INVALID_ARGUMENT',
-  NODE_NOT_OF_CALLER: 'PERMISSION_DENIED',
-};
-
 type ByteStream = ServerDuplexStream<Uint8Array, Uint8Array>;
-
-/**
- * Header of clients that read gzip. The one of gRPC, `grpc-accept-encoding`, would say it, but grpc-js hides it from servers.
- */
-export const ACCEPT_ENCODING = 'ambit-accept-encoding';
-
-/** What a session may be told of its transport. */
-export interface SessionOptions {
-  /** Cuts the stream: its client takes nothing for too long. */
-  readonly abort?: () => void;
-  /** The sink may write `compressedFrame` where there is one; full answers then wait for it. Default false. */
-  readonly acceptsGzip?: boolean;
-  /** See `XdsCaller`. */
-  readonly mayRead?: (typeUrl: string, name: string) => boolean;
-}
 
 /** How often old snapshots are dropped and slow clients looked for, milliseconds. */
 const SWEEP_MS = 5_000;
+
+/** Streams that are pushed to before others of the thread get their turn: a millisecond's work. */
+const SLICE_STREAMS = 64;
 
 interface OpenStream {
   readonly session: DeltaSession;
@@ -112,12 +80,13 @@ interface OpenStream {
   blockedSinceMs: number | undefined;
 }
 
-export class DeltaServer implements Disposable {
+export class DeltaServer implements StreamHost, Disposable {
   readonly #options: DeltaServerOptions;
   readonly #resolver: NameResolver;
   readonly #clock: Clock;
   readonly #encoder: ResponseEncoder;
   readonly #pacer: PushPacer;
+  readonly #requests = new RequestReader();
   readonly #streams = new Set<OpenStream>();
   readonly #stopListening: () => void;
   #sweep: Disposable;
@@ -172,6 +141,22 @@ export class DeltaServer implements Disposable {
     return this.#encoder.encoded;
   }
 
+  /**
+   * Authenticates a stream of any transport. `open` makes its sending side when it has introduced itself. The caller hands
+   * over requests and closes it at the end. Rejects with GrpcError.
+   */
+  async accept(call: CallContext, open: (encoding: 'gzip' | undefined) => FrameWriter): Promise<ServedStream> {
+    if (this.#streams.size >= (this.#options.maxStreams ?? 20_000)) {
+      throw new GrpcError('RESOURCE_EXHAUSTED', 'too many xDS streams', { source: 'downstream' });
+    }
+    return new ServedStream(this, await this.#options.authenticate(call), call, open);
+  }
+
+  /** Of {@link StreamHost}. */
+  readRequest(bytes: Uint8Array, isView: boolean): DecodedRequest {
+    return this.#requests.read(bytes, isView);
+  }
+
   /** The RPC for a `GrpcServer`. */
   handler(): GrpcHandler {
     return bidiHandler(deltaMethod(), (stream, call) => this.#serve(stream, call));
@@ -223,43 +208,26 @@ export class DeltaServer implements Disposable {
   }
 
   async #serve(stream: ByteStream, call: CallContext): Promise<void> {
-    if (this.#streams.size >= (this.#options.maxStreams ?? 20_000)) {
-      throw new GrpcError('RESOURCE_EXHAUSTED', 'too many xDS streams', { source: 'downstream' });
-    }
-    const caller = await this.#options.authenticate(call);
-    let session: DeltaSession | undefined;
-    let close = (): void => undefined;
-    const receive = (bytes: Uint8Array): void => {
-      const { node, request } = decodeRequest(bytes);
-      if (session === undefined) {
-        const introduced = readNode(node);
-        checkNodeOwner(introduced, caller.identities);
-        caller.admit?.(introduced);
-        const readsGzip = call.header(ACCEPT_ENCODING) === 'gzip';
-        const writer: FrameWriter = frameWriter(stream, readsGzip ? 'gzip' : undefined);
-        const acceptsGzip = readsGzip && writer.isDirect;
-        writer.onDrain(() => session?.resume());
-        const write = ({ frame, compressedFrame }: EncodedResponse): boolean =>
-          writer.write((acceptsGzip ? compressedFrame : undefined) ?? frame);
-        const mayRead = (typeUrl: string, name: string): boolean => caller.mayRead?.(typeUrl, name) ?? false;
-        const options = { abort: () => writer.abort(), acceptsGzip, mayRead };
-        [session, close] = this.openSession(introduced, { write }, options);
-      }
-      session.receive(request);
-      session.answer();
-    };
+    const served = await this.accept(call, (encoding) => frameWriter(stream, encoding));
     try {
-      await readAll(stream, call.signal, receive);
+      await readAll(stream, call.signal, (bytes) => served.receive(bytes));
     } finally {
-      close();
+      served.close();
     }
   }
 
-  #pushAll(): void {
+  *#pushAll(): Generator<void, void, undefined> {
     const { store } = this.#options;
     this.#encoder.lastRound = this.#roundGeneration;
     this.#roundGeneration = store.generation;
-    for (const { session } of this.#streams) session.flush();
+    let left = SLICE_STREAMS;
+    for (const { session } of this.#streams) {
+      session.flush();
+      left -= 1;
+      if (left > 0) continue;
+      left = SLICE_STREAMS;
+      yield;
+    }
     this.#forgetChanges();
   }
 
@@ -306,7 +274,7 @@ function readAll(stream: ByteStream, signal: AbortSignal, receive: (bytes: Uint8
       receive(bytes);
     } catch (error) {
       stream.pause();
-      reject(error instanceof XdsError ? new GrpcError(STATUS[error.code], error.message, { cause: error }) : error);
+      reject(error);
     }
   });
   return promise;

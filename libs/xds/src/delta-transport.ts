@@ -1,6 +1,7 @@
 /** The stream a {@link DeltaClient} talks over: gRPC in production, a pair of functions in tests. */
 import { type GrpcChannel, type GrpcStatus, toGrpcError } from '@ambit/grpc';
-import { ACCEPT_ENCODING, deltaMethod } from './delta-server.ts';
+import { deltaMethod } from './delta-server.ts';
+import { ACCEPT_ENCODING } from './served-stream.ts';
 
 /**
  * Why a stream ended.

@@ -16,14 +16,8 @@ export {
   type ScannedResponse,
   scanResponse,
 } from './delta-response.ts';
-export {
-  ACCEPT_ENCODING,
-  DeltaServer,
-  type DeltaServerOptions,
-  deltaMethod,
-  REQUEST_BYTES,
-  type XdsCaller,
-} from './delta-server.ts';
+export { DeltaServer, type DeltaServerOptions, deltaMethod, REQUEST_BYTES } from './delta-server.ts';
+export { ACCEPT_ENCODING, type ServedStream, type XdsCaller } from './served-stream.ts';
 export { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 export {
   type DeltaConnector,

@@ -1,17 +1,21 @@
 /**
- * Decides when a round of pushes to all streams begins: at once after a quiet time, and under constant change so that
- * rounds take at most about half of the thread. What changes while a round waits goes out with it, once.
+ * Decides when a round of pushes to all streams begins: at once after a quiet time. Under constant change rounds take half of
+ * the thread as long as each stream is reached soon, and more of it when there are so many streams that it would not be.
+ * A round goes from stream to stream in slices, with time for everything else between them, and each stream is told what is so
+ * when its turn comes: a change waits for one round at most.
  */
 import type { Clock } from '@ambit/runtime';
 
 /** Rounds begin at least this far apart, milliseconds. */
 const MIN_INTERVAL_MS = 5;
-/** However long rounds take, the thread has at least this much between two of them to do the rest, milliseconds. */
-const MAX_REST_MS = 40;
+/** How often a stream is reached at least, if one thread can do it, milliseconds. */
+const SOON_MS = 60;
+/** Longer rounds follow each other with this much between them, milliseconds: slices leave room for everything else. */
+const LEAST_REST_MS = 1;
 
 export class PushPacer implements Disposable {
   readonly #clock: Clock;
-  readonly #push: () => void;
+  readonly #round: () => Iterator<void, void>;
   readonly #onRound: (waitedMs: number, tookMs: number) => void;
   #timer: Disposable | undefined;
   #isDue = false;
@@ -19,9 +23,10 @@ export class PushPacer implements Disposable {
   #requestedAtMs: number | undefined;
   #nextAtMs = 0;
 
-  constructor(clock: Clock, push: () => void, onRound: (waitedMs: number, tookMs: number) => void) {
+  /** `round` makes a round; each step of it is one slice. */
+  constructor(clock: Clock, round: () => Iterator<void, void>, onRound: (waitedMs: number, tookMs: number) => void) {
     this.#clock = clock;
-    this.#push = push;
+    this.#round = round;
     this.#onRound = onRound;
   }
 
@@ -31,8 +36,8 @@ export class PushPacer implements Disposable {
     if (this.#isDue || this.#isClosed) return;
     this.#isDue = true;
     const waitMs = this.#nextAtMs - this.#clock.nowMs();
-    if (waitMs <= 0) setImmediate(() => this.#round());
-    else this.#timer = this.#clock.after(waitMs, () => this.#round());
+    if (waitMs <= 0) setImmediate(() => this.#begin());
+    else this.#timer = this.#clock.after(waitMs, () => this.#begin());
   }
 
   [Symbol.dispose](): void {
@@ -40,19 +45,24 @@ export class PushPacer implements Disposable {
     this.#timer?.[Symbol.dispose]();
   }
 
-  #round(): void {
-    if (this.#isClosed) return;
+  #begin(): void {
     const startMs = this.#clock.nowMs();
     const waitedMs = startMs - (this.#requestedAtMs ?? startMs);
     this.#requestedAtMs = undefined;
-    this.#push();
+    this.#slice(this.#round(), startMs, waitedMs);
+  }
+
+  #slice(round: Iterator<void, void>, startMs: number, waitedMs: number): void {
+    if (this.#isClosed) return;
+    if (round.next().done !== true) setImmediate(() => this.#slice(round, startMs, waitedMs));
     // Two turns later the sockets have taken what was written, which is the greater part of the work.
-    setImmediate(() => setImmediate(() => this.#finish(startMs, waitedMs)));
+    else setImmediate(() => setImmediate(() => this.#finish(startMs, waitedMs)));
   }
 
   #finish(startMs: number, waitedMs: number): void {
     const tookMs = this.#clock.nowMs() - startMs;
-    this.#nextAtMs = startMs + Math.max(MIN_INTERVAL_MS, tookMs + Math.min(tookMs, MAX_REST_MS));
+    const restMs = Math.min(tookMs, Math.max(SOON_MS - tookMs, LEAST_REST_MS));
+    this.#nextAtMs = startMs + Math.max(MIN_INTERVAL_MS, tookMs + restMs);
     this.#isDue = false;
     this.#onRound(waitedMs, tookMs);
     if (this.#requestedAtMs !== undefined) this.request();

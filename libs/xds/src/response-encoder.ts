@@ -84,7 +84,8 @@ export class ResponseEncoder {
   readonly #options: ResponseEncoderOptions;
   readonly #maxPinnedBytes: number;
   readonly #snapshots = new Map<string, EncodedSnapshot>();
-  readonly #changes = new Map<string, EncodedChanges>();
+  /** By type and by the generation of the streams that are owed them. */
+  readonly #changes = new Map<string, Map<number, EncodedChanges>>();
   readonly #compressing = new Set<EncodedResponse>();
   /** Types whose snapshot was asked for since they were last dropped. */
   readonly #wanted = new Set<string>();
@@ -132,16 +133,17 @@ export class ResponseEncoder {
     const log = store.changes(typeUrl);
     if (log === undefined || !log.hasSince(generation)) return undefined;
     if (this.#changesGeneration !== store.generation) {
-      this.#changes.clear();
+      for (const known of this.#changes.values()) known.clear();
       this.#changesGeneration = store.generation;
     }
+    let known = this.#changes.get(typeUrl);
+    if (known === undefined) this.#changes.set(typeUrl, (known = new Map()));
+    let changes = known.get(generation);
+    if (changes !== undefined) return changes;
     const { mark, names } = log.since(generation);
-    const key = `${mark} ${typeUrl}`;
-    let changes = this.#changes.get(key);
-    if (changes === undefined) {
-      changes = this.#encodeChanges(typeUrl, names);
-      this.#changes.set(key, changes);
-    }
+    // Generations that are owed the same names share a response; a mark is a generation too.
+    changes = known.get(mark - 1) ?? this.#encodeChanges(typeUrl, names);
+    known.set(mark - 1, changes).set(generation, changes);
     return changes;
   }
 

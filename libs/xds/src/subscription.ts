@@ -104,6 +104,7 @@ export function changeSubscription(
   request: SubscriptionRequest,
   kind: 'ack' | 'spontaneous',
 ): void {
+  if (request.subscribe.length + request.unsubscribe.length === 0) return;
   let changed = false;
   for (const name of request.unsubscribe) {
     if (state.names.delete(name)) {

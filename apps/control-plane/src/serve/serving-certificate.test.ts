@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { connect } from 'node:tls';
+import { connect, createServer } from 'node:tls';
 import { auth } from '@ambit/api';
-import { GrpcServer, healthHandler, methodDefinition, TlsServerCredentials, unaryHandler } from '@ambit/grpc';
+import { GrpcServer, methodDefinition, type ServerTlsMaterial, TlsServerCredentials, unaryHandler } from '@ambit/grpc';
 import { CertificateSigner, decodePem, encodePem, makeSpiffeId, parseCertificate, readCsr } from '@ambit/identity';
 import { systemClock } from '@ambit/runtime';
 import { makeTestCa } from '@ambit/testing';
@@ -37,11 +38,14 @@ function issuingServer(): GrpcServer {
   return new GrpcServer({ handlers: [handler] });
 }
 
-async function namesServed(credentials: TlsServerCredentials): Promise<string> {
-  await using server = new GrpcServer({ handlers: [healthHandler(() => 'SERVING')] });
-  const port = await server.listen({ address: '127.0.0.1', port: 0, tls: credentials });
+async function namesServed({ certificateChainPem: cert, privateKeyPem: key }: ServerTlsMaterial): Promise<string> {
+  await using server = createServer({ cert, key, ALPNProtocols: ['h2'] });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const socket = connect({ host: '127.0.0.1', port, ca: ca.rootsPem, ALPNProtocols: ['h2'] }, () => {
+  const socket = connect({ host: '127.0.0.1', port: address.port, ca: ca.rootsPem, ALPNProtocols: ['h2'] }, () => {
     resolve(socket.getPeerCertificate().subjectaltname ?? '');
     socket.destroy();
   });
@@ -72,7 +76,7 @@ test('the certificate asked from the CA is served with the names the CA put into
   const port = await server.listen({ address: '127.0.0.1', port: 0, tls: new TlsServerCredentials(leaf) });
   using certificate = await openServingCertificate(caSource(port), options());
   assert.equal(
-    await namesServed(certificate.credentials),
+    await namesServed(certificate.material),
     'URI:spiffe://cluster.local/ns/istio-system/sa/istiod, DNS:istiod.istio-system.svc, IP Address:127.0.0.1',
   );
 });

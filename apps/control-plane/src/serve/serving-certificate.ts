@@ -1,12 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import {
-  GrpcChannel,
-  type ServerTlsMaterial,
-  TlsServerCredentials,
-  type TokenSource,
-  type TrustRoots,
-} from '@ambit/grpc';
+import { createSecureContext } from 'node:tls';
+import { GrpcChannel, type ServerTlsMaterial, type TokenSource, type TrustRoots } from '@ambit/grpc';
 import { CertificateManager, GrpcCaClient, type SpiffeId, type WorkloadCertificate } from '@ambit/identity';
 import { AmbitError, type Clock, toAmbitError, watchDirectory } from '@ambit/runtime';
 
@@ -36,9 +31,8 @@ export interface ServingCertificateOptions {
   readonly signal: AbortSignal;
 }
 
-/** Credentials of listeners that follow their source. Disposing stops following. */
+/** What listeners present, and trust of clients if there are roots; it follows its source. Disposing stops following. */
 export interface ServingCertificate extends Disposable {
-  readonly credentials: TlsServerCredentials;
   /** What is in force now. */
   readonly material: ServerTlsMaterial;
   /** Calls back with new material after it came into force. Disposing stops it. */
@@ -47,18 +41,17 @@ export interface ServingCertificate extends Disposable {
 
 /** Material that one source replaces and several listeners use. */
 class HeldMaterial {
-  readonly credentials: TlsServerCredentials;
   #material: ServerTlsMaterial;
   readonly #handlers = new Set<(material: ServerTlsMaterial) => void>();
 
-  constructor(material: ServerTlsMaterial, clientMode: 'none' | 'optional') {
-    this.credentials = new TlsServerCredentials(material, clientMode);
+  constructor(material: ServerTlsMaterial) {
+    check(material);
     this.#material = material;
   }
 
   /** Throws, changing nothing, when the parts do not fit together. */
   update(material: ServerTlsMaterial): void {
-    this.credentials.update(material);
+    check(material);
     this.#material = material;
     for (const handler of this.#handlers) handler(material);
   }
@@ -66,7 +59,6 @@ class HeldMaterial {
   certificate(stack: DisposableStack): ServingCertificate {
     const held = (): ServerTlsMaterial => this.#material;
     return {
-      credentials: this.credentials,
       get material() {
         return held();
       },
@@ -77,6 +69,11 @@ class HeldMaterial {
       [Symbol.dispose]: () => stack.dispose(),
     };
   }
+}
+
+/** Throws when the key is not that of the certificate, before any listener sees the pair. */
+function check({ certificateChainPem: cert, privateKeyPem: key, clientRootsPem: ca }: ServerTlsMaterial): void {
+  createSecureContext({ cert, key, ca: ca ?? [] });
 }
 
 /**
@@ -94,7 +91,7 @@ function fromFiles(
   source: Extract<CertificateSource, { kind: 'files' }>,
   { onError }: ServingCertificateOptions,
 ): ServingCertificate {
-  const held = new HeldMaterial(readMaterial(source), clientMode(source.clientRootsFile));
+  const held = new HeldMaterial(readMaterial(source));
   const files = [source.certificateFile, source.privateKeyFile, source.clientRootsFile].filter(
     (file) => file !== undefined,
   );
@@ -142,7 +139,7 @@ async function fromCa(
     stack.dispose();
     throw error;
   });
-  const held = new HeldMaterial(materialOf(first), 'optional');
+  const held = new HeldMaterial(materialOf(first));
   stack.use(
     manager.subscribe((event) => {
       if (event.kind === 'unavailable' || event.kind === 'renewal-failed') onError(event.error);
@@ -182,8 +179,4 @@ function firstCertificate(
 function materialOf(certificate: WorkloadCertificate): ServerTlsMaterial {
   const { certificateChainPem, privateKeyPem, rootsPem } = certificate;
   return { certificateChainPem, privateKeyPem, clientRootsPem: rootsPem };
-}
-
-function clientMode(clientRootsFile: string | undefined): 'none' | 'optional' {
-  return clientRootsFile === undefined ? 'none' : 'optional';
 }

@@ -1,14 +1,18 @@
 import type { ByteChannel } from '@ambit/net';
 
 const smallBytes = 16 * 1024;
+/** A slice of a large body with its frame headers. */
+const mediumBytes = 80 * 1024;
 const largeBytes = 512 * 1024;
 /** DATA fills a slab up to here; the rest is for what must be said whatever the peer reads. */
 const dataBytes = 256 * 1024;
 /** Free slabs that a thread keeps of each size. */
 const keptSmallSlabs = 64;
+const keptMediumSlabs = 32;
 const keptLargeSlabs = 8;
 
 const smallSlabs: Uint8Array[] = [];
+const mediumSlabs: Uint8Array[] = [];
 const largeSlabs: Uint8Array[] = [];
 
 /**
@@ -82,12 +86,15 @@ const nothing: Uint8Array = new Uint8Array(0);
 
 function takeSlab(bytes: number): Uint8Array {
   if (bytes <= smallBytes) return smallSlabs.pop() ?? Buffer.allocUnsafeSlow(smallBytes);
+  if (bytes <= mediumBytes) return mediumSlabs.pop() ?? Buffer.allocUnsafeSlow(mediumBytes);
   return largeSlabs.pop() ?? Buffer.allocUnsafeSlow(largeBytes);
 }
 
 function giveBack(slab: Uint8Array): void {
   if (slab.length === smallBytes) {
     if (smallSlabs.length < keptSmallSlabs) smallSlabs.push(slab);
+  } else if (slab.length === mediumBytes) {
+    if (mediumSlabs.length < keptMediumSlabs) mediumSlabs.push(slab);
   } else if (largeSlabs.length < keptLargeSlabs) {
     largeSlabs.push(slab);
   }

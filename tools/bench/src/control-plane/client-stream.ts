@@ -3,7 +3,13 @@
  * Full answers are counted and acknowledged, not kept; pushes are handed on.
  */
 import { gunzipSync } from 'node:zlib';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import {
+  type ClientConnection,
+  type ClientExchange,
+  type ClientExchangeUser,
+  FieldList,
+  type ResponseHead,
+} from '@ambit/exchange';
 import {
   ACCEPT_ENCODING,
   ADDRESS_TYPE,
@@ -38,6 +44,18 @@ interface Head {
  */
 const heads = new Map<string, Head>();
 
+/** Uncompressed messages that came last: thousands of clients are sent the same ones, so they are read once. */
+const recent: { readonly message: Buffer; readonly head: Head }[] = [];
+const RECENT = 8;
+
+function readHead(message: Buffer): Head {
+  for (const known of recent) if (known.message.equals(message)) return known.head;
+  const { typeUrl, nonce } = scanResponse(message);
+  recent.unshift({ message: Buffer.from(message), head: { typeUrl, nonce } });
+  recent.length = Math.min(recent.length, RECENT);
+  return { typeUrl, nonce };
+}
+
 /** Acknowledgements by nonce: thousands of clients answer the same ones. */
 const acknowledgements = new Map<string, Buffer>();
 
@@ -57,11 +75,11 @@ function framed(message: Uint8Array): Buffer {
   return frame;
 }
 
-export class ClientStream {
+export class ClientStream implements ClientExchangeUser {
   readonly #client: number;
   readonly #events: ClientStreamEvents;
   readonly #keepsFirst: boolean;
-  readonly #stream: ClientHttp2Stream;
+  readonly #exchange: ClientExchange;
   readonly #answered = new Set<string>();
   #chunks: Buffer[] = [];
   #buffered = 0;
@@ -70,8 +88,9 @@ export class ClientStream {
   #received = 0;
   #isCompressed = false;
 
+  /** The connection has room for a stream. */
   constructor(
-    session: ClientHttp2Session,
+    connection: ClientConnection,
     client: number,
     token: string,
     keepsFirst: boolean,
@@ -80,24 +99,25 @@ export class ClientStream {
     this.#client = client;
     this.#events = events;
     this.#keepsFirst = keepsFirst;
-    this.#stream = session.request(
-      {
-        ':method': 'POST',
-        ':path': METHOD,
-        'content-type': 'application/grpc',
-        te: 'trailers',
-        authorization: `Bearer ${token}`,
-        clusterid: 'Kubernetes',
-        [ACCEPT_ENCODING]: 'gzip',
-      },
-      { endStream: false },
-    );
-    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
-    this.#stream.on('trailers', (headers) => events.failed(client, String(headers['grpc-message'] ?? '')));
-    this.#stream.on('response', (headers) => {
-      if (headers['grpc-status'] !== undefined) events.failed(client, String(headers['grpc-message'] ?? ''));
-    });
-    this.#stream.on('error', (error) => events.failed(client, error.message));
+    const fields = new FieldList();
+    fields.add('content-type', 'application/grpc');
+    fields.add('te', 'trailers');
+    fields.add('authorization', `Bearer ${token}`);
+    fields.add('clusterid', 'Kubernetes');
+    fields.add(ACCEPT_ENCODING, 'gzip');
+    const head = {
+      method: 'POST',
+      scheme: 'https',
+      authority: 'localhost',
+      target: METHOD,
+      fields,
+      protocol: 'HTTP/2',
+      contentLength: undefined,
+      hasBody: true,
+      upgrade: undefined,
+      expectsContinue: false,
+    } as const;
+    this.#exchange = connection.request(head, false, this);
     const node = ztunnelNode({
       instanceIp: `10.127.${client >> 8}.${client & 255}`,
       podName: proxyName(client),
@@ -105,9 +125,41 @@ export class ClientStream {
       nodeName: nodeName(client),
       extraMetadata: {},
     });
-    for (const typeUrl of [ADDRESS_TYPE, AUTHORIZATION_TYPE]) {
-      this.#stream.write(framed(encodeRequest({ node, typeUrl })));
-    }
+    for (const typeUrl of [ADDRESS_TYPE, AUTHORIZATION_TYPE]) this.#write(framed(encodeRequest({ node, typeUrl })));
+  }
+
+  // --- of the exchange
+
+  onInformational(): void {
+    // Not of gRPC.
+  }
+
+  onResponse({ fields }: ResponseHead): void {
+    if (fields.has('grpc-status')) this.#fail(fields);
+  }
+
+  onBody(buffer: Uint8Array, offset: number, length: number): void {
+    this.#take(Buffer.from(buffer.buffer, buffer.byteOffset + offset, length));
+  }
+
+  onEnd(trailers: FieldList | undefined): void {
+    this.#fail(trailers);
+  }
+
+  onWritable(): void {
+    // Requests are few and small.
+  }
+
+  onAborted(error: Error): void {
+    this.#events.failed(this.#client, error.message);
+  }
+
+  #fail(fields: FieldList | undefined): void {
+    this.#events.failed(this.#client, fields?.get('grpc-message') ?? 'the stream has ended');
+  }
+
+  #write(frame: Buffer): void {
+    this.#exchange.write(frame, 0, frame.length);
   }
 
   #take(chunk: Buffer): void {
@@ -115,13 +167,13 @@ export class ClientStream {
     while (rest.length > 0) rest = this.#takePart(rest);
   }
 
-  /** Takes bytes of at most one frame; returns what is behind. */
+  /** Takes bytes of at most one frame; returns what is behind. The bytes are valid during the call only. */
   #takePart(chunk: Buffer): Buffer {
     if (this.#frameLength === undefined) {
       // Nearly always the whole prefix is there.
       const head = this.#chunks.length === 0 ? chunk : Buffer.concat([...this.#chunks, chunk]);
       if (head.length < PREFIX) {
-        this.#chunks = [head];
+        this.#chunks = [Buffer.from(head)];
         return chunk.subarray(chunk.length);
       }
       this.#frameLength = PREFIX + head.readUInt32BE(1);
@@ -132,8 +184,9 @@ export class ClientStream {
       return this.#takePart(head);
     }
     const part = chunk.subarray(0, this.#frameLength - this.#received);
+    const isWhole = this.#received === 0 && part.length === this.#frameLength;
     this.#received += part.length;
-    this.#keep(part);
+    this.#keep(isWhole ? part : Buffer.from(part));
     if (this.#received === this.#frameLength) this.#finish(this.#frameLength);
     return chunk.subarray(part.length);
   }
@@ -158,7 +211,7 @@ export class ClientStream {
     this.#frameLength = undefined;
     const whole = kept.length === length ? kept.subarray(PREFIX) : undefined;
     if (!isCompressed) {
-      this.#answer(whole === undefined ? readTail(kept) : scanResponse(whole), length, whole);
+      this.#answer(whole === undefined ? readTail(kept) : readHead(whole), length, whole);
       return;
     }
     // Compressed frames are always whole here.
@@ -171,7 +224,7 @@ export class ClientStream {
   }
 
   #answer({ typeUrl, nonce }: Head, length: number, message: Uint8Array | undefined): void {
-    this.#stream.write(acknowledge(typeUrl, nonce));
+    this.#write(acknowledge(typeUrl, nonce));
     if (this.#answered.has(typeUrl)) {
       if (message !== undefined) this.#events.push(nonce, message);
       return;
