@@ -16,6 +16,8 @@ export interface DataSettings {
   readonly clusterId: string;
   readonly podName: string;
   readonly podNamespace: string;
+  /** Name of the Gateway, in that namespace. */
+  readonly gateway: string;
   readonly nodeName: string;
   readonly instanceIp: string;
   /** SPIFFE id. */

@@ -49,7 +49,8 @@ function entries(
 const hidden: Uint8Array = Buffer.from('<hidden>');
 
 function withoutKeys(destination: messages.Destination): messages.Destination {
-  for (const { traffic } of [...destination.ports, ...destination.subsets]) {
+  const ofSubsets = destination.subsets.flatMap((subset) => [subset, ...subset.portTraffic]);
+  for (const { traffic } of [...destination.ports, ...ofSubsets]) {
     if (traffic?.tls !== undefined && traffic.tls.clientPrivateKeyPem.length > 0)
       traffic.tls.clientPrivateKeyPem = hidden;
   }

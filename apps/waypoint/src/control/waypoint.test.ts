@@ -1,47 +1,16 @@
 /** The whole process as it would run, with worker threads, between a control plane, a CA, clients and backends on loopback. */
 import assert from 'node:assert/strict';
-import { createPrivateKey } from 'node:crypto';
 import { test } from 'node:test';
-import { auth } from '@ambit/api';
-import { GrpcServer, methodDefinition, unaryHandler } from '@ambit/grpc';
-import { CertificateSigner, encodePem, parseCertificate, readCsr, decodePem } from '@ambit/identity';
-import { loadConfig } from '@ambit/runtime';
-import {
-  ADDRESS_TYPE,
-  createContentVersion,
-  DeltaServer,
-  DESTINATION_TYPE,
-  PROXY_TYPE,
-  ResourceStore,
-  SERVER_TYPE,
-} from '@ambit/xds';
-import { create } from '@bufbuild/protobuf';
 import { workload as api } from '@ambit/api';
+import { loadConfig } from '@ambit/runtime';
+import { ADDRESS_TYPE, DESTINATION_TYPE, PROXY_TYPE } from '@ambit/xds';
 import { destination, pod, proxy, proxyName, service } from '../data/test-support/mesh-messages.ts';
 import { clientId, freePort, MeshRig, waypointId } from '../data/test-support/mesh-rig.ts';
+import { MeshServer } from './test-support/mesh-server.ts';
 import { drainTimes, runWaypoint } from './waypoint.ts';
 import { waypointConfig } from './waypoint-config.ts';
 
 const vip = '10.9.0.1';
-
-/** Signs what it is asked for, if that is the waypoint's identity. */
-function caHandler(rig: MeshRig): ConstructorParameters<typeof GrpcServer>[0]['handlers'][number] {
-  const [der = new Uint8Array()] = decodePem('CERTIFICATE', rig.ca.signingCertificatePem, 1);
-  const signer = new CertificateSigner(parseCertificate(der), createPrivateKey(rig.ca.signingKeyPem));
-  const method = methodDefinition(auth.IstioCertificateService.method.createCertificate);
-  return unaryHandler(method, async (request) => {
-    const csr = readCsr(request.csr);
-    const { der: leaf } = signer.issueLeaf({
-      publicKeyInfo: csr.publicKeyInfo,
-      altNames: { uris: [waypointId] },
-      notBeforeMs: Math.floor(Date.now() / 1000 - 60) * 1000,
-      notAfterMs: Math.floor(Date.now() / 1000 + 3600) * 1000,
-    });
-    return create(auth.IstioCertificateResponseSchema, {
-      certChain: [encodePem('CERTIFICATE', leaf), rig.ca.rootsPem],
-    });
-  });
-}
 
 async function statusOf(port: number): Promise<string> {
   try {
@@ -91,15 +60,8 @@ test('a proxy starts without its control plane, serves when it is complete, foll
   };
   await rig.until(isReady('not ready, pending: configuration\n'), 'a proxy that waits');
 
-  const contentVersion = await createContentVersion();
-  const store = new ResourceStore(
-    [ADDRESS_TYPE, DESTINATION_TYPE, SERVER_TYPE, PROXY_TYPE].map((typeUrl) => ({
-      typeUrl,
-      version: contentVersion,
-      removals: 'last' as const,
-    })),
-  );
-  const answered: string[] = [];
+  await using server = await MeshServer.open(rig.ca, xds);
+  const { store, refusals: answered } = server;
   const backend = await rig.backend((_request, response) => void response.end('one'));
   const other = await rig.backend((_request, response) => void response.end('two'));
   const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
@@ -116,13 +78,6 @@ test('a proxy starts without its control plane, serves when it is complete, foll
     { typeUrl: DESTINATION_TYPE, set: [{ name, value: bytes }] },
     { typeUrl: PROXY_TYPE, set: [{ name: proxyName, value: proxy({ destinations: [name] }) }] },
   ]);
-  using deltas = new DeltaServer({
-    store,
-    authenticate: () => ({ identities: [] }),
-    observer: { onNack: (_node, typeUrl, _nonce, message) => void answered.push(`${typeUrl} ${message}`) },
-  });
-  await using server = new GrpcServer({ handlers: [deltas.handler(), caHandler(rig)] });
-  await server.listen({ address: '127.0.0.1', port: xds });
   await rig.until(isReady('ready\n'), 'ready');
 
   const failures: string[] = [];

@@ -162,6 +162,7 @@ function dataSettings(config: WaypointConfig, instanceIp: string, identity: Spif
     clusterId: config.clusterId,
     podName: config.podName,
     podNamespace: config.podNamespace,
+    gateway: config.gateway,
     nodeName: config.nodeName,
     instanceIp,
     identity,

@@ -17,6 +17,8 @@ import { ServerPorts } from './inbound/server-ports.ts';
 import { Listener } from './listener.ts';
 import { LiveConnections } from './live-connection.ts';
 import { OwnTls } from './own-tls.ts';
+import { Rebalancer } from './rebalancer.ts';
+import { countReplicas } from './replicas.ts';
 import { ResolvedHosts } from './resolved-hosts.ts';
 import { RequestLog } from './telemetry/request-log.ts';
 import { TrafficObserver } from './telemetry/traffic-observer.ts';
@@ -130,7 +132,18 @@ export class DataWorker {
       isIpv6Enabled: settings.isIpv6Enabled,
       onListenFailed: (port, error) => this.#tell('error', 'listener', 'port cannot be opened', { port, error }),
     });
-    this.#repeat(refreshMs, () => this.#upstreams.refresh());
+    const rebalancer = new Rebalancer({
+      loop,
+      live: this.#live,
+      replicas: () => countReplicas(this.#store, settings),
+      random,
+      onMoving: (before, now, connections) =>
+        this.#tell('info', 'replicas', 'replicas were added, connections move', { before, now, connections }),
+    });
+    this.#repeat(refreshMs, () => {
+      this.#upstreams.refresh();
+      if (!this.#live.isDraining) rebalancer.look();
+    });
     this.#repeat(sweepMs, () => {
       this.#observer.letGo();
       this.#registry.sweep();

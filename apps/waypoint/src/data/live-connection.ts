@@ -4,6 +4,8 @@ export interface LiveConnection {
   readonly activeExchanges: number;
   /** No new requests; ends when the running ones have. */
   drain(): void;
+  /** Its client is asked to come again, perhaps to another replica. */
+  leave(): void;
   close(): void;
 }
 
@@ -11,6 +13,10 @@ export interface LiveConnection {
 export class LiveConnections {
   readonly #connections = new Set<LiveConnection>();
   #isDraining = false;
+
+  [Symbol.iterator](): Iterator<LiveConnection> {
+    return this.#connections.values();
+  }
 
   get size(): number {
     return this.#connections.size;

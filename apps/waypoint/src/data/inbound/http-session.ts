@@ -18,6 +18,7 @@ export class HttpSession implements LiveConnection, ServerConnectionHandler {
   readonly #live: LiveConnections;
   readonly #handler: ServerConnectionHandler;
   readonly #connection: ServerConnection;
+  #isLeaving = false;
 
   constructor(
     channel: ByteChannel,
@@ -43,12 +44,17 @@ export class HttpSession implements LiveConnection, ServerConnectionHandler {
     if (this.#connection.activeExchanges > 0 || this.#connection.protocol === 'HTTP/2') this.#connection.drain();
   }
 
+  leave(): void {
+    this.#isLeaving = true;
+    if (this.#connection.protocol === 'HTTP/2') this.#connection.drain();
+  }
+
   close(): void {
     this.#connection.close();
   }
 
   onRequest(exchange: ServerExchange): void {
-    if (this.#live.isDraining) {
+    if (this.#live.isDraining || this.#isLeaving) {
       exchange.closeAfter();
       if (this.#connection.protocol === 'HTTP/2') this.#connection.drain();
     }

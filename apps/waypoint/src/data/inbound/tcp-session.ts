@@ -77,6 +77,10 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
     // Spec: contract l7 9.3.
   }
 
+  leave(): void {
+    // As for a drain: its client cannot be asked to come again.
+  }
+
   close(): void {
     if (this.#isOver) return;
     this.#dial?.cancel();

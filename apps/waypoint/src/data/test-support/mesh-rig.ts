@@ -136,29 +136,40 @@ export class MeshRig implements AsyncDisposable {
    * `authority`, as from the pod of a client.
    */
   entryTo(port: number, authority: string, identity: string = clientId, failures: string[] = []): number {
+    return this.entryToAny(() => port, authority, identity, failures);
+  }
+
+  /** As `entryTo`; the waypoint is chosen for each connection. `onChange`: a connection to that port began, or ended. */
+  entryToAny(
+    choose: () => number,
+    authority: string,
+    identity: string = clientId,
+    failures: string[] = [],
+    onChange: (port: number, by: 1 | -1) => void = () => {},
+  ): number {
     const pool = new HbonePool({ loop: this.loop });
     this.defer(() => pool.close());
     const tls: TlsContext = io.tlsContext(this.ca.issue(identity));
-    const key = {
-      sourceIdentity: identity,
-      destinationIdentities: [waypointId],
-      address: '127.0.0.1',
-      port,
-      sourceAddress: '127.0.0.1',
-    };
-    const plan = {
-      address: '127.0.0.1',
-      port,
-      tls,
-      verifyPeer: (names: readonly string[]) => names.includes(waypointId),
-    };
+    const address = '127.0.0.1';
     return this.#listen(0, (fd) => {
+      const port = choose();
+      const key = {
+        sourceIdentity: identity,
+        destinationIdentities: [waypointId],
+        address,
+        port,
+        sourceAddress: address,
+      };
+      const plan = { address, port, tls, verifyPeer: (names: readonly string[]) => names.includes(waypointId) };
       pool.connect(
         key,
         plan,
         { authority, headers: [] },
         {
-          onConnected: (stream) => void stream.bridge(fd, { onClose: () => {} }),
+          onConnected: (stream) => {
+            onChange(port, 1);
+            stream.bridge(fd, { onClose: () => onChange(port, -1) });
+          },
           onError: (error) => {
             failures.push(error.message);
             io.close(fd);

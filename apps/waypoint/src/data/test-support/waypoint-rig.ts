@@ -32,6 +32,7 @@ export class WaypointRig extends MeshRig {
       clusterId: 'Kubernetes',
       podName: 'waypoint-1',
       podNamespace: 'shop',
+      gateway: 'waypoint',
       nodeName: 'node1',
       instanceIp: '127.0.0.99',
       identity: waypointId,
