@@ -19,9 +19,18 @@ export interface Allocation {
   readonly addresses: readonly AllocatedAddress[];
 }
 
+/** Why the proxies of a Gateway cannot be deployed as it says; found by whoever deploys them. */
+export interface DeploymentProblem {
+  /** `namespace/name` of the Gateway. */
+  readonly gateway: string;
+  readonly reason: 'InvalidParameters' | 'Invalid';
+  readonly message: string;
+}
+
 /** Source collections, one per kind, and what else comes from outside. Resources of another revision stay out. */
 export type MeshSources = { readonly [K in ResourceKind]: SourceCollection<ResourceKinds[K]> } & {
   readonly allocations: SourceCollection<Allocation>;
+  readonly deploymentProblems: SourceCollection<DeploymentProblem>;
   readonly isOurs: (resource: Resource) => boolean;
 };
 
@@ -60,6 +69,12 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     VirtualService: collectionOf(graph, 'VirtualService'),
     WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
     allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
+    deploymentProblems: new SourceCollection<DeploymentProblem>(
+      graph,
+      'deployment-problems',
+      ({ gateway }) => gateway,
+      (a, b) => a.reason === b.reason && a.message === b.message,
+    ),
   };
 }
 

@@ -160,3 +160,29 @@ test('trap 46: overlays that cannot be used are told apart in a sentence', () =>
     assert.match(String(problem), words);
   }
 });
+
+test('ports of a gateway have names that a Service may have, and its load balancer is asked for the wanted address', () => {
+  const gatewayClass = managedClasses(false).find(({ role }) => role === 'gateway');
+  assert.ok(gatewayClass);
+  const gateway = gatewayOf(
+    { name: 'edge' },
+    {
+      gatewayClassName: 'ambit',
+      addresses: [{ type: 'IPAddress' }, { type: 'IPAddress', value: '192.0.2.7' }],
+      listeners: [
+        { name: 'web', port: 80, protocol: 'HTTP' },
+        { name: 'web.of.team', port: 8080, protocol: 'HTTP' },
+        { name: 'a'.repeat(64), port: 443, protocol: 'HTTPS' },
+        { name: 'again', port: 80, protocol: 'HTTP' },
+      ],
+    },
+  );
+  const service = find(planDeployment({ gateway, managed: gatewayClass, settings, overlays: [] }), 'service');
+  assert.equal(at(service, 'spec', 'loadBalancerIP'), '192.0.2.7');
+  const ports = at(service, 'spec', 'ports');
+  assert.ok(Array.isArray(ports));
+  assert.deepEqual(
+    ports.map((port) => `${String(at(port, 'name'))} ${String(at(port, 'port'))}`),
+    ['status-port 15021', 'web 80', 'port-8080 8080', 'port-443 443'],
+  );
+});

@@ -3,7 +3,7 @@
  * level: whatever changes about a Gateway, all of it is read and applied anew. Run it on the leader.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Change, Collection } from '@ambit/collections';
+import type { Change, Collection, SourceCollection } from '@ambit/collections';
 import {
   type ApiLog,
   apiKinds,
@@ -17,6 +17,7 @@ import {
   type Service,
 } from '@ambit/kube';
 import { type Clock, toAmbitError } from '@ambit/runtime';
+import type { DeploymentProblem } from '../derive/mesh-sources.ts';
 import { KeyQueue } from '../status/key-queue.ts';
 import { managedLabel, planDeployment, type PlannedObject } from './deployment-plan.ts';
 import type { DeploymentSettings } from './deployment-settings.ts';
@@ -42,6 +43,8 @@ export interface GatewayControllerOptions {
     readonly EndpointSlice: Collection<EndpointSlice>;
     readonly ListenerSet: Collection<ListenerSet>;
     readonly Namespace: Collection<Namespace>;
+    /** Gets what is wrong with gateways for everybody. */
+    readonly deploymentProblems: SourceCollection<DeploymentProblem>;
   };
   readonly log: ApiLog;
   readonly clock: Clock;
@@ -101,7 +104,10 @@ export async function runGatewayController(options: GatewayControllerOptions, si
 async function reconcile(key: string, term: Term): Promise<'done' | 'retry'> {
   const { options, signal } = term;
   const known = options.sources.Gateway.get(key);
-  if (known === undefined) return 'done';
+  if (known === undefined) {
+    options.sources.deploymentProblems.delete(key);
+    return 'done';
+  }
   const gatewayClass = options.sources.GatewayClass.get(known.spec.gatewayClassName);
   const managed = classOfController(options.classes, gatewayClass?.spec.controllerName);
   if (managed === undefined) return 'done';
@@ -136,7 +142,10 @@ async function keep(gateway: GatewayObject, managed: ManagedClass, term: Term): 
     if (planned.length > 0) await removeUnwanted(gateway, planned, term);
   }
   const service = planned.find(({ key }) => key === 'service')?.name ?? wantedService(gateway);
-  if (managed.role === 'gateway') return writeAddresses(gateway, service, term);
+  if (managed.role === 'gateway') {
+    tellProblem(gateway, typeof overlays === 'string' ? overlays : undefined, taken, term);
+    return writeAddresses(gateway, service, term);
+  }
   const facts = gatewayServiceFacts(
     sources.Service.get(`${gateway.namespace}/${service}`),
     sources.EndpointSlice.values(),
@@ -154,6 +163,21 @@ async function keep(gateway: GatewayObject, managed: ManagedClass, term: Term): 
   } as const;
   await client.apply(gatewayRef(gateway.namespace, gateway.name), { status }, how);
   log.debug({ gateway: `${gateway.namespace}/${gateway.name}` }, 'gateway status written');
+}
+
+/** The conditions of a gateway for everybody come with the routes that it serves; what is wrong here goes there. */
+function tellProblem(
+  { namespace, name }: GatewayObject,
+  parameterProblem: string | undefined,
+  taken: readonly string[],
+  { options: { sources } }: Term,
+): void {
+  const gateway = `${namespace}/${name}`;
+  const message = `${taken.join(', ')} exists and belongs to somebody else; rename the Gateway or remove it`;
+  if (parameterProblem !== undefined) {
+    sources.deploymentProblems.set({ gateway, reason: 'InvalidParameters', message: parameterProblem });
+  } else if (taken.length > 0) sources.deploymentProblems.set({ gateway, reason: 'Invalid', message });
+  else sources.deploymentProblems.delete(gateway);
 }
 
 /** Of a gateway for everybody only the addresses are written here: its conditions come with the routes that it serves. */

@@ -5,7 +5,7 @@ import type { GRPCRoute, HTTPRoute, Labels, TCPRoute, TLSRoute } from '@ambit/ku
 import { create, toBinary } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { DeploymentProblem, MeshSources } from '../derive/mesh-sources.ts';
 import type { ServiceView } from './backend-lookup.ts';
 import { httpBackends, streamBackends } from './destination-plan.ts';
 import type { MaterialProblem } from './key-material.ts';
@@ -45,6 +45,8 @@ export interface GatewayPlan {
   readonly listeners: readonly ListenerReport[];
   /** ListenerSets that name the gateway, let or not. */
   readonly sets: readonly JudgedSet[];
+  /** Why there are no proxies, or not those that it should have. */
+  readonly deploymentProblem: DeploymentProblem | undefined;
   /** Why backends are shown no certificate although the Gateway names one. */
   readonly backendCertificateProblem: MaterialProblem | undefined;
 }
@@ -63,6 +65,7 @@ interface AttachedRoute<T extends AnyRoute = AnyRoute> {
 
 /** Plans ingress gateways. */
 export class GatewayPlanner {
+  readonly #sources: MeshSources;
   readonly #listeners: ListenerFinder;
   readonly #view: MeshView;
   readonly #conversions: RouteConversions;
@@ -72,6 +75,7 @@ export class GatewayPlanner {
   readonly #tcp: Index<TCPRoute>;
 
   constructor(sources: MeshSources, listeners: ListenerFinder, view: MeshView, conversions: RouteConversions) {
+    this.#sources = sources;
     this.#listeners = listeners;
     this.#conversions = conversions;
     this.#view = view;
@@ -118,7 +122,13 @@ export class GatewayPlanner {
       planned: one,
       attachedRoutes: all.filter(({ attachments }) => attachments.some(({ listener }) => listener === one)).length,
     }));
-    return { servers, listeners: reports, sets, backendCertificateProblem: planned.backendCertificateProblem };
+    return {
+      servers,
+      listeners: reports,
+      sets,
+      deploymentProblem: reads.get(this.#sources.deploymentProblems, at.key),
+      backendCertificateProblem: planned.backendCertificateProblem,
+    };
   }
 
   /** Routes that some listener takes, oldest first. */

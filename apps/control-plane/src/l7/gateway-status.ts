@@ -48,29 +48,36 @@ function gatewayConditions(gateway: Gateway, plan: GatewayPlan): readonly Desire
   const bad = own.filter(({ planned }) => refusal(planned) !== undefined).length;
   // A gateway may have all its listeners from sets.
   const isServing = own.length > bad || plan.listeners.some(({ planned }) => planned.isServed);
-  const odd = gateway.spec.addresses.find(({ type }) => type !== 'IPAddress' && type !== 'Hostname');
-  const accepted: DesiredCondition =
-    odd !== undefined
-      ? {
-          type: 'Accepted',
-          status: 'False',
-          reason: 'UnsupportedAddress',
-          message: `an address cannot be of type ${odd.type}; use IPAddress, or Hostname with the name of a Service`,
-        }
-      : bad === 0
-        ? { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'all listeners can be served' }
-        : {
-            type: 'Accepted',
-            status: isServing ? 'True' : 'False',
-            reason: 'ListenersNotValid',
-            message: `${bad} of ${own.length} listeners cannot be served; see their conditions`,
-          };
+  const accepted = refusalOf(gateway, plan) ?? acceptance(own.length, bad, isServing);
   return [
     accepted,
     programmed(gateway, accepted),
     resolution(plan.backendCertificateProblem),
     ...insecureFallbackCondition(gateway),
   ];
+}
+
+/** What is wrong with the Gateway itself, beyond its listeners. */
+function refusalOf({ spec }: Gateway, { deploymentProblem }: GatewayPlan): DesiredCondition | undefined {
+  if (deploymentProblem !== undefined) {
+    const { reason, message } = deploymentProblem;
+    return { type: 'Accepted', status: 'False', reason, message };
+  }
+  const odd = spec.addresses.find(({ type }) => type !== 'IPAddress' && type !== 'Hostname');
+  if (odd === undefined) return undefined;
+  const message = `an address cannot be of type ${odd.type}; use IPAddress, or Hostname with the name of a Service`;
+  return { type: 'Accepted', status: 'False', reason: 'UnsupportedAddress', message };
+}
+
+function acceptance(count: number, bad: number, isServing: boolean): DesiredCondition {
+  if (bad === 0)
+    return { type: 'Accepted', status: 'True', reason: 'Accepted', message: 'all listeners can be served' };
+  return {
+    type: 'Accepted',
+    status: isServing ? 'True' : 'False',
+    reason: 'ListenersNotValid',
+    message: `${bad} of ${count} listeners cannot be served; see their conditions`,
+  };
 }
 
 function programmed(gateway: Gateway, accepted: DesiredCondition): DesiredCondition {
