@@ -37,6 +37,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
   bus: ['--set', 'global.bus.install=true', '--set', 'nats.persistence.enabled=true'],
   'take-over': ['--set', 'control-plane.takeOver=true', '--set', 'global.network=east'],
   'no-webhook': ['--set', 'control-plane.webhook.enabled=false'],
+  revocation: ['--set', 'ztunnel.peerCaCrl.enabled=true'],
   gke: ['-f', 'charts/ambit/profiles/gke.yaml'],
   k3s: ['-f', 'charts/ambit/profiles/k3s.yaml'],
   openshift: ['-f', 'charts/ambit/profiles/openshift.yaml'],

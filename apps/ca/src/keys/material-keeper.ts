@@ -5,6 +5,7 @@
 import { type Clock, delay } from '@ambit/runtime';
 import { CaError } from '../ca-error.ts';
 import type { CertificateAuthority } from '../issue/certificate-authority.ts';
+import { revocationsKey } from '../trust/revocation-config-map.ts';
 import {
   type RotationContent,
   type RotationRecord,
@@ -76,6 +77,7 @@ export class MaterialKeeper {
   readonly #options: MaterialKeeperOptions;
   #present: Present;
   #rotationVersion: string | undefined;
+  #revocations = '';
   #authority: CertificateAuthority | undefined;
   #renewAfterMs = 0;
 
@@ -99,6 +101,7 @@ export class MaterialKeeper {
       if (present !== undefined) {
         const keeper = new MaterialKeeper(options, present);
         keeper.#rotationVersion = sight.rotationVersion;
+        keeper.#revocations = revocationsOf(sight.target);
         return keeper;
       }
       if (clock.nowMs() >= deadlineMs) throw unplannedRoot(sight.target);
@@ -109,6 +112,11 @@ export class MaterialKeeper {
   /** Material to begin with. */
   get material(): SigningMaterial {
     return this.#present.material;
+  }
+
+  /** Revocation lists the operator has put beside the keys, as they are; empty if there are none. */
+  get revocations(): string {
+    return this.#revocations;
   }
 
   /** The rotation under way, for status. */
@@ -157,6 +165,7 @@ export class MaterialKeeper {
     const target = trustFactsOf(sight.target.material);
     const { trust } = this.#present;
     const choice = chooseSigner(target, sight.rotation?.facts, trust);
+    this.#revocations = revocationsOf(sight.target);
     if (choice === 'keep' && sight.rotation === undefined) return sight;
     const next = buildPresent(choice, sight, this.#present, wallTimeMs);
     if (isSame(next.pem, this.#present.pem) && sight.rotationVersion === this.#rotationVersion) return sight;
@@ -262,6 +271,11 @@ async function firstPresent(
   if (first === undefined) return undefined;
   // Roots that are still published stay trusted; the leader takes them away by a rotation.
   return buildPresent('target', { ...sight, target: first }, undefined, wallTimeMs, published.pem);
+}
+
+/** Only who brings keys can bring lists. */
+function revocationsOf({ origin, secret }: TargetSet): string {
+  return origin === 'brought' ? (secret.data[revocationsKey] ?? '') : '';
 }
 
 function isFollowing(published: PublishedTrust, { material }: TargetSet): boolean {

@@ -11,6 +11,7 @@ import type { CaConfig } from '../config.ts';
 import type { CertificateAuthority } from '../issue/certificate-authority.ts';
 import { MaterialKeeper, type PublishedTrust } from '../keys/material-keeper.ts';
 import { type SetMaker, selfSignedMaker } from '../keys/set-maker.ts';
+import { checkRevocations } from '../trust/revocation-config-map.ts';
 import { bundleOf, readPublishedTrust, rootConfigMapName } from '../trust/root-config-map.ts';
 import { TrustLeader } from '../trust/trust-leader.ts';
 import { CertManagerSigner } from '../upstream/cert-manager-signer.ts';
@@ -91,6 +92,8 @@ class KubernetesSource implements CaSource {
   #leader: TrustLeader | undefined;
   #failures = 0;
   #lastFailure = '';
+  #seenRevocations: string | undefined;
+  #revocationsPem: string | undefined;
 
   constructor(config: CaConfig, parts: KubernetesSourceParts, connected: Connected) {
     const { clock, logger, readiness } = parts;
@@ -120,6 +123,7 @@ class KubernetesSource implements CaSource {
     const { keeper, client, namespace } = this.#connected;
     const { clock, logger } = this.#parts;
     keeper.serve(authority);
+    this.#takeRevocations();
     const leader = new TrustLeader({
       client,
       clock,
@@ -128,6 +132,7 @@ class KubernetesSource implements CaSource {
       identity: this.#config.podName,
       selector: this.#config.namespaceSelector,
       bundle: () => bundleOf(authority.material),
+      revocationsPem: () => this.#revocationsPem,
     });
     this.#leader = leader;
     const subscription = authority.onReplaced(() => leader.bundleChanged());
@@ -173,6 +178,30 @@ class KubernetesSource implements CaSource {
   }
 
   async #followOnce(leader: TrustLeader): Promise<void> {
+    try {
+      await this.#takeStep(leader);
+    } finally {
+      if (this.#takeRevocations()) leader.revocationsChanged();
+    }
+  }
+
+  /** True if there are other lists to publish. Ones that cannot be read are told once, and change nothing. */
+  #takeRevocations(): boolean {
+    const { revocations } = this.#connected.keeper;
+    if (revocations === this.#seenRevocations) return false;
+    this.#seenRevocations = revocations;
+    try {
+      checkRevocations(revocations);
+    } catch (cause) {
+      const { code, message } = toAmbitError(cause);
+      this.#parts.logger.error({ code, reason: message }, 'revocation lists refused; what is published stays');
+      return false;
+    }
+    this.#revocationsPem = revocations;
+    return true;
+  }
+
+  async #takeStep(leader: TrustLeader): Promise<void> {
     const { keeper } = this.#connected;
     if (!leader.isLeader) return keeper.look();
     const step = await keeper.lead(leader.isComplete);

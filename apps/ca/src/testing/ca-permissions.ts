@@ -9,7 +9,7 @@ export const clusterRules: readonly object[] = [
   {
     apiGroups: [''],
     resources: ['configmaps'],
-    resourceNames: ['istio-ca-root-cert'],
+    resourceNames: ['istio-ca-root-cert', 'istio-ca-crl'],
     verbs: ['get', 'list', 'watch', 'patch'],
   },
 ];

@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeTestCa } from '@ambit/testing';
-import {
-  digestOfBundle,
-  digestOfConfigMap,
-  readPublishedTrust,
-  readWantingNamespace,
-  rootConfigMap,
-} from './root-config-map.ts';
+import { readWantingNamespace } from './published-map.ts';
+import { readPublishedTrust, rootMap } from './root-config-map.ts';
 
 const { rootsPem } = makeTestCa();
-const bundle = { rootsPem, signingRoot: 'AA:BB' };
+const map = rootMap(() => ({ rootsPem, signingRoot: 'AA:BB' }));
+const { object: published, digest } = map.content() ?? assert.fail();
 
 test('trap 44: kube-system gets the roots, the namespaces that Istio leaves out and dying ones do not', () => {
   const named = (name: string, more: object = {}): string | undefined =>
@@ -23,13 +19,12 @@ test('trap 44: kube-system gets the roots, the namespaces that Istio leaves out 
 });
 
 test('what is published is read back as it was, and has the label that istiod gives', () => {
-  const object = rootConfigMap(bundle);
-  assert.deepEqual(object['metadata'], {
+  assert.deepEqual(published['metadata'], {
     labels: { 'istio.io/config': 'true' },
     annotations: { 'ambit.io/signing-root': 'AA:BB' },
   });
-  assert.equal(digestOfConfigMap(object), digestOfBundle(bundle));
-  const trust = readPublishedTrust(object);
+  assert.equal(map.digestOf(published), digest);
+  const trust = readPublishedTrust(published);
   assert.ok(typeof trust !== 'string');
   assert.deepEqual([trust.root, trust.roots.length, trust.pem], ['AA:BB', 1, rootsPem]);
 });
@@ -38,11 +33,11 @@ test('every change of the ConfigMap that matters changes the digest', () => {
   for (const object of [
     {},
     { data: {} },
-    { ...rootConfigMap(bundle), data: { 'root-cert.pem': `${rootsPem}\n` } },
-    { ...rootConfigMap(bundle), data: { 'root-cert.pem': 7 } },
-    { ...rootConfigMap(bundle), metadata: {} },
+    { ...published, data: { 'root-cert.pem': `${rootsPem}\n` } },
+    { ...published, data: { 'root-cert.pem': 7 } },
+    { ...published, metadata: {} },
   ]) {
-    assert.notEqual(digestOfConfigMap(object), digestOfBundle(bundle));
+    assert.notEqual(map.digestOf(object), digest);
   }
 });
 

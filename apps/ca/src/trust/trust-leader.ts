@@ -1,8 +1,10 @@
 import { type KubeClient, LeaderElection } from '@ambit/kube';
 import { type AmbitError, type Clock, delay, toAmbitError } from '@ambit/runtime';
 import type { Logger } from '@ambit/telemetry';
-import type { TrustBundle } from './root-config-map.ts';
-import { RootDistribution } from './root-distribution.ts';
+import { ConfigMapDistribution } from './config-map-distribution.ts';
+import type { PublishedMap } from './published-map.ts';
+import { revocationMap } from './revocation-config-map.ts';
+import { type TrustBundle, rootMap } from './root-config-map.ts';
 
 /** What it works with. */
 export interface TrustLeaderOptions {
@@ -16,6 +18,8 @@ export interface TrustLeaderOptions {
   /** Label selector of the namespaces that are told; undefined: all. */
   readonly selector: string | undefined;
   readonly bundle: () => TrustBundle;
+  /** Revocation lists, empty if there are none; undefined: what is published stays. */
+  readonly revocationsPem: () => string | undefined;
 }
 
 /** Of the Lease that the publisher of roots holds. */
@@ -23,10 +27,11 @@ const LEASE_NAME = 'ambit-ca';
 /** Between elections that failed as such. */
 const PAUSE_MS = 1_000;
 
-/** Publishes the roots whenever this replica is the leader. */
+/** Publishes roots and revocation lists whenever this replica is the leader. */
 export class TrustLeader {
   readonly #options: TrustLeaderOptions;
-  #distribution: RootDistribution | undefined;
+  #roots: ConfigMapDistribution | undefined;
+  #revocations: ConfigMapDistribution | undefined;
   #written = 0;
   #failures = 0;
 
@@ -35,12 +40,12 @@ export class TrustLeader {
   }
 
   get isLeader(): boolean {
-    return this.#distribution !== undefined;
+    return this.#roots !== undefined;
   }
 
   /** True if this replica leads and every namespace has the bundle of this moment. */
   get isComplete(): boolean {
-    return this.#distribution?.isComplete ?? false;
+    return this.#roots?.isComplete ?? false;
   }
 
   /** ConfigMaps written and attempts that failed, since the start. */
@@ -49,7 +54,11 @@ export class TrustLeader {
   }
 
   bundleChanged(): void {
-    this.#distribution?.bundleChanged();
+    this.#roots?.changed();
+  }
+
+  revocationsChanged(): void {
+    this.#revocations?.changed();
   }
 
   /** Stands for election until `signal` is aborted, with whose reason it rejects. */
@@ -75,32 +84,40 @@ export class TrustLeader {
   }
 
   async #lead(term: AbortSignal): Promise<void> {
-    const { client, clock, bundle, logger, selector } = this.#options;
-    const distribution = new RootDistribution({
-      client,
-      clock,
-      selector,
-      bundle,
-      onWritten: (namespace) => {
-        this.#written += 1;
-        logger.debug({ namespace }, 'roots published');
-      },
-      onError: (namespace, error) => this.#failed(namespace, error),
-    });
-    this.#distribution = distribution;
-    logger.info({ identity: this.#options.identity }, 'this replica publishes the roots');
+    const { bundle, revocationsPem, logger, identity } = this.#options;
+    const roots = this.#distribution(rootMap(bundle));
+    const revocations = this.#distribution(revocationMap(revocationsPem));
+    this.#roots = roots;
+    this.#revocations = revocations;
+    logger.info({ identity }, 'this replica publishes the roots');
     try {
-      await distribution.run(term);
+      await Promise.all([roots.run(term), revocations.run(term)]);
     } finally {
-      this.#distribution = undefined;
-      logger.info({ identity: this.#options.identity }, 'this replica no longer publishes the roots');
+      this.#roots = undefined;
+      this.#revocations = undefined;
+      logger.info({ identity }, 'this replica no longer publishes the roots');
     }
   }
 
-  #failed(namespace: string, error: AmbitError): void {
+  #distribution(map: PublishedMap): ConfigMapDistribution {
+    const { client, clock, logger, selector } = this.#options;
+    return new ConfigMapDistribution({
+      client,
+      clock,
+      selector,
+      map,
+      onWritten: (namespace) => {
+        this.#written += 1;
+        logger.debug({ namespace, configMap: map.name }, 'published');
+      },
+      onError: (namespace, error) => this.#failed(map.name, namespace, error),
+    });
+  }
+
+  #failed(configMap: string, namespace: string, error: AmbitError): void {
     this.#failures += 1;
     // A namespace that is being deleted refuses new objects; its end is told by the watch.
     const level = error.message.includes('being terminated') ? 'debug' : 'warn';
-    this.#options.logger[level]({ namespace, code: error.code, reason: error.message }, 'roots not published');
+    this.#options.logger[level]({ namespace, configMap, code: error.code, reason: error.message }, 'not published');
   }
 }

@@ -1,26 +1,18 @@
 /**
- * Keeps ConfigMap `istio-ca-root-cert` of every namespace as it has to be: new namespaces get it at once, altered and
- * deleted ones are repaired, a new bundle goes everywhere. The leader runs one for each of its terms.
+ * Keeps one ConfigMap of every namespace as it has to be: new namespaces get it at once, altered and deleted ones are
+ * repaired, new content goes everywhere. The leader runs one of each kind for each of its terms.
  */
 import { type KubeClient, Reflector, apiKinds, rawKinds } from '@ambit/kube';
 import { type AmbitError, type Clock, TaskScope, toAmbitError } from '@ambit/runtime';
-import {
-  type TrustBundle,
-  digestOfBundle,
-  digestOfConfigMap,
-  readWantingNamespace,
-  rootConfigMap,
-  rootConfigMapName,
-} from './root-config-map.ts';
+import { type PublishedMap, readWantingNamespace } from './published-map.ts';
 
 /** What it works with. */
-export interface RootDistributionOptions {
+export interface ConfigMapDistributionOptions {
   readonly client: Pick<KubeClient, 'watch' | 'listPage' | 'getPath' | 'apply'>;
   readonly clock: Clock;
   /** Label selector of the namespaces; undefined: all. */
   readonly selector: string | undefined;
-  /** What is to be published at the moment. */
-  readonly bundle: () => TrustBundle;
+  readonly map: PublishedMap;
   readonly onWritten: (namespace: string) => void;
   /** Hears of each failed attempt; it is repeated. `namespace` is empty when the objects cannot be watched. */
   readonly onError: (namespace: string, error: AmbitError) => void;
@@ -39,8 +31,8 @@ const LONGEST_PAUSE_MS = 30_000;
 /** Attempts this far apart have nothing to do with each other. */
 const CALM_MS = 60_000;
 
-export class RootDistribution {
-  readonly #options: RootDistributionOptions;
+export class ConfigMapDistribution {
+  readonly #options: ConfigMapDistributionOptions;
   readonly #namespaces: Reflector<string | undefined>;
   readonly #maps: Reflector<{ readonly digest: string }>;
   /** What this replica wrote and the watch has not told yet, by namespace. */
@@ -49,8 +41,8 @@ export class RootDistribution {
   #isSynced = false;
   #wake: () => void = () => undefined;
 
-  constructor(options: RootDistributionOptions) {
-    const { client, clock } = options;
+  constructor(options: ConfigMapDistributionOptions) {
+    const { client, clock, map } = options;
     this.#options = options;
     const onError = (error: AmbitError): void => options.onError('', error);
     this.#namespaces = new Reflector({
@@ -69,9 +61,9 @@ export class RootDistribution {
       client,
       clock,
       kind: rawKinds.ConfigMap,
-      selection: { fieldSelector: `metadata.name=${rootConfigMapName}` },
+      selection: { fieldSelector: `metadata.name=${map.name}` },
       // A new record each time: a rival who writes what he wrote before is to be noticed too.
-      read: (object) => ({ digest: digestOfConfigMap(object) }),
+      read: (object) => ({ digest: map.digestOf(object) }),
       onChanges: (changes) => {
         for (const { key } of changes) this.#written.delete(key.slice(0, key.indexOf('/')));
         this.#wake();
@@ -80,13 +72,13 @@ export class RootDistribution {
     });
   }
 
-  /** True if every namespace that wants it has the bundle of this moment. */
+  /** True if every namespace that wants it has the content of this moment. */
   get isComplete(): boolean {
     return this.#isSynced && this.#missing().length === 0;
   }
 
-  /** To be called when {@link RootDistributionOptions.bundle} gives something new. */
-  bundleChanged(): void {
+  /** To be called when the map has new content. */
+  changed(): void {
     this.#wake();
   }
 
@@ -113,12 +105,14 @@ export class RootDistribution {
   }
 
   #missing(): readonly string[] {
-    const digest = digestOfBundle(this.#options.bundle());
+    const { map } = this.#options;
+    const wanted = map.content();
     const missing: string[] = [];
+    if (wanted === undefined) return missing;
     for (const namespace of this.#namespaces.values()) {
       if (namespace === undefined) continue;
-      const present = this.#written.get(namespace) ?? this.#maps.get(`${namespace}/${rootConfigMapName}`)?.digest;
-      if (present !== digest) missing.push(namespace);
+      const present = this.#written.get(namespace) ?? this.#maps.get(`${namespace}/${map.name}`)?.digest;
+      if (present !== wanted.digest) missing.push(namespace);
     }
     return missing;
   }
@@ -130,16 +124,18 @@ export class RootDistribution {
   }
 
   async #write(namespace: string, signal: AbortSignal): Promise<void> {
-    const { client, clock, bundle, onWritten, onError } = this.#options;
+    const { client, clock, map, onWritten, onError } = this.#options;
     const nowMs = clock.nowMs();
     const before = this.#attempts.get(namespace);
     const isCalm = before === undefined || nowMs - before.lastMs > CALM_MS;
     this.#attempts.set(namespace, { count: isCalm ? 1 : before.count + 1, lastMs: nowMs });
-    const content = bundle();
+    const wanted = map.content();
+    if (wanted === undefined) return;
+    const { object, digest } = wanted;
     try {
-      const ref = { kind: rawKinds.ConfigMap, namespace, name: rootConfigMapName };
-      await client.apply(ref, rootConfigMap(content), { fieldManager: FIELD_MANAGER, force: true, signal });
-      this.#written.set(namespace, digestOfBundle(content));
+      const ref = { kind: rawKinds.ConfigMap, namespace, name: map.name };
+      await client.apply(ref, object, { fieldManager: FIELD_MANAGER, force: true, signal });
+      this.#written.set(namespace, digest);
       onWritten(namespace);
     } catch (cause) {
       if (!signal.aborted) onError(namespace, toAmbitError(cause));

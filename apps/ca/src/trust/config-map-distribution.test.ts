@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { KubeError, type ObjectRef, type PlainObject } from '@ambit/kube';
 import { systemClock } from '@ambit/runtime';
 import { makeTestCa } from '@ambit/testing';
-import { RootDistribution, type RootDistributionOptions } from './root-distribution.ts';
+import { ConfigMapDistribution, type ConfigMapDistributionOptions } from './config-map-distribution.ts';
+import { rootMap } from './root-config-map.ts';
 
-type Client = RootDistributionOptions['client'];
+type Client = ConfigMapDistributionOptions['client'];
 const { rootsPem } = makeTestCa();
 
 /** An API server with namespaces, whose ConfigMaps somebody else overwrites as soon as they are written. */
@@ -64,11 +65,11 @@ class RivalServer {
 test('somebody else who overwrites the roots is answered ever more slowly', { timeout: 20_000 }, async () => {
   const server = new RivalServer(['shop']);
   const ending = new AbortController();
-  const distribution = new RootDistribution({
+  const distribution = new ConfigMapDistribution({
     client: server.client,
     clock: systemClock,
     selector: undefined,
-    bundle: () => ({ rootsPem, signingRoot: 'A' }),
+    map: rootMap(() => ({ rootsPem, signingRoot: 'A' })),
     onWritten: () => {
       if (server.writtenAtMs.length === 4) ending.abort();
     },
@@ -84,7 +85,7 @@ test('a namespace that refuses is tried again and holds up no other', { timeout:
   const server = new RivalServer(['broken', 'fine']);
   const ending = new AbortController();
   const outcomes: string[] = [];
-  const distribution = new RootDistribution({
+  const distribution = new ConfigMapDistribution({
     client: {
       ...server.client,
       apply: (ref) =>
@@ -92,7 +93,7 @@ test('a namespace that refuses is tried again and holds up no other', { timeout:
     },
     clock: systemClock,
     selector: undefined,
-    bundle: () => ({ rootsPem, signingRoot: 'A' }),
+    map: rootMap(() => ({ rootsPem, signingRoot: 'A' })),
     onWritten: (namespace) => void outcomes.push(`${namespace} written`),
     onError: (namespace) => {
       outcomes.push(`${namespace} failed`);
