@@ -7,7 +7,7 @@ import {
   nextStreamState,
   ReceiveWindow,
 } from '@ambit/http';
-import type { HeaderList, StreamEvent } from '@ambit/http';
+import type { ReceivingConnection, StreamEvent } from '@ambit/http';
 import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '@ambit/net';
 import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
 
@@ -20,24 +20,11 @@ import { threadBuffers } from './slab-pool.ts';
 import { TunnelFrames } from './tunnel-frames.ts';
 import { TunnelOutput } from './tunnel-output.ts';
 import { writePreface } from './tunnel-preface.ts';
+import type { TunnelOwner } from './tunnel-owner.ts';
 import { TunnelReceiver } from './tunnel-receiver.ts';
 import { TunnelSender } from './tunnel-sender.ts';
 import { TunnelStream } from './tunnel-stream.ts';
 import type { HeaderField, StreamCarrier, StreamUser } from './tunnel-stream.ts';
-
-/** What a connection tells the server or the pool that has it. */
-export interface TunnelOwner {
-  /** Server: a legal request of any method. */
-  onRequest(stream: TunnelStream, head: HeaderList): void;
-  /** The peer's settings changed; the first call proves that it speaks HTTP/2. */
-  onSettings(): void;
-  /** The peer takes no more streams. */
-  onGoAway(): void;
-  /** The last stream has ended. */
-  onIdle(): void;
-  /** Once, last. Without error: closed by agreement. */
-  onClosed(error: HboneError | undefined): void;
-}
 
 const readsPerTurn = 4;
 const lingerMs = 1000;
@@ -46,7 +33,9 @@ const lingerMs = 1000;
  * One HTTP/2 connection that carries tunnels: reading, sending, fairness, keepalive and the ways it ends. `TunnelReceiver`
  * interprets what comes. Runs on one EventLoop; owns its transport. Everything sent in a turn leaves in one write.
  */
-export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, KeepaliveTarget, TimerHandler {
+export class TunnelConnection
+  implements ReceivingConnection<TunnelStream>, StreamCarrier, IoHandler, TurnEndTask, KeepaliveTarget, TimerHandler
+{
   readonly loop: EventLoop;
   readonly settings: HboneSettings;
   readonly isServer: boolean;
@@ -62,7 +51,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
   readonly #output: TunnelOutput;
   readonly #receiver: TunnelReceiver;
   readonly #keepalive: Keepalive;
-  #peerInitialWindow: number = defaultWindowBytes;
   #phase: 'open' | 'lingering' | 'closed' = 'open';
   #isScheduled = false;
   #hasMoreToRead = false;
@@ -143,6 +131,19 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
 
   // --- called by the receiver
 
+  get peerMaxFrameBytes(): number {
+    return this.sender.peerMaxFrameBytes;
+  }
+
+  set peerMaxFrameBytes(bytes: number) {
+    this.sender.peerMaxFrameBytes = bytes;
+  }
+
+  onPeerSettings(): void {
+    this.schedule();
+    this.owner.onSettings();
+  }
+
   onPingAnswer(opaque: Uint8Array, offset: number): void {
     this.#keepalive.onAnswer();
     if (this.#isDraining && !this.#isDrainSettled && opaque[offset] === drainPayload[0]) {
@@ -181,20 +182,8 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     stream.user?.onReset(code);
   }
 
-  setPeerInitialWindow(bytes: number): void {
-    const delta = bytes - this.#peerInitialWindow;
-    this.#peerInitialWindow = bytes;
-    for (const stream of this.streams.values()) {
-      if (stream.sendWindow.available + delta > maxInt31) {
-        throw new Http2Error(ErrorCode.flowControlError, 'initial window overflows a stream');
-      }
-      stream.sendWindow.increase(delta);
-      if (delta > 0) this.enqueue(stream);
-    }
-  }
-
   addStream(id: number): TunnelStream {
-    const stream = new TunnelStream(this, id, this.#peerInitialWindow, this.settings.streamWindowBytes);
+    const stream = new TunnelStream(this, id, this.#receiver.peerInitialWindow, this.settings.streamWindowBytes);
     stream.state = 'open';
     this.streams.set(id, stream);
     return stream;
@@ -305,13 +294,6 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.schedule();
   }
 
-  /** Ends the connection when its peer's certificate has been revoked since; true if so. */
-  closeIfRevoked(): boolean {
-    if (!this.isOpen || !this.#transport.isPeerRevoked()) return false;
-    this.close(revokedError());
-    return true;
-  }
-
   /** Ends the connection now: GOAWAY, then the end of the transport, after a short wait for the peer to read it. */
   close(error: HboneError | undefined, code: number = ErrorCode.noError): void {
     if (!this.isOpen) return;
@@ -321,6 +303,13 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
     this.#transport.end();
     this.#transport.wait(true, false);
     this.loop.setTimer(lingerMs, this);
+  }
+
+  /** Ends the connection when its peer's certificate has been revoked since; true if so. */
+  closeIfRevoked(): boolean {
+    if (!this.isOpen || !this.#transport.isPeerRevoked()) return false;
+    this.close(revokedError());
+    return true;
   }
 
   #finish(error: HboneError | undefined, phase: 'lingering' | 'closed'): void {
@@ -361,7 +350,7 @@ export class TunnelConnection implements StreamCarrier, IoHandler, TurnEndTask, 
         const got = this.#transport.read(buffer, 0, buffer.length);
         if (got === -EAGAIN) return;
         if (got <= 0) return this.#onReadEnd(got);
-        this.#receiver.push(buffer, got);
+        this.#receiver.push(buffer, 0, got);
         if (!this.isOpen || got < buffer.length) return;
       }
     } catch (error) {

@@ -1,234 +1,43 @@
-import {
-  ErrorCode,
-  FrameDecoder,
-  HeaderList,
-  HpackDecoder,
-  Http2AbuseMeter,
-  Http2Error,
-  maxInt31,
-  requestProblem,
-  responseProblem,
-  SettingId,
-  trailersProblem,
-} from '@ambit/http';
-import type { FrameSink } from '@ambit/http';
+import { ErrorCode, Http2Receiver, requestProblem, responseProblem } from '@ambit/http';
+import type { HeaderList } from '@ambit/http';
 
 import type { TunnelConnection } from './tunnel-connection.ts';
 import type { TunnelStream } from './tunnel-stream.ts';
 
-/** Streams that we reset lately: what the peer sent before it knew is dropped without complaint. */
-const rememberedResets = 256;
-
-/**
- * The receiving half of a connection: what each frame means, and what it costs a peer that sends too many of them.
- * Connection errors are thrown as Http2Error through the decoder to the connection; stream errors end here.
- * Spec: RFC 9113 sections 5.1, 6, 8.
- */
-export class TunnelReceiver implements FrameSink {
-  readonly #connection: TunnelConnection;
-  readonly #decoder: FrameDecoder;
-  readonly #hpack: HpackDecoder;
-  readonly #abuse: Http2AbuseMeter;
-  readonly #maxListBytes: number;
-  #current: TunnelStream | undefined;
-  #resets: Set<number> | undefined;
-  /** Highest stream id the peer opened (server). */
-  lastPeerStreamId = 0;
-  /** New streams above this id are refused (server, draining). */
-  acceptBelow: number = maxInt31;
-
+/** The receiving half of a connection: tunnels are asked for, answered, carry bytes and end. */
+export class TunnelReceiver extends Http2Receiver<TunnelStream, TunnelConnection> {
   constructor(connection: TunnelConnection) {
     const { settings, isServer } = connection;
-    this.#connection = connection;
-    this.#maxListBytes = isServer ? settings.serverMaxHeaderListBytes : settings.clientMaxHeaderListBytes;
-    this.#decoder = new FrameDecoder(isServer ? 'server' : 'client', this, {
+    const limits = {
       maxFrameBytes: settings.maxFrameBytes,
-      // Twice the list: one a little over the limit is answered with 431 and not with the end of the connection.
-      maxHeaderBlockBytes: this.#maxListBytes * 2,
-      maxContinuationFrames: 16,
-      maxSettingsEntries: 64,
-    });
-    this.#hpack = new HpackDecoder(this.#maxListBytes);
-    this.#abuse = new Http2AbuseMeter(settings.abuse);
+      maxHeaderListBytes: isServer ? settings.serverMaxHeaderListBytes : settings.clientMaxHeaderListBytes,
+      maxFields: Number.POSITIVE_INFINITY,
+      maxStreams: settings.serverMaxStreams,
+      abuse: settings.abuse,
+    };
+    super(connection, limits, 0);
   }
 
-  get hasSettings(): boolean {
-    return !this.#decoder.awaitsPreface;
-  }
-
-  push(buffer: Uint8Array, length: number): void {
-    this.#decoder.push(buffer, 0, length);
-  }
-
-  stop(): void {
-    this.#decoder.stop();
-  }
-
-  /** We reset this stream; frames that are under way to it are expected. */
-  rememberReset(streamId: number): void {
-    const resets = (this.#resets ??= new Set());
-    if (resets.size >= rememberedResets) {
-      for (const oldest of resets) {
-        resets.delete(oldest);
-        break;
-      }
-    }
-    resets.add(streamId);
-  }
-
-  onDataFrame(streamId: number, flowBytes: number, endStream: boolean): void {
-    const connection = this.#connection;
-    this.#current = undefined;
-    connection.receiveWindow.receive(flowBytes);
-    if (flowBytes === 0 && !endStream) this.#note('emptyData');
-    const stream = connection.streams.get(streamId);
-    if (stream === undefined) {
-      this.#checkNotIdle(streamId, 'DATA');
-      if (this.#resets?.has(streamId) !== true) this.#fail(streamId, ErrorCode.streamClosed);
-    } else if (!stream.canReceive) {
-      this.#fail(streamId, ErrorCode.streamClosed);
-    } else if (!connection.isServer && !stream.isAnswered) {
-      this.#fail(streamId, ErrorCode.protocolError);
-    } else if (flowBytes > stream.receiveWindow.available) {
-      this.#fail(streamId, ErrorCode.flowControlError);
-    } else {
-      stream.receiveWindow.receive(flowBytes);
-      this.#current = stream;
-    }
-  }
-
-  onData(_streamId: number, buffer: Uint8Array, offset: number, length: number): void {
-    // The stream may have been reset between two pieces of one frame.
-    const stream = this.#current;
+  override onData(_streamId: number, buffer: Uint8Array, offset: number, length: number): void {
+    const stream = this.current;
     if (stream !== undefined && stream.canReceive) stream.receive(buffer, offset, length);
-    else this.#connection.releaseConnection(length);
+    else this.connection.releaseConnection(length);
   }
 
-  onDataPadding(_streamId: number, bytes: number): void {
-    if (this.#current === undefined) this.#connection.releaseConnection(bytes);
-    else this.#connection.release(this.#current, bytes);
+  protected override release(stream: TunnelStream | undefined, bytes: number): void {
+    if (stream === undefined) this.connection.releaseConnection(bytes);
+    else this.connection.release(stream, bytes);
   }
 
-  onDataEnd(_streamId: number): void {
-    const stream = this.#current;
-    if (stream !== undefined && stream.canReceive) this.#endRemote(stream);
-  }
-
-  onHeaderBlock(streamId: number, buffer: Uint8Array, offset: number, length: number, endStream: boolean): void {
-    // Decoded whatever becomes of the stream, as the table must stay in step with the peer's.
-    const list = new HeaderList();
-    const listBytes = this.#hpack.decode(buffer, offset, length, list);
-    const isTooLong = listBytes > this.#maxListBytes;
-    if (isTooLong) this.#note('oversizeHeaders');
-    const stream = this.#connection.streams.get(streamId);
-    if (stream !== undefined) this.#onLaterHeaders(stream, list, isTooLong, endStream);
-    else if (this.#connection.isServer) this.#onNewStream(streamId, list, isTooLong, endStream);
-    else this.#onHeadersOfUnknown(streamId);
-  }
-
-  onPriority(_streamId: number): void {
-    this.#note('ignoredFrame');
-  }
-
-  onReset(streamId: number, code: number): void {
-    const stream = this.#connection.streams.get(streamId);
-    if (stream === undefined) {
-      this.#checkNotIdle(streamId, 'RST_STREAM');
-      if (this.#resets?.has(streamId) !== true) this.#note('ignoredFrame');
-      return;
-    }
-    if (this.#connection.isServer && !stream.isAnswered) this.#note('rapidReset');
-    this.#connection.onPeerReset(stream, code);
-  }
-
-  onSetting(id: number, value: number): void {
-    const connection = this.#connection;
-    switch (id) {
-      case SettingId.headerTableSize:
-        connection.frames.setPeerTableSize(value);
-        return;
-      case SettingId.maxConcurrentStreams:
-        connection.peerMaxStreams = value;
-        return;
-      case SettingId.maxFrameSize:
-        connection.sender.peerMaxFrameBytes = value;
-        return;
-      case SettingId.initialWindowSize:
-        connection.setPeerInitialWindow(value);
-        return;
-      default:
-    }
-  }
-
-  onSettingsEnd(): void {
-    this.#note('settings');
-    this.#connection.frames.settingsAck();
-    this.#connection.schedule();
-    this.#connection.owner.onSettings();
-  }
-
-  onSettingsAck(): void {
-    this.#note('settings');
-  }
-
-  onPing(ack: boolean, buffer: Uint8Array, offset: number): void {
-    if (ack) {
-      this.#connection.onPingAnswer(buffer, offset);
-      return;
-    }
-    this.#note('ping');
-    this.#connection.frames.ping(true, buffer, offset);
-    this.#connection.schedule();
-  }
-
-  onGoAway(lastStreamId: number, code: number): void {
-    this.#note('ignoredFrame');
-    this.#connection.onPeerGoAway(lastStreamId, code);
-  }
-
-  onWindowUpdate(streamId: number, increment: number): void {
-    const connection = this.#connection;
-    const streamsOpened = (connection.isServer ? this.lastPeerStreamId : connection.lastOwnStreamId) / 2;
-    this.#abuse.noteWindowUpdate(connection.sender.dataFramesSent + streamsOpened, connection.sender.dataBytesSent);
-    if (streamId === 0) {
-      connection.sender.sendWindow.increase(increment);
-      connection.schedule();
-      return;
-    }
-    const stream = connection.streams.get(streamId);
-    if (stream === undefined) {
-      this.#checkNotIdle(streamId, 'WINDOW_UPDATE');
-    } else if (stream.sendWindow.available + increment > maxInt31) {
-      this.#fail(streamId, ErrorCode.flowControlError);
-    } else {
-      stream.sendWindow.increase(increment);
-      connection.enqueue(stream);
-    }
-  }
-
-  onStreamError(error: Http2Error): void {
-    this.#checkNotIdle(error.streamId, 'frame');
-    this.#fail(error.streamId, error.code);
-  }
-
-  onUnknownFrame(_type: number): void {
-    this.#note('ignoredFrame');
-  }
-
-  #onNewStream(streamId: number, list: HeaderList, isTooLong: boolean, endStream: boolean): void {
-    const connection = this.#connection;
-    if (streamId % 2 === 0) throw new Http2Error(ErrorCode.protocolError, 'client used an even stream id');
-    if (streamId <= this.lastPeerStreamId) {
-      if (this.#resets?.has(streamId) === true) return;
-      throw new Http2Error(ErrorCode.streamClosed, 'HEADERS on a closed stream');
-    }
-    this.lastPeerStreamId = streamId;
-    if (streamId > this.acceptBelow) return this.#fail(streamId, ErrorCode.refusedStream);
-    if (connection.streams.size >= connection.settings.serverMaxStreams) {
-      return this.#fail(streamId, ErrorCode.refusedStream);
-    }
+  protected override acceptStream(
+    streamId: number,
+    list: HeaderList,
+    isTooLong: boolean,
+    endStream: boolean,
+  ): string | undefined {
     const problem = isTooLong ? undefined : requestProblem(list);
-    if (problem !== undefined) return this.#fail(streamId, ErrorCode.protocolError);
+    if (problem !== undefined) return problem;
+    const { connection } = this;
     const stream = connection.addStream(streamId);
     if (endStream) {
       connection.advance(stream, 'receivedEnd');
@@ -236,64 +45,27 @@ export class TunnelReceiver implements FrameSink {
     }
     if (isTooLong) connection.respond(stream, 431, [], true);
     else connection.owner.onRequest(stream, list);
+    return undefined;
   }
 
-  #onLaterHeaders(stream: TunnelStream, list: HeaderList, isTooLong: boolean, endStream: boolean): void {
-    if (!stream.canReceive) return this.#fail(stream.id, ErrorCode.streamClosed);
-    if (isTooLong) return this.#fail(stream.id, ErrorCode.enhanceYourCalm);
-    if (!this.#connection.isServer && !stream.isAnswered) return this.#onResponse(stream, list, endStream);
-    // Trailers mean nothing to a tunnel but its end.
-    if (!endStream || trailersProblem(list) !== undefined) return this.#fail(stream.id, ErrorCode.protocolError);
-    this.#endRemote(stream);
-  }
-
-  #onResponse(stream: TunnelStream, list: HeaderList, endStream: boolean): void {
-    if (responseProblem(list) !== undefined) return this.#fail(stream.id, ErrorCode.protocolError);
+  protected override takeResponse(stream: TunnelStream, list: HeaderList, endStream: boolean): void {
+    const problem = responseProblem(list);
+    if (problem !== undefined) return this.fail(stream.id, ErrorCode.protocolError, problem);
     const isInterim = list.status?.charCodeAt(0) === 49;
     if (isInterim) {
-      this.#note('ignoredFrame');
-      if (endStream) this.#fail(stream.id, ErrorCode.protocolError);
+      this.note('ignoredFrame');
+      if (endStream) this.fail(stream.id, ErrorCode.protocolError, 'informational response as the end');
       return;
     }
     stream.isAnswered = true;
     stream.user?.onHead(list);
-    if (endStream && stream.canReceive) this.#endRemote(stream);
+    if (endStream && stream.canReceive) this.endRemote(stream);
   }
 
-  #onHeadersOfUnknown(streamId: number): void {
-    this.#checkNotIdle(streamId, 'HEADERS');
-    if (this.#resets?.has(streamId) === true) return;
-    throw new Http2Error(ErrorCode.streamClosed, 'HEADERS on a closed stream');
-  }
-
-  #endRemote(stream: TunnelStream): void {
+  /** Trailers mean nothing to a tunnel but its end. */
+  protected override endRemote(stream: TunnelStream): void {
     stream.isRemoteEnded = true;
-    this.#connection.advance(stream, 'receivedEnd');
+    this.connection.advance(stream, 'receivedEnd');
     stream.user?.onEnd();
-  }
-
-  /** A stream that was never opened is a connection error for everything but HEADERS and PRIORITY. */
-  #checkNotIdle(streamId: number, frame: string): void {
-    const last = this.#connection.isServer ? this.lastPeerStreamId : this.#connection.lastOwnStreamId;
-    if (streamId > last || (streamId & 1) === 0) {
-      throw new Http2Error(ErrorCode.protocolError, `${frame} on an idle stream`);
-    }
-  }
-
-  /** The peer made us reset a stream. */
-  #fail(streamId: number, code: number): void {
-    this.#note('causedReset');
-    const stream = this.#connection.streams.get(streamId);
-    if (stream !== undefined) {
-      this.#connection.failStream(stream, code);
-    } else {
-      this.rememberReset(streamId);
-      this.#connection.frames.reset(streamId, code);
-      this.#connection.schedule();
-    }
-  }
-
-  #note(kind: Parameters<Http2AbuseMeter['note']>[0]): void {
-    this.#abuse.note(kind, this.#connection.loop.nowMs);
   }
 }

@@ -21,7 +21,7 @@ const roundsPerTurn = 4;
  * Nothing is allocated per frame.
  */
 export class TunnelSender {
-  readonly sendWindow: SendWindow = new SendWindow(0, defaultWindowBytes);
+  readonly window: SendWindow = new SendWindow(0, defaultWindowBytes);
   peerMaxFrameBytes: number = defaultMaxFrameBytes;
   /** Over the connection's life. */
   dataFramesSent = 0;
@@ -41,7 +41,7 @@ export class TunnelSender {
 
   /** Streams wait and could be served now. */
   get hasWork(): boolean {
-    return !this.#output.isBlocked && this.#ready.length > 0 && this.sendWindow.available > 0;
+    return !this.#output.isBlocked && this.#ready.length > 0 && this.window.available > 0;
   }
 
   /** Fills and flushes the output, a bounded number of times. False if the transport failed. */
@@ -81,7 +81,7 @@ export class TunnelSender {
 
   #room(stream: TunnelStream): number {
     const quantum = this.#ready.length > 0 ? sharedQuantumBytes : soleQuantumBytes;
-    const window = Math.min(stream.sendWindow.available, this.sendWindow.available);
+    const window = Math.min(stream.sendWindow.available, this.window.available);
     if (window <= 0) return NO_WINDOW;
     return Math.min(quantum, window, this.peerMaxFrameBytes, this.#output.dataRoom - dataFrameOverhead);
   }
@@ -91,7 +91,7 @@ export class TunnelSender {
     writeFrameHeader(slab, position, bytes, FrameType.data, 0, stream.id);
     this.#output.commit(position + dataFrameOverhead + bytes);
     stream.sendWindow.consume(bytes);
-    this.sendWindow.consume(bytes);
+    this.window.consume(bytes);
     this.dataFramesSent++;
     this.dataBytesSent += bytes;
   }
@@ -99,7 +99,7 @@ export class TunnelSender {
   #fillOutput(): void {
     for (let left = this.#ready.length; left > 0; left--) {
       // Streams stay in the queue while the connection cannot send, so that its next WINDOW_UPDATE finds them.
-      if (this.#output.dataRoom < leastDataRoom || this.sendWindow.available <= 0) return;
+      if (this.#output.dataRoom < leastDataRoom || this.window.available <= 0) return;
       const stream = this.#ready.shift();
       if (stream?.user?.fill() === true) this.#ready.add(stream);
     }

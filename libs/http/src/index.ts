@@ -36,6 +36,8 @@ export type { HeaderIndexing } from './hpack-encoder.ts';
 export { defaultHttp2AbuseLimits, Http2AbuseMeter } from './http2-abuse-meter.ts';
 export type { AbuseBudget, AbuseKind, Http2AbuseLimits } from './http2-abuse-meter.ts';
 export { Http2Error } from './http2-error.ts';
+export { Http2Receiver, type Http2ReceiverLimits } from './receiver/http2-receiver.ts';
+export type { ReceivingConnection } from './receiver/receiving-connection.ts';
 export { contentLengthOf, isAuthority, isMethod, isPathTarget } from './request-text.ts';
 export { canReceive, canSend, nextStreamState } from './stream-state.ts';
 export type { StreamEvent, StreamState } from './stream-state.ts';

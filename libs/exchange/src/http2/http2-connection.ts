@@ -5,7 +5,9 @@ import {
   Http2Error,
   maxInt31,
   nextStreamState,
+  ReceiveWindow,
   type HeaderList,
+  type ReceivingConnection,
   type StreamEvent,
 } from '@ambit/http';
 import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
@@ -14,11 +16,11 @@ import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { Http2Settings } from '../connection-settings.ts';
 import { ExchangeError } from '../exchange-error.ts';
 import type { FieldList } from '../field-list.ts';
+import { ExchangeReceiver } from './exchange-receiver.ts';
 import { Http2Credit } from './http2-credit.ts';
 import { Http2Frames } from './http2-frames.ts';
 import { Http2Output } from './http2-output.ts';
 import { writePreface } from './http2-preface.ts';
-import { Http2Receiver } from './http2-receiver.ts';
 import { Http2Sender } from './http2-sender.ts';
 import type { Http2Side } from './http2-side.ts';
 import { Http2Stream } from './http2-stream.ts';
@@ -30,14 +32,17 @@ const pumpsPerTurn = 4;
 const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
 
 /**
- * One HTTP/2 connection: streams, sending, the ways it ends. `Http2Receiver` says what the peer's frames mean, an `Http2Side`
+ * One HTTP/2 connection: streams, sending, the ways it ends. `ExchangeReceiver` says what the peer's frames mean, an `Http2Side`
  * what requests and responses are. Owns its channel. What is sent in a turn leaves with one write.
  */
-export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConnection {
+export class Http2Connection
+  implements ReceivingConnection<Http2Stream>, ByteChannelUser, TurnEndTask, EndingConnection
+{
   readonly loop: EventLoop;
   readonly settings: Http2Settings;
   readonly isServer: boolean;
   readonly streams: Map<number, Http2Stream> = new Map();
+  readonly receiveWindow: ReceiveWindow;
   readonly credit: Http2Credit;
   readonly frames: Http2Frames;
   readonly sender: Http2Sender;
@@ -47,13 +52,12 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   lastOwnStreamId = 0;
   readonly #side: Http2Side;
   readonly #output: Http2Output;
-  readonly #receiver: Http2Receiver;
+  readonly #receiver: ExchangeReceiver;
   readonly #untaken: Untaken;
   readonly #gate: ReadGate;
   readonly #end: ConnectionEnd;
   readonly #idleTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
-  #peerInitialWindow: number = defaultWindowBytes;
   #isScheduled = false;
   #hasChanged = false;
   #isDraining = false;
@@ -77,8 +81,9 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     this.#output = new Http2Output(channel);
     this.frames = new Http2Frames(this.#output);
     this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
-    this.credit = new Http2Credit(settings.connectionWindowBytes, this.frames, () => this.schedule());
-    this.#receiver = new Http2Receiver(this);
+    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
+    this.credit = new Http2Credit(this.receiveWindow, this.frames, () => this.schedule());
+    this.#receiver = new ExchangeReceiver(this);
     this.#untaken = new Untaken(this.credit);
     this.#gate = new ReadGate(channel, this.#output);
     this.#end = new ConnectionEnd(this, channel, loop);
@@ -155,6 +160,14 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     }
   }
 
+  get peerMaxFrameBytes(): number {
+    return this.frames.peerMaxFrameBytes;
+  }
+
+  set peerMaxFrameBytes(bytes: number) {
+    this.frames.peerMaxFrameBytes = bytes;
+  }
+
   onPeerSettings(): void {
     this.#change();
   }
@@ -191,19 +204,8 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
     user?.onFailed(new ExchangeError('protocol', detail));
   }
 
-  setPeerInitialWindow(bytes: number): void {
-    const delta = bytes - this.#peerInitialWindow;
-    this.#peerInitialWindow = bytes;
-    for (const stream of this.streams.values()) {
-      if (stream.sendWindow.available + delta > maxInt31) {
-        throw new Http2Error(ErrorCode.flowControlError, 'initial window overflows a stream');
-      }
-      stream.sendWindow.increase(delta);
-      if (delta > 0) this.onStreamWindow(stream);
-    }
-  }
-
-  onStreamWindow(stream: Http2Stream): void {
+  /** A stream may send more. */
+  enqueue(stream: Http2Stream): void {
     this.sender.enqueue(stream);
     this.schedule();
   }
@@ -211,7 +213,7 @@ export class Http2Connection implements ByteChannelUser, TurnEndTask, EndingConn
   // --- exchanges
 
   addStream(id: number): Http2Stream {
-    const stream = new Http2Stream(id, this.#peerInitialWindow, this.settings.streamWindowBytes);
+    const stream = new Http2Stream(id, this.#receiver.peerInitialWindow, this.settings.streamWindowBytes);
     this.streams.set(id, stream);
     this.#end.clearTimeout();
     return stream;
