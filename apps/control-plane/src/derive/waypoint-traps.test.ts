@@ -1,0 +1,89 @@
+/** The traps of waypoints; see traps.test.ts. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  meshOf,
+  join,
+  pod,
+  service,
+  gateway,
+  namespace,
+  at,
+  hasAddress,
+  waypointOf,
+} from './test-support/trap-mesh.ts';
+
+test('trap 23: a waypoint exists with the address of its status, however few pods it has', () => {
+  const use = service('shop/s', 'clusterIP: 10.96.0.1, ports: [{ port: 80 }]', 'labels: { istio.io/use-waypoint: w }');
+  const key = 'shop/s.shop.svc.cluster.local';
+  assert.equal(waypointOf(meshOf(join(use, gateway('shop/w', 'addresses: []'))).service(key)), undefined);
+  assert.equal(waypointOf(meshOf(join(use, gateway('shop/w', hasAddress))).service(key)), at);
+});
+
+test('trap 24: a label that cannot be honoured means no waypoint, not that of the namespace', () => {
+  const { service: of, condition } = meshOf(
+    join(
+      namespace('shop', 'istio.io/use-waypoint: w'),
+      gateway('shop/w', hasAddress),
+      service('shop/s', 'clusterIP: 10.96.0.1, ports: [{ port: 80 }]', 'labels: { istio.io/use-waypoint: missing }'),
+    ),
+  );
+  assert.equal(waypointOf(of('shop/s.shop.svc.cluster.local')), undefined);
+  assert.equal(condition('Service/shop/s'), 'istio.io/WaypointBound False WaypointIsNotReady');
+});
+
+test('trap 25: host name over address, port 15008 always, for services by default, elsewhere by allowedRoutes only', () => {
+  const both = `addresses: [{ type: IPAddress, value: ${at} }, { type: Hostname, value: w.infra.svc }]`;
+  const label = (name: string) => `labels: { istio.io/use-waypoint: ${name}, istio.io/use-waypoint-namespace: infra }`;
+  const spec = (ip: string) => `clusterIP: ${ip}, ports: [{ port: 80 }]`;
+  const { service: of, pod: find } = meshOf(
+    join(
+      gateway('infra/w', both, { listener: 'allowedRoutes: { namespaces: { from: All } }' }),
+      gateway('infra/own', both),
+      service('shop/allowed', spec('10.96.0.1'), label('w')),
+      service('shop/denied', spec('10.96.0.2'), label('own')),
+      pod('shop/p', '10.0.0.1', { metadata: label('w') }),
+    ),
+  );
+  assert.equal(waypointOf(of('shop/allowed.shop.svc.cluster.local')), 'w.infra.svc');
+  assert.equal(of('shop/allowed.shop.svc.cluster.local').waypoint?.hboneMtlsPort, 15_008);
+  assert.equal(waypointOf(of('shop/denied.shop.svc.cluster.local')), undefined);
+  assert.equal(waypointOf(find('shop/p')), undefined);
+});
+
+test('trap 26: any gateway with an address can be named as waypoint, its class is not looked at', () => {
+  const { service: of } = meshOf(
+    join(
+      gateway('shop/ingress', hasAddress, { of: 'nginx' }),
+      service('shop/s', 'clusterIP: 10.96.0.1, ports: [{ port: 80 }]', 'labels: { istio.io/use-waypoint: ingress }'),
+    ),
+  );
+  assert.equal(waypointOf(of('shop/s.shop.svc.cluster.local')), at);
+});
+
+test('trap 47: the service of a managed waypoint is never bound to a waypoint', () => {
+  const managed = 'labels: { gateway.istio.io/managed: istio.io-mesh-controller, istio.io/use-waypoint: w }';
+  const { service: of } = meshOf(
+    join(gateway('shop/w', hasAddress), service('shop/w', `clusterIP: ${at}, ports: [{ port: 15008 }]`, managed)),
+  );
+  assert.equal(waypointOf(of('shop/w.shop.svc.cluster.local')), undefined);
+});
+
+test('trap 48: ingress gateways use the waypoint only where a label says so', () => {
+  const spec = (ip: string) => `clusterIP: ${ip}, ports: [{ port: 80 }]`;
+  const { service: of } = meshOf(
+    join(
+      gateway('shop/w', hasAddress),
+      service('shop/a', spec('10.96.0.1'), 'labels: { istio.io/use-waypoint: w }'),
+      service(
+        'shop/b',
+        spec('10.96.0.2'),
+        'labels: { istio.io/use-waypoint: w, istio.io/ingress-use-waypoint: "true" }',
+      ),
+    ),
+  );
+  assert.deepEqual(
+    ['a', 'b'].map((name) => of(`shop/${name}.shop.svc.cluster.local`).ingressUseWaypoint),
+    [false, true],
+  );
+});
