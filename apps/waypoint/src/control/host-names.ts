@@ -8,6 +8,8 @@ export interface HostNamesOptions {
 }
 
 const intervalMs = 15_000;
+/** Workers bound what they ask for; what they have forgotten is still here for a while. */
+const maxNames = 50_000;
 /** A name that nobody asked for lately is not followed any more. */
 const forgottenMs = 10 * 60_000;
 
@@ -36,6 +38,7 @@ export class HostNames implements Disposable {
       if (known.addresses !== undefined) this.#options.publish(hostname, split(known.addresses));
       return;
     }
+    if (this.#names.size >= maxNames) return;
     const followed = { askedMs: performance.now(), addresses: undefined, isResolving: false };
     this.#names.set(hostname, followed);
     void this.#resolve(hostname, followed);
@@ -64,7 +67,8 @@ export class HostNames implements Disposable {
       followed.addresses = addresses;
       this.#options.publish(hostname, split(addresses));
     } catch {
-      // Tried again with the next round.
+      // Tried again with the next round. Who waits for it is told that there is none for now.
+      if (followed.addresses === undefined) this.#options.publish(hostname, []);
     } finally {
       followed.isResolving = false;
     }

@@ -30,6 +30,8 @@ const sweepMs = 60_000;
 const drainPollMs = 20;
 /** New tunnels of clients that have not heard of the end get their GOAWAY as often. */
 const goAwayMs = 500;
+/** Hosts behind wildcards whose addresses are remembered. */
+const maxVisitedHosts = 1024;
 /** Copies of bodies, for retries and mirrors, of all requests of the worker. */
 const maxCopyBytes = 64 * 1024 * 1024;
 
@@ -46,6 +48,8 @@ export class DataWorker {
   readonly #state = new ConfigState();
   readonly #ownTls = new OwnTls();
   readonly #hosts: ResolvedHosts;
+  /** Behind wildcards: clients choose the names. */
+  readonly #visited: ResolvedHosts;
   readonly #live = new LiveConnections();
   readonly #hbone: HbonePool;
   readonly #upstreams: MeshUpstreams;
@@ -67,7 +71,9 @@ export class DataWorker {
     this.#log = new RequestLog(descriptorSink(settings.log.fd), settings.podName);
     this.#observer = new TrafficObserver(this.#registry, this.#log);
     this.#hbone = new HbonePool({ loop });
-    this.#hosts = new ResolvedHosts(loop, (hostname) => post({ kind: 'resolveHost', hostname }));
+    const resolveHost = (hostname: string): void => post({ kind: 'resolveHost', hostname });
+    this.#hosts = new ResolvedHosts(loop, resolveHost);
+    this.#visited = new ResolvedHosts(loop, resolveHost, maxVisitedHosts);
     const random = Math.random;
     const { network, instanceIp, identity } = settings;
     const ownTls = () => this.#ownTls.context;
@@ -89,6 +95,7 @@ export class DataWorker {
       instanceIp,
       config,
       resolve: (hostname) => this.#hosts.addresses(hostname),
+      lookUp: (hostname) => this.#visited.lookUpAny(hostname),
     });
     const shared = {
       loop,
@@ -185,6 +192,7 @@ export class DataWorker {
         return this.#drain(message.deadlineMs, message.minimumMs);
       case 'resolved':
         this.#hosts.put(message.hostname, message.addresses);
+        this.#visited.put(message.hostname, message.addresses);
         return this.#upstreams.onMeshChanged();
       case 'describe':
         return this.#post({ kind: 'described', query: message.query, description: this.#describe() });

@@ -7,6 +7,7 @@ import type { CompiledRoute, FoundRoute } from '../config/route.ts';
 import type { RouteTable } from '../config/route-table.ts';
 import { nameSpecificity } from '../config/server-name.ts';
 import { type CompiledListener, type CompiledServer, findListener, findVirtualHost } from '../config/server.ts';
+import { coversHost } from '../config/wildcard-host.ts';
 import type { ServedTarget } from './downstream-facts.ts';
 import { type LocalReply, misdirectedRequest, redirectReply, routeNotFound } from './local-reply.ts';
 import type { RequestView } from './request-view.ts';
@@ -33,6 +34,8 @@ export function findRoute(
     case 'workload':
       return workloadRoute === undefined ? answer(routeNotFound) : found(workloadRoute);
     case 'service': {
+      // A wildcard service is a way out to the hosts that it covers, and to no other.
+      if (served.hostname.startsWith('*') && !coversHost(served.hostname, hostOf(view))) return answer(routeNotFound);
       const port = snapshot.destinations.get(served.key)?.destination.ports.get(served.port);
       return port === undefined ? answer(routeNotFound) : firstMatch(port.routes, view);
     }
@@ -77,6 +80,10 @@ function listenerOfTls(
 function firstMatch(routes: RouteTable, view: RequestView): RouteFinding {
   const match = routes.find(view);
   return match === undefined ? answer(routeNotFound) : { kind: 'found', ...match };
+}
+
+function hostOf({ authority }: RequestView): string {
+  return splitAuthority(authority).host.toLowerCase();
 }
 
 function found(route: CompiledRoute): RouteFinding {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ExchangeError } from '@ambit/exchange';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
-import { Lab } from './test-support/lab.ts';
+import { Lab, service, waypointFacts } from './test-support/lab.ts';
 
 test('a request without routes goes straight to the service and its answer comes back', () => {
   const lab = new Lab();
@@ -126,4 +126,35 @@ test('informational answers pass, but not to HTTP/1.0', () => {
     lab.upstreams.last.answer(200, 'ok');
     assert.deepEqual(client.informational, expected);
   }
+});
+
+test('a request waits while the name of its backend is looked up, but not for ever', () => {
+  const lab = new Lab();
+  lab.upstreams.failure = 'resolving';
+  const client = lab.request();
+  lab.timers.advance(500);
+  assert.equal(client.status, undefined);
+  lab.upstreams.failure = undefined;
+  lab.timers.advance(20);
+  lab.upstreams.last.answer(200, 'found');
+  assert.equal(client.body, 'found');
+  lab.upstreams.failure = 'resolving';
+  const late = lab.request();
+  for (let i = 0; i < 200; i++) lab.timers.advance(20);
+  assert.deepEqual([late.status, lab.record.flags], [503, 'UH']);
+  lab.assertNothingHeld();
+});
+
+test('a service with a wildcard is a way to the hosts that it covers only', () => {
+  const served = { ...waypointFacts.served, hostname: '*.example.org', key: 'shop/*.example.org' } as never;
+  const lab = new Lab({
+    facts: { ...waypointFacts, served },
+    destinations: [service('*.example.org', { served: true })],
+  });
+  assert.equal(lab.request({ authority: 'example.com' }).status, 404);
+  assert.equal(lab.record.flags, 'NR');
+  const client = lab.request({ authority: 'A.example.org:80' });
+  assert.equal(lab.upstreams.last.facts.requestHost, 'A.example.org');
+  lab.upstreams.last.answer(200, 'ok');
+  assert.equal(client.status, 200);
 });

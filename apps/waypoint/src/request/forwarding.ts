@@ -95,6 +95,7 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
   #trailers: FieldList | undefined;
   #tried: string[] | undefined;
   #retries = 0;
+  #nameSinceMs: number | undefined;
   #holdsRetry = false;
   #isAnswered = false;
   #isUpgraded = false;
@@ -257,6 +258,8 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
           return this.#fail(backendNotFound);
         case 'no-endpoint':
           return this.#fail(noHealthyUpstream);
+        case 'resolving':
+          return this.#awaitName();
         case 'overflow':
           return this.#fail(resetReply(overflowReset, this.#retries > 0));
       }
@@ -271,6 +274,16 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
     const pending = upstreams.open(lease, head, isEnd, this);
     // The answer to `open` may have come during the call.
     if (this.#lease === lease && this.#exchange === undefined) this.#pending = pending;
+  }
+
+  /** Somebody looks up where the backend is. */
+  #awaitName(): void {
+    const { timers } = this.#surroundings;
+    this.#nameSinceMs ??= timers.nowMs;
+    if (timers.nowMs - this.#nameSinceMs >= longestLookUpMs) return this.#fail(noHealthyUpstream);
+    this.#phase = 'waiting';
+    this.#backoffAlarm ??= new Alarm(timers, this, 'backoff');
+    this.#backoffAlarm.set(lookUpPollMs);
   }
 
   #onReset(reset: UpstreamReset): void {
@@ -364,3 +377,6 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
 }
 
 const none: readonly string[] = [];
+/** How long a request waits for the address of its backend, and how often it asks. */
+const longestLookUpMs = 3000;
+const lookUpPollMs = 20;

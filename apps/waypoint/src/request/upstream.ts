@@ -66,10 +66,10 @@ export interface EndpointLease {
 
 /**
  * `unknown-backend`: no such service, port or subset in the configuration (NC). `no-endpoint`: none, or none healthy (UH).
- * `overflow`: a circuit limit of the target (UO).
+ * `overflow`: a circuit limit of the target (UO). `resolving`: none yet, as a name is being looked up; to be asked for again soon.
  */
 export interface UpstreamFailure {
-  readonly kind: 'unknown-backend' | 'no-endpoint' | 'overflow';
+  readonly kind: 'unknown-backend' | 'no-endpoint' | 'overflow' | 'resolving';
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { RequestHead } from '@ambit/exchange';
 import type { WorkloadStore } from '@ambit/workload';
 
-import type { BackendTarget } from '../../config/backend-target.ts';
+import type { BackendTarget, ServiceTarget } from '../../config/backend-target.ts';
 import { type ConfigSnapshot, findPort, trafficPolicyOf } from '../../config/config-snapshot.ts';
 import { defaultTrafficPolicy } from '../../config/traffic-policy.ts';
 import type {
@@ -14,8 +14,9 @@ import type {
 } from '../../request/upstream.ts';
 import type { ClusterDescription } from '../../worker-protocol.ts';
 import { Cluster, type ClusterFacts, type ClusterSurroundings, EndpointTurn } from './cluster.ts';
-import type { EndpointFacts } from './cluster-endpoint.ts';
+import type { ClusterEndpoint, EndpointFacts } from './cluster-endpoint.ts';
 import { addressEndpoint, type EndpointQuery, serviceEndpoints } from './find-endpoints.ts';
+import { wildcardEndpoints } from './wildcard-hosts.ts';
 
 export interface MeshUpstreamsOptions {
   readonly surroundings: ClusterSurroundings;
@@ -24,6 +25,8 @@ export interface MeshUpstreamsOptions {
   readonly instanceIp: string;
   config(): ConfigSnapshot | undefined;
   resolve(hostname: string): readonly string[];
+  /** Of names that clients choose; undefined as long as nobody knows. */
+  lookUp(hostname: string): readonly string[] | undefined;
 }
 
 /** A cluster, and the state of things that it was made from. */
@@ -71,7 +74,7 @@ export class MeshUpstreams implements Upstreams {
       const cursor = store.endpointsOf(service, undefined);
       while (cursor.advance()) {
         const hostname = cursor.hasNameOnly ? (cursor.workload()?.hostname ?? '') : '';
-        if (hostname !== '') resolve(hostname);
+        if (hostname !== '' && !hostname.startsWith('*')) resolve(hostname);
       }
     }
   }
@@ -105,6 +108,7 @@ export class MeshUpstreams implements Upstreams {
     const held = this.#held(target);
     if (held === undefined) return { kind: 'unknown-backend' };
     const { cluster } = held;
+    if (target.kind === 'service' && target.hostname.startsWith('*')) return this.#takeWild(held, target, facts);
     return cluster.policy.balancing.kind === 'passthrough' ? this.#takeNamed(held, facts) : cluster.choose(facts);
   }
 
@@ -169,7 +173,7 @@ export class MeshUpstreams implements Upstreams {
     if (target.subset !== '' && subset === undefined) return undefined;
     const policy = trafficPolicyOf(snapshot, target);
     const common = { policy, protocol: port.protocol, serviceHostname: target.hostname };
-    if (policy.balancing.kind === 'passthrough') {
+    if (policy.balancing.kind === 'passthrough' || target.hostname.startsWith('*')) {
       return { ...common, endpoints: [...(this.#named.get(target.key)?.values() ?? [])] };
     }
     const service = query.store.serviceByKey(key);
@@ -180,19 +184,37 @@ export class MeshUpstreams implements Upstreams {
   /** To where the client was going. */
   #takeNamed(held: Held, facts: UpstreamChoiceFacts): EndpointTurn | UpstreamFailure {
     const { originalAddress, originalPort } = facts;
-    const id = `${originalAddress}/${originalPort}`;
-    let endpoint = held.cluster.endpoint(id);
-    if (endpoint === undefined) {
-      const found = addressEndpoint(this.#query(), originalAddress, originalPort);
-      if (found === undefined) return { kind: 'no-endpoint' };
-      const named = this.#named.get(held.target.key) ?? new Map<string, EndpointFacts>();
-      if (named.size >= maxPassthroughEndpoints) named.clear();
-      this.#named.set(held.target.key, named.set(id, found));
-      held.meshVersion = 0;
-      this.#bringUp(held);
-      endpoint = held.cluster.endpoint(id);
-    }
+    const endpoint =
+      held.cluster.endpoint(`${originalAddress}/${originalPort}`) ??
+      this.#name(held, addressEndpoint(this.#query(), originalAddress, originalPort));
     return endpoint === undefined ? { kind: 'no-endpoint' } : held.cluster.take(endpoint, facts);
+  }
+
+  /** To the host that the client asks for, one of its addresses. */
+  #takeWild(held: Held, target: ServiceTarget, facts: UpstreamChoiceFacts): EndpointTurn | UpstreamFailure {
+    const { store, network, lookUp } = this.#options;
+    const service = store.serviceByKey(`${target.namespace}/${target.hostname}`);
+    const port = service === undefined ? undefined : service.ports.get(target.port);
+    if (port === undefined) return { kind: 'no-endpoint' };
+    const query = { store, network, lookUp };
+    const found = wildcardEndpoints(query, target.hostname, facts.requestHost, port === 0 ? target.port : port);
+    if (found === 'resolving') return { kind: 'resolving' };
+    const fresh = found.filter(({ id }) => !facts.triedEndpoints.includes(id));
+    const among = fresh.length > 0 ? fresh : found;
+    const chosen = among[Math.floor(this.#options.surroundings.random() * among.length)];
+    const endpoint = held.cluster.endpoint(chosen?.id ?? '') ?? this.#name(held, chosen);
+    return endpoint === undefined ? { kind: 'no-endpoint' } : held.cluster.take(endpoint, facts);
+  }
+
+  /** Remembers an endpoint that a client named. */
+  #name(held: Held, found: EndpointFacts | undefined): ClusterEndpoint | undefined {
+    if (found === undefined) return undefined;
+    const named = this.#named.get(held.target.key) ?? new Map<string, EndpointFacts>();
+    if (named.size >= maxPassthroughEndpoints) named.clear();
+    this.#named.set(held.target.key, named.set(found.id, found));
+    held.meshVersion = 0;
+    this.#bringUp(held);
+    return held.cluster.endpoint(found.id);
   }
 
   #query(): EndpointQuery {

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { proxy as messages, workload as api } from '@ambit/api';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { destination, pod, proxy, service } from '../../data/test-support/mesh-messages.ts';
+import { WaypointRig } from '../../data/test-support/waypoint-rig.ts';
+
+export type PortShape = MessageInitShape<typeof messages.DestinationPortSchema>;
+
+export type DestinationShape = MessageInitShape<typeof messages.DestinationSchema>;
+
+export const vip = '10.9.0.1';
+
+export const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
+
+export const to = (name: string): object => ({
+  weight: 1,
+  target: { case: 'backend', value: { namespace: 'shop', hostname: `${name}.shop.svc.cluster.local`, port: 80 } },
+});
+
+export const forward = (...names: readonly string[]): object => ({
+  case: 'forward',
+  value: { backends: names.map(to) },
+});
+
+export interface Backend {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** A waypoint that serves `web`; every backend is a service of one endpoint. The way to `web`. */
+export function serve(
+  rig: WaypointRig,
+  backends: readonly Backend[],
+  port: PortShape = {},
+  rest: DestinationShape = {},
+  tracing?: object,
+): number {
+  const [web] = destination('web', port, rest);
+  const resources = backends.map(({ name }) => {
+    if (name === 'web') return destination('web', port, rest);
+    // A collector speaks gRPC.
+    return destination(name, name === 'otel' ? { protocol: messages.Protocol.GRPC } : {});
+  });
+  rig.mesh(
+    ...backends.flatMap(({ name, port: target }, i) => [
+      service(name, `10.9.0.${i + 1}`),
+      pod(name, `127.0.0.${i + 1}`, { [name]: target }, plain),
+    ]),
+  );
+  const telemetry = { accessLog: { enabled: true }, ...(tracing === undefined ? {} : { tracing }) };
+  rig.configure({
+    proxy: proxy({ destinations: resources.map(([name]) => name), telemetry }),
+    destinations: [...resources],
+  });
+  assert.ok(web !== undefined);
+  return rig.entry(`${vip}:80`);
+}
+
+/** As the rig's, on any address of loopback. */
+export async function backend(rig: WaypointRig, name: string, handler: http.RequestListener): Promise<Backend> {
+  const server = http.createServer(handler).listen(0);
+  rig.defer(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  return { name, port: address.port };
+}
