@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { access, proxy as messages } from '@ambit/api';
 import { destination } from '../data/test-support/mesh-messages.ts';
 import { WaypointRig } from '../data/test-support/waypoint-rig.ts';
-import { to, serve, backend } from './test-support/live-backends.ts';
+import { serve, backend } from './test-support/live-backends.ts';
 
 test('a large body passes both ways whole, with little memory held', async () => {
   await using rig = await WaypointRig.open();

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { access } from '@ambit/api';
 import { destination } from '../data/test-support/mesh-messages.ts';
 import { WaypointRig } from '../data/test-support/waypoint-rig.ts';
-import { to, forward, serve, backend } from './test-support/live-backends.ts';
+import { forward, serve, backend } from './test-support/live-backends.ts';
 
 test('retries hide a backend that fails every second time', async () => {
   await using rig = await WaypointRig.open();

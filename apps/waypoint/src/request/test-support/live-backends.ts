@@ -4,26 +4,28 @@ import http from 'node:http';
 import { proxy as messages, workload as api } from '@ambit/api';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { destination, pod, proxy, service } from '../../data/test-support/mesh-messages.ts';
-import { WaypointRig } from '../../data/test-support/waypoint-rig.ts';
+import type { WaypointRig } from '../../data/test-support/waypoint-rig.ts';
 
-export type PortShape = MessageInitShape<typeof messages.DestinationPortSchema>;
+type PortShape = MessageInitShape<typeof messages.DestinationPortSchema>;
 
-export type DestinationShape = MessageInitShape<typeof messages.DestinationSchema>;
+type DestinationShape = MessageInitShape<typeof messages.DestinationSchema>;
 
-export const vip = '10.9.0.1';
+const vip = '10.9.0.1';
 
-export const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
+const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
 
-export const to = (name: string): object => ({
+const to = (name: string): object => ({
   weight: 1,
   target: { case: 'backend', value: { namespace: 'shop', hostname: `${name}.shop.svc.cluster.local`, port: 80 } },
 });
 
+/** A route to services. */
 export const forward = (...names: readonly string[]): object => ({
   case: 'forward',
   value: { backends: names.map(to) },
 });
 
+/** A server of Node on some port of loopback. */
 export interface Backend {
   readonly name: string;
   readonly port: number;
