@@ -106,7 +106,7 @@ timed('STRICT for the whole mesh', () => {
 });
 console.log(`  resources sent: ${changed}`);
 globalThis.gc?.();
-const bytes = [...store.all(ADDRESS_TYPE).values()].reduce((sum, resource) => sum + resource.encoded.length, 0);
+const bytes = [...store.all(ADDRESS_TYPE).values()].reduce((sum, resource) => sum + resource.encodedLength, 0);
 console.log(
   `full answer ${(bytes / 1e6).toFixed(1)} MB, rss ${(process.memoryUsage.rss() / 1e6).toFixed(0)} MB, heap ${(process.memoryUsage().heapUsed / 1e6).toFixed(0)} MB`,
 );

@@ -3,6 +3,7 @@
  * were encoded once, the client scans a message once and then walks its resources a few at a time.
  * Field numbers: control-plane.md section 2.1.
  */
+import type { PackedBytes } from './packed-bytes.ts';
 import { bytesTag, putVarint, varintSize, WireReader } from './wire-format.ts';
 
 const SYSTEM_VERSION = 1;
@@ -33,6 +34,13 @@ export interface ResourceContent {
   readonly value: Uint8Array;
 }
 
+/** The same with its value packed. */
+export interface PackedContent {
+  readonly name: string;
+  readonly version: string;
+  readonly packed: PackedBytes;
+}
+
 /** A response whose resources are not decoded yet. */
 export interface ScannedResponse {
   readonly typeUrl: string;
@@ -46,38 +54,87 @@ export interface ScannedResponse {
   resources(): Generator<RawResource, void, undefined>;
 }
 
-/** One `Resource` as a field of the response, ready to be joined; made once and shared among all streams. */
+/** One `Resource` as a field of the response, ready to be joined. */
 export function encodeResource(typeUrl: string, content: ResourceContent, aliases: readonly string[] = []): Uint8Array {
   const { name, version, value } = content;
-  const anyBytes = textSize(typeUrl) + 1 + varintSize(value.length) + value.length;
-  let size = textSize(version) + 1 + varintSize(anyBytes) + anyBytes + textSize(name);
-  for (const alias of aliases) size += textSize(alias);
-  const out = Buffer.allocUnsafeSlow(1 + varintSize(size) + size);
-  let at = putHead(out, 0, RESOURCES, size);
-  at = putText(out, at, RESOURCE_VERSION, version);
-  at = putHead(out, at, RESOURCE_ANY, anyBytes);
-  at = putText(out, at, ANY_TYPE_URL, typeUrl);
-  at = putHead(out, at, ANY_VALUE, value.length);
+  const sizes = resourceSizes(typeUrl, name, version, value.length, aliases);
+  const out = Buffer.allocUnsafeSlow(1 + varintSize(sizes.inside) + sizes.inside);
+  const at = putResourceHead(out, 0, typeUrl, version, value.length, sizes);
   out.set(value, at);
-  at = putText(out, at + value.length, RESOURCE_NAME, name);
-  for (const alias of aliases) at = putText(out, at, RESOURCE_ALIASES, alias);
+  putResourceTail(out, at + value.length, name, aliases);
   return out;
 }
 
-/** `Any.value` of a result of {@link encodeResource}: a view. */
-export function resourceValue(encoded: Uint8Array): Uint8Array {
-  const field = new WireReader(encoded);
-  field.tag();
-  const [start, end] = field.span();
-  return readResource(new WireReader(encoded, start, end)).value ?? encoded.subarray(0, 0);
+/** As {@link encodeResource}, without aliases, into `out` at `at`; returns the offset behind. There is room for it. */
+export function putResource(out: Buffer, at: number, typeUrl: string, content: PackedContent): number {
+  const { name, version, packed } = content;
+  const start = putResourceHead(out, at, typeUrl, version, packed.length, packedSizes(typeUrl, content));
+  return putResourceTail(out, start + out.write(packed, start, 'latin1'), name, []);
 }
 
-/** What a response is made of. `encodedResources` are results of {@link encodeResource}. */
+/** Bytes that {@link putResource} writes. */
+export function resourceLength(typeUrl: string, content: PackedContent): number {
+  const { inside } = packedSizes(typeUrl, content);
+  return 1 + varintSize(inside) + inside;
+}
+
+interface ResourceSizes {
+  /** Of the `Resource`, and of the `Any` in it. */
+  readonly inside: number;
+  readonly any: number;
+}
+
+function packedSizes(typeUrl: string, { name, version, packed }: PackedContent): ResourceSizes {
+  return resourceSizes(typeUrl, name, version, packed.length, []);
+}
+
+function resourceSizes(
+  typeUrl: string,
+  name: string,
+  version: string,
+  valueBytes: number,
+  aliases: readonly string[],
+): ResourceSizes {
+  const any = textSize(typeUrl) + 1 + varintSize(valueBytes) + valueBytes;
+  let inside = textSize(version) + 1 + varintSize(any) + any + textSize(name);
+  for (const alias of aliases) inside += textSize(alias);
+  return { inside, any };
+}
+
+function putResourceHead(
+  out: Buffer,
+  from: number,
+  typeUrl: string,
+  version: string,
+  valueBytes: number,
+  { inside, any }: ResourceSizes,
+): number {
+  let at = putHead(out, from, RESOURCES, inside);
+  at = putText(out, at, RESOURCE_VERSION, version);
+  at = putHead(out, at, RESOURCE_ANY, any);
+  at = putText(out, at, ANY_TYPE_URL, typeUrl);
+  return putHead(out, at, ANY_VALUE, valueBytes);
+}
+
+function putResourceTail(out: Buffer, from: number, name: string, aliases: readonly string[]): number {
+  let at = putText(out, from, RESOURCE_NAME, name);
+  for (const alias of aliases) at = putText(out, at, RESOURCE_ALIASES, alias);
+  return at;
+}
+
+/** A resource that writes itself into a response. */
+export interface WritableResource {
+  readonly encodedLength: number;
+  /** Returns the offset behind. */
+  writeTo(out: Buffer, at: number): number;
+}
+
+/** What a response is made of. `encodedResources` are results of {@link encodeResource}, or write the same themselves. */
 export interface ResponseContent {
   readonly typeUrl: string;
   readonly nonce: string;
   readonly systemVersionInfo: string;
-  readonly encodedResources: readonly Uint8Array[];
+  readonly encodedResources: readonly (Uint8Array | WritableResource)[];
   readonly removed: readonly string[];
 }
 
@@ -85,13 +142,17 @@ export interface ResponseContent {
 export function encodeResponse(response: ResponseContent, prefixBytes: number = 0): Uint8Array {
   const { typeUrl, nonce, systemVersionInfo, encodedResources, removed } = response;
   let size = prefixBytes + textSize(systemVersionInfo) + textSize(typeUrl) + textSize(nonce);
-  for (const resource of encodedResources) size += resource.length;
+  for (const resource of encodedResources) {
+    size += resource instanceof Uint8Array ? resource.length : resource.encodedLength;
+  }
   for (const name of removed) size += textSize(name);
   const out = Buffer.allocUnsafeSlow(size);
   let at = putText(out, prefixBytes, SYSTEM_VERSION, systemVersionInfo);
   for (const resource of encodedResources) {
-    out.set(resource, at);
-    at += resource.length;
+    if (resource instanceof Uint8Array) {
+      out.set(resource, at);
+      at += resource.length;
+    } else at = resource.writeTo(out, at);
   }
   at = putText(out, at, TYPE_URL, typeUrl);
   at = putText(out, at, NONCE, nonce);

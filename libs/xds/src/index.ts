@@ -28,6 +28,7 @@ export {
 } from './delta-transport.ts';
 export type { DemandOutcome } from './demanded-names.ts';
 export type { NameResolver, ResolvedName } from './name-resolver.ts';
+export { packBytes, type PackedBytes, unpackBytes } from './packed-bytes.ts';
 export {
   type ResourceTypeSpec,
   ResourceStore,

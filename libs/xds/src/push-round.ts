@@ -2,7 +2,7 @@
  * Plans what one stream is sent in one round: from the store of one moment and the stream's subscriptions.
  * Order: the store's type order, with `last` removals behind everything else.
  */
-import { encodeResource } from './delta-response.ts';
+import { encodeResource, type WritableResource } from './delta-response.ts';
 import type { NameResolver } from './name-resolver.ts';
 import type { ResourceStore, ResourceTypeSpec, StoredResource } from './resource-store.ts';
 import type { EncodedResponse, ResponseEncoder } from './response-encoder.ts';
@@ -107,7 +107,7 @@ function owedToWildcard(
 function differenceTo(
   store: ResourceStore,
   { typeUrl, initial, asked }: Subscription,
-): { readonly resources: readonly Uint8Array[]; readonly removed: readonly string[] } {
+): { readonly resources: readonly (Uint8Array | WritableResource)[]; readonly removed: readonly string[] } {
   const removed = new Set<string>();
   let matching = 0;
   for (const [name, version] of initial) {
@@ -116,7 +116,7 @@ function differenceTo(
     else if (isHeld(version, resource)) matching += 1;
   }
   for (const name of asked) if (store.get(typeUrl, name) === undefined) removed.add(name);
-  const resources: Uint8Array[] = [];
+  const resources: (Uint8Array | WritableResource)[] = [];
   // The usual reconnect: nothing changed meanwhile.
   if (matching === store.all(typeUrl).size) return { resources, removed: [...removed] };
   const held = new Set<StoredResource>();
@@ -124,18 +124,18 @@ function differenceTo(
     const resource = store.get(typeUrl, name);
     if (resource !== undefined && isHeld(version, resource)) held.add(resource);
   }
-  for (const resource of store.all(typeUrl).values()) if (!held.has(resource)) resources.push(resource.encoded);
+  for (const resource of store.all(typeUrl).values()) if (!held.has(resource)) resources.push(resource);
   return { resources, removed: [...removed] };
 }
 
 /** Names that a wildcard stream asks for besides: the ones that exist it has, or is about to get, and wants again. */
 function extras({ store, encoder }: RoundContext, { typeUrl, asked }: Subscription): EncodedResponse {
-  const resources: Uint8Array[] = [];
+  const resources: (Uint8Array | WritableResource)[] = [];
   const removed: string[] = [];
   for (const name of asked) {
     const resource = store.get(typeUrl, name);
     if (resource === undefined) removed.push(name);
-    else resources.push(resource.encoded);
+    else resources.push(resource);
   }
   return encoder.single(typeUrl, resources, removed);
 }
@@ -169,16 +169,16 @@ function onDemandDifference(
   context: RoundContext,
   subscription: Subscription,
   dirty: ReadonlySet<string>,
-): { readonly resources: readonly Uint8Array[]; readonly removed: readonly string[] } {
+): { readonly resources: readonly (Uint8Array | WritableResource)[]; readonly removed: readonly string[] } {
   const { isNew, asked, hasLeft, typeUrl, held: before } = subscription;
   const { wanted, missing } = wantedOnDemand(context, subscription);
-  const resources: Uint8Array[] = [];
+  const resources: (Uint8Array | WritableResource)[] = [];
   const aliases = new Set<string>();
   for (const entry of wanted.values()) {
     for (const alias of entry.aliases) aliases.add(alias);
     if (!isOwed(entry, subscription, dirty)) continue;
     const { resource } = entry;
-    resources.push(entry.aliases.size === 0 ? resource.encoded : encodeResource(typeUrl, resource, [...entry.aliases]));
+    resources.push(entry.aliases.size === 0 ? resource : encodeResource(typeUrl, resource, [...entry.aliases]));
   }
   const removed = new Set<string>();
   // A missing name is reported once, when it is asked for; a held one when it goes.

@@ -4,7 +4,8 @@
  */
 import { ChangeLog } from './change-log.ts';
 import type { ContentVersion } from './content-version.ts';
-import { encodeResource, resourceValue } from './delta-response.ts';
+import { putResource, resourceLength, type WritableResource } from './delta-response.ts';
+import { packBytes, type PackedBytes, unpackBytes } from './packed-bytes.ts';
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './type-url.ts';
 import { XdsError } from './xds-error.ts';
 
@@ -20,28 +21,37 @@ export interface ResourceTypeSpec {
 }
 
 /** A resource as stored, its bytes once. Immutable: a change makes a new one. */
-export class StoredResource {
+export class StoredResource implements WritableResource {
   readonly name: string;
   readonly version: string;
-  /** The resource as a field of a response, without aliases. */
-  readonly encoded: Uint8Array;
+  readonly packed: PackedBytes;
+  readonly #spec: ResourceTypeSpec;
 
-  constructor(name: string, version: string, encoded: Uint8Array) {
+  constructor(spec: ResourceTypeSpec, name: string, version: string, packed: PackedBytes) {
     this.name = name;
     this.version = version;
-    this.encoded = encoded;
+    this.packed = packed;
+    this.#spec = spec;
   }
 
-  /** `Any.value`, a view. */
+  /** `Any.value`, a copy. */
   get value(): Uint8Array {
-    return resourceValue(this.encoded);
+    return unpackBytes(this.packed);
+  }
+
+  get encodedLength(): number {
+    return resourceLength(this.#spec.typeUrl, this);
+  }
+
+  writeTo(out: Buffer, at: number): number {
+    return putResource(out, at, this.#spec.typeUrl, this);
   }
 }
 
 /** Changes of one type that belong to one moment. */
 export interface TypeUpdate {
   readonly typeUrl: string;
-  readonly set?: readonly { readonly name: string; readonly value: Uint8Array }[];
+  readonly set?: readonly { readonly name: string; readonly value: Uint8Array | PackedBytes }[];
   readonly remove?: readonly string[];
 }
 
@@ -102,7 +112,7 @@ export class ResourceStore {
 
   /**
    * Applies updates as one moment: all of them are visible before a listener hears of any. Setting equal bytes and
-   * removing an absent name change nothing. The bytes are copied. Throws `XdsError` `UNKNOWN_TYPE`.
+   * removing an absent name change nothing. Bytes are copied, packed ones are shared. Throws `XdsError` `UNKNOWN_TYPE`.
    */
   apply(updates: readonly TypeUpdate[]): void {
     const change = new Map<string, Set<string>>();
@@ -138,15 +148,12 @@ export class ResourceStore {
     for (const name of remove) if (held.delete(name)) changed.add(name);
     for (const { name, value } of set) {
       const before = held.get(name);
-      if (before !== undefined && Buffer.compare(before.value, value) === 0) continue;
-      held.set(name, storeResource(spec, name, value));
+      const packed = typeof value === 'string' ? value : packBytes(value);
+      if (before?.packed === packed) continue;
+      const version = spec.version(typeof value === 'string' ? unpackBytes(value) : value);
+      held.set(name, new StoredResource(spec, name, version, packed));
       changed.add(name);
     }
     return changed;
   }
-}
-
-function storeResource(spec: ResourceTypeSpec, name: string, value: Uint8Array): StoredResource {
-  const version = spec.version(value);
-  return new StoredResource(name, version, encodeResource(spec.typeUrl, { name, version, value }));
 }

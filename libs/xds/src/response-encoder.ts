@@ -4,7 +4,7 @@
  */
 import { gzip } from 'node:zlib';
 import { FRAME_PREFIX_BYTES, putFramePrefix } from '@ambit/grpc';
-import { encodeResponse } from './delta-response.ts';
+import { encodeResponse, type WritableResource } from './delta-response.ts';
 import type { ResourceStore } from './resource-store.ts';
 import { SendBudget } from './send-budget.ts';
 
@@ -118,7 +118,11 @@ export class ResponseEncoder {
   }
 
   /** A response for one stream. */
-  single(typeUrl: string, encodedResources: readonly Uint8Array[], removed: readonly string[]): EncodedResponse {
+  single(
+    typeUrl: string,
+    encodedResources: readonly (Uint8Array | WritableResource)[],
+    removed: readonly string[],
+  ): EncodedResponse {
     this.#encoded += 1;
     const nonce = `${this.#options.nonceSource}-${this.#encoded}`;
     const systemVersionInfo = this.#options.systemVersion();
@@ -155,9 +159,8 @@ export class ResponseEncoder {
     if (isKnown) this.#wanted.add(typeUrl);
     const kept = this.#snapshots.get(typeUrl);
     if (kept !== undefined && this.#isUsable(typeUrl, kept)) return kept;
-    const encoded: Uint8Array[] = [];
-    for (const resource of store.all(typeUrl).values()) encoded.push(resource.encoded);
-    const snapshot = { generation: store.generation, response: this.single(typeUrl, encoded, []) };
+    const all = [...store.all(typeUrl).values()];
+    const snapshot = { generation: store.generation, response: this.single(typeUrl, all, []) };
     if (isKnown) this.#snapshots.set(typeUrl, snapshot);
     return snapshot;
   }
@@ -221,12 +224,12 @@ export class ResponseEncoder {
 
   #encodeChanges(typeUrl: string, names: ReadonlySet<string>): EncodedChanges {
     const { store } = this.#options;
-    const resources: Uint8Array[] = [];
+    const resources: WritableResource[] = [];
     const removed: string[] = [];
     for (const name of names) {
       const resource = store.get(typeUrl, name);
       if (resource === undefined) removed.push(name);
-      else resources.push(resource.encoded);
+      else resources.push(resource);
     }
     const removesLast = store.types.find((type) => type.typeUrl === typeUrl)?.removals === 'last';
     const together = removesLast ? [] : removed;

@@ -1,12 +1,23 @@
 import { workload } from '@ambit/api';
 import { compareText } from '@ambit/collections';
+import { packBytes, type PackedBytes, unpackBytes } from '@ambit/xds';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 
 /** A workload as it is sent. There may be a hundred thousand of them, so nothing is kept beside the bytes. */
-export interface MeshWorkload {
+export class MeshWorkload {
   readonly uid: string;
-  /** The encoded Address. */
-  readonly bytes: Uint8Array;
+  /** The encoded Address, which the store shares. */
+  readonly packed: PackedBytes;
+
+  constructor(uid: string, packed: PackedBytes) {
+    this.uid = uid;
+    this.packed = packed;
+  }
+
+  /** A copy of the encoded Address. */
+  get bytes(): Uint8Array {
+    return unpackBytes(this.packed);
+  }
 }
 
 /** The message of a workload, decoded anew. */
@@ -26,12 +37,17 @@ export type ServicePorts = readonly (readonly [key: string, ports: workload.Port
 export function meshWorkload(message: workload.Workload, services: ServicePorts): MeshWorkload {
   message.services = Object.fromEntries(services.toSorted(([a], [b]) => compareText(a, b)));
   const address = create(workload.AddressSchema, { type: { case: 'workload', value: message } });
-  return { uid: message.uid, bytes: toBinary(workload.AddressSchema, address) };
+  return new MeshWorkload(message.uid, packBytes(toBinary(workload.AddressSchema, address)));
 }
 
 /** Trust domain on the wire: the default one is empty. */
 export function wireTrustDomain(trustDomain: string): string {
   return trustDomain === 'cluster.local' ? '' : trustDomain;
+}
+
+/** The same of workloads. */
+export function haveSamePacked(a: MeshWorkload, b: MeshWorkload): boolean {
+  return a.packed === b.packed;
 }
 
 /** Byte equality, which is all that matters to those who are sent a resource. */

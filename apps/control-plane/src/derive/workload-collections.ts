@@ -21,7 +21,7 @@ import { serviceHostname } from './kubernetes-service.ts';
 import { nodeLocality } from './locality.ts';
 import type { MeshService } from './mesh-service.ts';
 import type { MeshSources } from './mesh-sources.ts';
-import { haveSameBytes, type MeshWorkload, type ServicePorts } from './mesh-workload.ts';
+import { haveSamePacked, type MeshWorkload, type ServicePorts } from './mesh-workload.ts';
 import { type Attachments, hasWorkload, podWorkload } from './pod-workload.ts';
 import type { PolicyCollections } from './policy-collections.ts';
 import type { ServiceCollections } from './service-collections.ts';
@@ -43,7 +43,7 @@ interface Inputs {
 /** Workloads of every origin, by UID. */
 export function workloadCollection(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
   const parts = [podWorkloads(graph, inputs), entryWorkloads(graph, inputs), inlineWorkloads(graph, inputs)];
-  return join<MeshWorkload>(graph, 'workloads', [...parts, sliceWorkloads(graph, inputs)], haveSameBytes);
+  return join<MeshWorkload>(graph, 'workloads', [...parts, sliceWorkloads(graph, inputs)], haveSamePacked);
 }
 
 function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
@@ -70,7 +70,7 @@ function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
       };
       return [podWorkload(pod, surroundings)];
     },
-    isEqual: haveSameBytes,
+    isEqual: haveSamePacked,
   });
 }
 
@@ -87,7 +87,7 @@ function entryWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
       const attachments = attachmentsOf(context, inputs, object, labels, found);
       return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, found, entry.spec, attachments))];
     },
-    isEqual: haveSameBytes,
+    isEqual: haveSamePacked,
   });
 }
 
@@ -112,7 +112,7 @@ function inlineWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload>
         return [inlineWorkload(entry, endpoint, surroundingsOf(context, inputs, found, endpoint.spec, attachments))];
       });
     },
-    isEqual: haveSameBytes,
+    isEqual: haveSamePacked,
   });
 }
 
@@ -127,7 +127,7 @@ function sliceWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
       if (service === undefined) return [];
       return endpointSliceWorkloads(slice, service, context.get(inputs.network, '') ?? '', settings);
     },
-    isEqual: haveSameBytes,
+    isEqual: haveSamePacked,
   });
 }
 

@@ -3,6 +3,7 @@ import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
   DESTINATION_TYPE,
+  type PackedBytes,
   PROXY_TYPE,
   type ResourceStore,
   SERVER_TYPE,
@@ -24,11 +25,11 @@ export class MeshPublisher implements Disposable {
   readonly #store: ResourceStore;
   readonly #onPublished: (publication: Publication) => void;
   readonly #subscriptions = new DisposableStack();
-  readonly #addresses = new Map<string, Uint8Array | undefined>();
-  readonly #policies = new Map<string, Uint8Array | undefined>();
-  readonly #proxies = new Map<string, Uint8Array | undefined>();
-  readonly #destinations = new Map<string, Uint8Array | undefined>();
-  readonly #servers = new Map<string, Uint8Array | undefined>();
+  readonly #addresses = new Map<string, Bytes | undefined>();
+  readonly #policies = new Map<string, Bytes | undefined>();
+  readonly #proxies = new Map<string, Bytes | undefined>();
+  readonly #destinations = new Map<string, Bytes | undefined>();
+  readonly #servers = new Map<string, Bytes | undefined>();
 
   constructor(mesh: MeshCollections, store: ResourceStore, onPublished: (publication: Publication) => void) {
     this.#store = store;
@@ -66,15 +67,20 @@ export class MeshPublisher implements Disposable {
   }
 }
 
+type Bytes = Uint8Array | PackedBytes;
+
 function collect(
-  into: Map<string, Uint8Array | undefined>,
-  changes: readonly Change<{ readonly bytes: Uint8Array }>[],
+  into: Map<string, Bytes | undefined>,
+  changes: readonly Change<{ readonly bytes: Uint8Array } | { readonly packed: PackedBytes }>[],
 ): void {
-  for (const change of changes) into.set(change.key, change.kind === 'delete' ? undefined : change.item.bytes);
+  for (const change of changes) {
+    if (change.kind === 'delete') into.set(change.key, undefined);
+    else into.set(change.key, 'packed' in change.item ? change.item.packed : change.item.bytes);
+  }
 }
 
-function toUpdate(typeUrl: string, changes: ReadonlyMap<string, Uint8Array | undefined>) {
-  const set: { readonly name: string; readonly value: Uint8Array }[] = [];
+function toUpdate(typeUrl: string, changes: ReadonlyMap<string, Bytes | undefined>) {
+  const set: { readonly name: string; readonly value: Bytes }[] = [];
   const remove: string[] = [];
   for (const [name, value] of changes) {
     if (value === undefined) remove.push(name);
