@@ -36,6 +36,7 @@ export type {
   ListenerTls,
   ObjectReference,
 } from './resources/gateway-listener.ts';
+export type { EnvoyFilter, TrafficExtension, WasmPlugin } from './resources/proxy-extension.ts';
 export type { ListenerSet } from './resources/listener-set.ts';
 export type { GatewayClass } from './resources/gateway-class.ts';
 export {

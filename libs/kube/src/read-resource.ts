@@ -21,6 +21,7 @@ import { readSecret } from './resources/secret.ts';
 import { readDestinationRule } from './resources/destination-rule.ts';
 import { readGRPCRoute } from './resources/grpc-route.ts';
 import { readHTTPRoute } from './resources/http-route.ts';
+import { readEnvoyFilter, readTrafficExtension, readWasmPlugin } from './resources/proxy-extension.ts';
 import { readListenerSet } from './resources/listener-set.ts';
 import { readRateLimitPolicy } from './resources/rate-limit-policy.ts';
 import { readReferenceGrant } from './resources/reference-grant.ts';
@@ -39,6 +40,7 @@ const core = ['v1'];
 const security = ['security.istio.io/v1', 'security.istio.io/v1beta1'];
 const gatewayApi = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'];
 const networking = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'];
+const extensions = ['extensions.istio.io/v1alpha1'];
 
 const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   AuthorizationPolicy: { apiVersions: security, isNamespaced: true, read: readAuthorizationPolicy },
@@ -49,6 +51,7 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
   },
   DestinationRule: { apiVersions: networking, isNamespaced: true, read: readDestinationRule },
   EndpointSlice: { apiVersions: ['discovery.k8s.io/v1'], isNamespaced: true, read: readEndpointSlice },
+  EnvoyFilter: { apiVersions: networking, isNamespaced: true, read: readEnvoyFilter },
   GRPCRoute: { apiVersions: gatewayApi, isNamespaced: true, read: readGRPCRoute },
   Gateway: { apiVersions: gatewayApi, isNamespaced: true, read: readGateway },
   GatewayClass: { apiVersions: gatewayApi, isNamespaced: false, read: readGatewayClass },
@@ -79,7 +82,9 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
     isNamespaced: true,
     read: readTelemetry,
   },
+  TrafficExtension: { apiVersions: extensions, isNamespaced: true, read: readTrafficExtension },
   VirtualService: { apiVersions: networking, isNamespaced: true, read: readVirtualService },
+  WasmPlugin: { apiVersions: extensions, isNamespaced: true, read: readWasmPlugin },
   WorkloadEntry: { apiVersions: networking, isNamespaced: true, read: readWorkloadEntry },
   ConfigMap: { apiVersions: core, isNamespaced: true, read: readConfigMap },
   Secret: { apiVersions: core, isNamespaced: true, read: readSecret },
@@ -92,6 +97,7 @@ export const resourceKinds: readonly ResourceKind[] = [
   'ConfigMap',
   'DestinationRule',
   'EndpointSlice',
+  'EnvoyFilter',
   'GRPCRoute',
   'Gateway',
   'GatewayClass',
@@ -111,7 +117,9 @@ export const resourceKinds: readonly ResourceKind[] = [
   'TCPRoute',
   'TLSRoute',
   'Telemetry',
+  'TrafficExtension',
   'VirtualService',
+  'WasmPlugin',
   'WorkloadEntry',
 ];
 

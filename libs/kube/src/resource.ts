@@ -15,6 +15,7 @@ import type { ConfigMap } from './resources/config-map.ts';
 import type { DestinationRule } from './resources/destination-rule.ts';
 import type { GRPCRoute } from './resources/grpc-route.ts';
 import type { HTTPRoute } from './resources/http-route.ts';
+import type { EnvoyFilter, TrafficExtension, WasmPlugin } from './resources/proxy-extension.ts';
 import type { ListenerSet } from './resources/listener-set.ts';
 import type { RateLimitPolicy } from './resources/rate-limit-policy.ts';
 import type { ReferenceGrant } from './resources/reference-grant.ts';
@@ -31,6 +32,7 @@ export interface ResourceKinds {
   readonly ConfigMap: ConfigMap;
   readonly DestinationRule: DestinationRule;
   readonly EndpointSlice: EndpointSlice;
+  readonly EnvoyFilter: EnvoyFilter;
   readonly GRPCRoute: GRPCRoute;
   readonly Gateway: Gateway;
   readonly GatewayClass: GatewayClass;
@@ -50,7 +52,9 @@ export interface ResourceKinds {
   readonly TCPRoute: TCPRoute;
   readonly TLSRoute: TLSRoute;
   readonly Telemetry: Telemetry;
+  readonly TrafficExtension: TrafficExtension;
   readonly VirtualService: VirtualService;
+  readonly WasmPlugin: WasmPlugin;
   readonly WorkloadEntry: WorkloadEntry;
 }
 

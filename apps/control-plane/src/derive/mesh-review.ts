@@ -44,6 +44,7 @@ export class MeshReview {
       case 'ConfigMap':
       case 'Secret':
       case 'EndpointSlice':
+      case 'EnvoyFilter':
       case 'GRPCRoute':
       case 'Gateway':
       case 'GatewayClass':
@@ -58,7 +59,9 @@ export class MeshReview {
       case 'TCPRoute':
       case 'TLSRoute':
       case 'Telemetry':
+      case 'TrafficExtension':
       case 'VirtualService':
+      case 'WasmPlugin':
         return [];
     }
   }

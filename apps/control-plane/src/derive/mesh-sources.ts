@@ -47,6 +47,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     ConfigMap: collectionOf(graph, 'ConfigMap'),
     DestinationRule: collectionOf(graph, 'DestinationRule'),
     EndpointSlice: collectionOf(graph, 'EndpointSlice'),
+    EnvoyFilter: collectionOf(graph, 'EnvoyFilter'),
     GRPCRoute: collectionOf(graph, 'GRPCRoute'),
     Gateway: collectionOf(graph, 'Gateway'),
     GatewayClass: collectionOf(graph, 'GatewayClass'),
@@ -66,7 +67,9 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     TCPRoute: collectionOf(graph, 'TCPRoute'),
     TLSRoute: collectionOf(graph, 'TLSRoute'),
     Telemetry: collectionOf(graph, 'Telemetry'),
+    TrafficExtension: collectionOf(graph, 'TrafficExtension'),
     VirtualService: collectionOf(graph, 'VirtualService'),
+    WasmPlugin: collectionOf(graph, 'WasmPlugin'),
     WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
     allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
     deploymentProblems: new SourceCollection<DeploymentProblem>(
@@ -107,6 +110,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.DestinationRule.set(resource);
     case 'EndpointSlice':
       return sources.EndpointSlice.set(resource);
+    case 'EnvoyFilter':
+      return sources.EnvoyFilter.set(resource);
     case 'GRPCRoute':
       return sources.GRPCRoute.set(resource);
     case 'Gateway':
@@ -145,8 +150,12 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.TLSRoute.set(resource);
     case 'Telemetry':
       return sources.Telemetry.set(resource);
+    case 'TrafficExtension':
+      return sources.TrafficExtension.set(resource);
     case 'VirtualService':
       return sources.VirtualService.set(resource);
+    case 'WasmPlugin':
+      return sources.WasmPlugin.set(resource);
     case 'WorkloadEntry':
       return sources.WorkloadEntry.set(resource);
   }

@@ -10,11 +10,14 @@ export function isOfRevision(resource: Resource, settings: MeshSettings): boolea
   switch (resource.kind) {
     case 'AuthorizationPolicy':
     case 'DestinationRule':
+    case 'EnvoyFilter':
     case 'PeerAuthentication':
     case 'RequestAuthentication':
     case 'ServiceEntry':
     case 'Telemetry':
+    case 'TrafficExtension':
     case 'VirtualService':
+    case 'WasmPlugin':
     case 'WorkloadEntry': {
       const revision = resource.metadata.labels['istio.io/rev'];
       return revision === undefined || settings.revisions.includes(revision);

@@ -4,6 +4,7 @@ import type { AllocatedAddress, ObjectMeta, StatusCondition } from '@ambit/kube'
 export type StatusKind =
   | 'AuthorizationPolicy'
   | 'BackendTLSPolicy'
+  | 'EnvoyFilter'
   | 'GRPCRoute'
   | 'Gateway'
   | 'HTTPRoute'
@@ -13,6 +14,8 @@ export type StatusKind =
   | 'ServiceEntry'
   | 'TCPRoute'
   | 'TLSRoute'
+  | 'TrafficExtension'
+  | 'WasmPlugin'
   | 'WorkloadEntry';
 
 /** What is said of one parent of a route, or of one ancestor of a policy. */

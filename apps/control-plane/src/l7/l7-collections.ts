@@ -22,6 +22,7 @@ import { GatewayPlanner, type PlannedGateway, type PlannedServer } from './gatew
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
+import { extensionStatuses } from './proxy-extensions.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
 import { type LimitServiceUse, limitServiceUses } from './limit-services.ts';
 import { RateLimitFinder } from './rate-limits.ts';
@@ -176,13 +177,18 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     isEqual: haveSameBytes,
   });
   const judge = new RouteJudge({ sources, services, gateways, view, listeners, conversions, settings });
-  const statuses = l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings });
-  const findings = derive<VirtualService, SourceReport>(graph, {
+  const extensions = extensionStatuses(graph, sources, gateways, view, settings);
+  const statuses = join<StatusWrite>(graph, 'l7-status-writes', [
+    l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings }),
+    extensions.statuses,
+  ]);
+  const ofVirtualServices = derive<VirtualService, SourceReport>(graph, {
     name: 'virtual-service-findings',
     from: sources.VirtualService,
     keyOf: formatReport,
     transform: virtualServiceFindings,
   });
+  const findings = join<SourceReport>(graph, 'l7-findings', [ofVirtualServices, extensions.findings]);
   return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
 }
 
