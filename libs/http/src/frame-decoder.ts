@@ -1,35 +1,9 @@
 import { ByteCollector } from './byte-collector.ts';
+import { defaultFrameDecoderLimits, type FrameDecoderLimits } from './frame-decoder-limits.ts';
 import type { FrameSink } from './frame-sink.ts';
-import {
-  clientPreface,
-  defaultMaxFrameBytes,
-  ErrorCode,
-  FrameFlag,
-  frameHeaderBytes,
-  FrameType,
-  maxInt31,
-} from './frame-type.ts';
+import { clientPreface, ErrorCode, FrameFlag, frameHeaderBytes, FrameType, maxInt31 } from './frame-type.ts';
 import { Http2Error } from './http2-error.ts';
 import { checkSetting } from './setting-range.ts';
-
-/** Limits of a FrameDecoder; all are checked on the frame header, before a byte of payload is kept. */
-export interface FrameDecoderLimits {
-  /** SETTINGS_MAX_FRAME_SIZE that we advertised. */
-  readonly maxFrameBytes: number;
-  /** Compressed size of a header block over all its frames. */
-  readonly maxHeaderBlockBytes: number;
-  /** CONTINUATION frames of one header block. */
-  readonly maxContinuationFrames: number;
-  /** Entries of one SETTINGS frame. */
-  readonly maxSettingsEntries: number;
-}
-
-export const defaultFrameDecoderLimits: FrameDecoderLimits = {
-  maxFrameBytes: defaultMaxFrameBytes,
-  maxHeaderBlockBytes: 32_768,
-  maxContinuationFrames: 16,
-  maxSettingsEntries: 64,
-};
 
 type Phase = 'preface' | 'header' | 'padLength' | 'data' | 'padding' | 'skip' | 'collect';
 

@@ -1,7 +1,7 @@
 export { ByteCollector } from './byte-collector.ts';
 export { ReceiveWindow, SendWindow } from './flow-window.ts';
-export { defaultFrameDecoderLimits, FrameDecoder } from './frame-decoder.ts';
-export type { FrameDecoderLimits } from './frame-decoder.ts';
+export { FrameDecoder } from './frame-decoder.ts';
+export { defaultFrameDecoderLimits, type FrameDecoderLimits } from './frame-decoder-limits.ts';
 export type { FrameSink } from './frame-sink.ts';
 export {
   clientPreface,
