@@ -8,6 +8,8 @@ import { deltaMethod, DeltaServer, REQUEST_BYTES } from '@ambit/xds';
 import type { FastifyInstance } from 'fastify';
 import { buildAdmissionServer } from './admission/admission-server.ts';
 import type { ControlPlaneConfig } from './config.ts';
+import { debugMethod } from './debug/debug-method.ts';
+import { describeMesh } from './derive/describe-mesh.ts';
 import { runForLeader } from './leader.ts';
 import { JwksFetcher } from './l7/jwks-fetcher.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
@@ -146,22 +148,16 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
   const { config, metrics, pipeline, source, tokens, connections, certificate, clock, logger, stopping } = serving;
   const { trustDomain, clusterId } = config;
   const onRefused = (peer: string, reason: string): void => logger.warn({ peer, reason }, 'xDS caller refused');
-  const delta = cleanup.use(
-    new DeltaServer({
-      store: pipeline.store,
-      resolver: pipeline.resolver,
-      clock,
-      observer: connections,
-      authenticate: authenticateXdsCaller({
-        tokens,
-        rules: streamRules(config, source),
-        trustDomain,
-        clusterId,
-        gatewayOf: (key) => pipeline.mesh.sources.Gateway.get(key),
-        onRefused,
-      }),
-    }),
-  );
+  const authenticate = authenticateXdsCaller({
+    tokens,
+    rules: streamRules(config, source),
+    trustDomain,
+    clusterId,
+    gatewayOf: (key) => pipeline.mesh.sources.Gateway.get(key),
+    onRefused,
+  });
+  const { store, resolver } = pipeline;
+  const delta = cleanup.use(new DeltaServer({ store, resolver, clock, observer: connections, authenticate }));
   metrics.observeStreams({
     slow: () => delta.slowStreams,
     pinnedBytes: () => delta.pinnedBytes,
@@ -175,6 +171,16 @@ async function serveXds(cleanup: AsyncDisposableStack, serving: Serving): Promis
     tls: certificate,
     methods: [
       { path: deltaMethod().path, serve: (call) => delta.accept(call.context, (encoding) => call.open(encoding)) },
+      debugMethod({
+        authenticate,
+        onRefused,
+        connections,
+        clusterId,
+        systemNamespace: config.systemNamespace,
+        name: config.replica,
+        version: VERSION,
+        dumps: { connections: () => connections.list(), config: () => describeMesh(pipeline.mesh) },
+      }),
       healthMethod,
     ],
     maxRequestBytes: REQUEST_BYTES,

@@ -114,6 +114,11 @@ export class RpcCall implements ServerExchangeUser, FrameWriter {
     return isWaiting ? false : this.#writeRest();
   }
 
+  /** Something of a frame is still to be written. */
+  get isWriting(): boolean {
+    return this.#rest !== undefined;
+  }
+
   onDrain(listener: () => void): void {
     this.#drained.push(listener);
   }

@@ -27,6 +27,12 @@ export interface ConnectionStatus {
   readonly types: Readonly<Record<string, TypeStatus>>;
 }
 
+/** One open stream with what its client says of itself. */
+export interface XdsClient {
+  readonly node: XdsNode;
+  readonly types: ReadonlyMap<string, TypeStatus>;
+}
+
 /** Changed in place: there is a push to each of thousands of streams many times a second. */
 type LiveStatus = { -readonly [K in keyof TypeStatus]: TypeStatus[K] };
 
@@ -62,6 +68,11 @@ export class XdsConnections implements DeltaServerObserver {
       connectedWallTimeMs,
       types: Object.fromEntries(types),
     }));
+  }
+
+  /** As `list`, of the moment: do not keep it. */
+  clients(): readonly XdsClient[] {
+    return [...this.#connections].map(([node, { types }]) => ({ node, types }));
   }
 
   onStreamOpened(node: XdsNode): void {
