@@ -111,3 +111,31 @@ test('keys are in no description', () => {
   assert.ok(text.includes(base64(leaf.certificateChainPem).slice(0, 40)));
   assert.ok(!text.includes(base64(leaf.privateKeyPem).slice(30, 70)));
 });
+
+test('HTTPS listeners of one port that share host names say so', () => {
+  const tls = 'tls: { certificateRefs: [{ name: good }] }';
+  const several = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: in, namespace: shop }
+spec:
+  gatewayClassName: ambit
+  listeners:
+    - { name: wild, port: 443, protocol: HTTPS, hostname: "*.example", ${tls} }
+    - { name: one, port: 443, protocol: HTTPS, hostname: a.example, ${tls} }
+    - { name: apart, port: 443, protocol: HTTPS, hostname: a.example.org, ${tls} }
+    - { name: port, port: 444, protocol: HTTPS, hostname: a.example, ${tls} }
+    - { name: passes, port: 443, protocol: TLS, hostname: b.example, tls: { mode: Passthrough } }`;
+  const { mesh } = derive(several, good);
+  const listeners = mesh.statuses.get('Gateway/shop/in/ambit-status')?.listeners ?? [];
+  const told = listeners.filter(({ conditions }) => conditions.some(({ type }) => type === 'OverlappingTLSConfig'));
+  assert.deepEqual(
+    told.map(({ name }) => name),
+    ['wild', 'one'],
+  );
+  // TLS of both modes shares the port.
+  assert.ok(
+    listeners.every(({ conditions }) =>
+      conditions.some(({ type, status }) => type === 'Programmed' && status === 'True'),
+    ),
+  );
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
+import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import { Graph, SourceCollection } from '@ambit/collections';
 import { delay } from '@ambit/runtime';
@@ -9,7 +10,7 @@ import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 const keys = '{"keys":[{"kty":"EC","kid":"a"}]}';
 
 /** A fetcher beside a server that answers so. */
-async function open(answer: RequestListener) {
+async function open(answer: RequestListener, blocked: BlockList | undefined = new BlockList()) {
   const stack = new AsyncDisposableStack();
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -22,7 +23,7 @@ async function open(answer: RequestListener) {
   const found = new SourceCollection<KeySource>(graph, 'keys', ({ key }) => key);
   const warnings: string[] = [];
   const log = { warn: (fields: object, message: string) => void warnings.push(`${message} ${JSON.stringify(fields)}`) };
-  stack.use(new JwksFetcher({ graph, places, keys: found, log }));
+  stack.use(new JwksFetcher({ graph, places, keys: found, log, ...(blocked === undefined ? {} : { blocked }) }));
   const want = (place: KeyPlace | undefined): void => {
     if (place !== undefined) graph.update(() => places.set(place));
   };
@@ -68,7 +69,7 @@ const bad: readonly (readonly [claim: string, answer: RequestListener, reason: R
   ['something that is no JWKS', (_request, response) => response.end('{"key":1}'), /no JWKS/],
   ['no JSON', (_request, response) => response.end('<html>'), /JSON/],
   ['more than a mebibyte', (_request, response) => response.end('x'.repeat(2 ** 20 + 1)), /more than 1048576 bytes/],
-  ['a redirect', (_request, response) => response.writeHead(302, { location: '/other' }).end(), /fetch failed/],
+  ['a redirect', (_request, response) => response.writeHead(302, { location: '/other' }).end(), /answered 302/],
 ];
 for (const [claim, answer, reason] of bad) {
   test(`no keys, and a warning, when the answer is ${claim}`, async () => {

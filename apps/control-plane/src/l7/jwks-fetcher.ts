@@ -1,6 +1,8 @@
 /** Fetches the keys of token issuers, so that proxies need no way out. Spec: l7.md section 4.5, JWKS. */
+import type { BlockList } from 'node:net';
 import type { Collection, Graph, SourceCollection } from '@ambit/collections';
 import { delay, TaskScope, toAmbitError } from '@ambit/runtime';
+import { fetchOutside } from './fetch-outside.ts';
 import type { KeyPlace, KeySource } from './jwks-source.ts';
 
 export interface JwksFetcherOptions {
@@ -10,8 +12,8 @@ export interface JwksFetcherOptions {
   /** Where keys are put. Keys stay when they cannot be fetched again: a broken issuer must not lock everybody out. */
   readonly keys: SourceCollection<KeySource>;
   readonly log: { warn(fields: object, message: string): void };
-  /** For tests. Default: that of Node. */
-  readonly fetch?: typeof globalThis.fetch;
+  /** Addresses that are not asked. For tests; default: this host's own. */
+  readonly blocked?: BlockList;
 }
 
 /** Times of Istio: between fetches, and after failures. */
@@ -88,19 +90,9 @@ export class JwksFetcher implements AsyncDisposable {
     return keySet(await this.#get(found, within));
   }
 
-  async #get(url: string, signal: AbortSignal): Promise<string> {
-    const { fetch = globalThis.fetch } = this.#options;
-    // A redirect could lead anywhere, also into the cluster.
-    const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.byteLength;
-      if (size > MAX_BYTES) throw new Error(`${url} answered more than ${MAX_BYTES} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString('utf8');
+  #get(url: string, signal: AbortSignal): Promise<string> {
+    const { blocked } = this.#options;
+    return fetchOutside(url, { signal, maxBytes: MAX_BYTES, ...(blocked === undefined ? {} : { blocked }) });
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the listeners of an ingress gateway are, and what is wrong with them. Pure. Spec: l7.md sections 1.1 and 1.2. */
 import type { Gateway, GatewayListener } from '@ambit/kube';
 import { gatewayGroup } from '@ambit/kube';
+import { commonHost } from './host-names.ts';
 import { type KeyPairPem, keyPairOf, type MaterialView, rootsOf } from './key-material.ts';
 import { type JudgedSet, type ListenerOwner, type OwnedListener, ownedListeners } from './listener-owner.ts';
 
@@ -29,6 +30,8 @@ export interface PlannedListener {
   readonly problems: readonly ListenerProblem[];
   /** False: nothing is served here. */
   readonly isServed: boolean;
+  /** Another listener that ends TLS on this port has host names in common: clients may keep a connection that is not for them. */
+  readonly overlaps: boolean;
 }
 
 /** Listeners in order of precedence; of two that cannot stand side by side the first is served. */
@@ -42,7 +45,18 @@ export function planListeners(
     const conflict = conflictOf(owned.listener, planned);
     planned.push(planListener(gateway, owned, conflict, view));
   }
-  return planned;
+  return planned.map((one) => ({ ...one, overlaps: planned.some((other) => overlap(one, other)) }));
+}
+
+function overlap(one: PlannedListener, other: PlannedListener): boolean {
+  const [a, b] = [one.listener, other.listener];
+  return (
+    one !== other &&
+    [a, b].every(({ protocol }) => protocol === 'HTTPS') &&
+    a.port === b.port &&
+    [one, other].every(({ isServed }) => isServed) &&
+    commonHost((a.hostname ?? '').toLowerCase(), (b.hostname ?? '').toLowerCase()) !== undefined
+  );
 }
 
 function planListener(
@@ -56,14 +70,14 @@ function planListener(
   if (ofProtocol === undefined) {
     const message = `protocol ${listener.protocol} is not supported; use HTTP, HTTPS, TLS or TCP, with a tls block where it belongs`;
     problems.push({ condition: 'Accepted', reason: 'UnsupportedProtocol', message });
-    return { owner, listener, kinds: [], certificates: undefined, problems, isServed: false };
+    return { owner, listener, kinds: [], certificates: undefined, problems, isServed: false, overlaps: false };
   }
   const kinds = allowedKinds(listener, ofProtocol, problems);
   const terminates =
     listener.protocol === 'HTTPS' || (listener.protocol === 'TLS' && listener.tls?.mode === 'Terminate');
   const certificates = terminates ? certificatesOf(gateway, { owner, listener }, view, problems) : undefined;
   const isServed = conflict === undefined && (!terminates || (certificates?.keyPairs.length ?? 0) > 0);
-  return { owner, listener, kinds, certificates, problems, isServed };
+  return { owner, listener, kinds, certificates, problems, isServed, overlaps: false };
 }
 
 /** Undefined for a protocol, or a combination with a tls block, that is not served. */

@@ -24,7 +24,7 @@ export function refusal({ problems }: PlannedListener): ListenerProblem | undefi
 }
 
 function listenerConditions(planned: PlannedListener): readonly DesiredCondition[] {
-  const { problems, isServed } = planned;
+  const { problems, isServed, overlaps } = planned;
   const refused = refusal(planned);
   const conflict = problems.find(({ condition }) => condition === 'Conflicted');
   const unresolved = problems.find(({ condition }) => condition === 'ResolvedRefs');
@@ -49,8 +49,16 @@ function listenerConditions(planned: PlannedListener): readonly DesiredCondition
     unresolved === undefined
       ? good('ResolvedRefs', 'all references can be used')
       : bad('ResolvedRefs', unresolved.reason, unresolved.message),
+    ...(overlaps ? [overlapping] : []),
   ];
 }
+
+const overlapping: DesiredCondition = {
+  type: 'OverlappingTLSConfig',
+  status: 'True',
+  reason: 'OverlappingHostnames',
+  message: 'another HTTPS listener of this port has host names in common; requests that are for the other one get 421',
+};
 
 /** Conditions of other controllers may stand beside ours. */
 export function conditionsRead(present: readonly StatusCondition[], wanted: readonly DesiredCondition[]): boolean {
@@ -62,7 +70,10 @@ export function isSameListener(present: GatewayListenerStatus, wanted: ListenerW
     present.name === wanted.name &&
     present.attachedRoutes === wanted.attachedRoutes &&
     present.supportedKinds.join() === wanted.supportedKinds.map(({ kind }) => kind).join() &&
-    conditionsRead(present.conditions, wanted.conditions)
+    conditionsRead(present.conditions, wanted.conditions) &&
+    // It is only ever True: what does not hold any more has to go.
+    present.conditions.some(({ type }) => type === overlapping.type) ===
+      wanted.conditions.some(({ type }) => type === overlapping.type)
   );
 }
 
