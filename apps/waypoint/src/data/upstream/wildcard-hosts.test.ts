@@ -1,6 +1,7 @@
 /** The way out to hosts that a wildcard covers is no way to anywhere else. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { workload as api } from '@ambit/api';
 import { changeCount, WorkloadArena, WorkloadStore } from '@ambit/workload';
 import { coversHost } from '../../config/wildcard-host.ts';
 import { pod } from '../test-support/mesh-messages.ts';
@@ -10,7 +11,7 @@ const pattern = '*.example.org';
 
 function addressesOf(host: string, resolved: readonly string[] | undefined): readonly string[] | 'resolving' {
   const arena = new WorkloadArena();
-  arena.upsert(pod('web', '10.0.0.7', {}));
+  arena.upsert(pod('web', '10.0.0.7', {}, { tunnelProtocol: api.TunnelProtocol.HBONE }));
   const batch = arena.takeBatch();
   assert.ok(batch !== undefined);
   const store = new WorkloadStore();

@@ -40,7 +40,8 @@ export function wildcardEndpoints(
 function isOutside({ store, network }: WildcardQuery, address: string): boolean {
   const bytes = parseIp(address)?.bytes;
   if (bytes === undefined || isLocal(bytes)) return false;
-  return store.workloadByAddress(network, address) === undefined;
+  const workload = store.workloadByAddress(network, address);
+  return workload === undefined || (workload.protocol !== 'hbone' && !workload.nativeTunnel);
 }
 
 /** Loopback, link-local, unspecified, multicast; also as IPv4 in IPv6. */
