@@ -126,7 +126,8 @@ export class Http1ServerConnection
     if (head.method === 'CONNECT' && (head.isChunked || (head.contentLength ?? 0) > 0)) {
       throw new Http1Error('framing', 'CONNECT with a body');
     }
-    if (!head.isPersistent || head.minorVersion === 0) this.#isClosing = true;
+    // What comes after a CONNECT is meant for a tunnel, granted or not: it is nobody's next request. Class: CVE-2025-64763.
+    if (!head.isPersistent || head.minorVersion === 0 || head.method === 'CONNECT') this.#isClosing = true;
     this.#isInHead = false;
     this.#end.clearTimeout();
     const exchange = new Http1ServerExchange(this, receivedRequest(head, this.#settings.scheme));

@@ -50,29 +50,29 @@ function rigOf(onServed: (served: ServedExchange) => void = () => {}, highBytes 
 }
 
 const floods: Readonly<Record<string, (peer: FramePeer, round: number) => void>> = {
-  'rapid reset': (peer, round) => {
+  'rapid reset, CVE-2023-44487': (peer, round) => {
     peer.headers(round * 2 + 1, get, true);
     peer.reset(round * 2 + 1);
   },
-  'resets that we are made to send': (peer, round) => {
+  'resets that we are made to send, CVE-2025-8671': (peer, round) => {
     peer.headers(round * 2 + 1, get, false);
     peer.windowUpdate(round * 2 + 1, 0x7fffffff);
   },
-  SETTINGS: (peer) => peer.settings([[SettingId.headerTableSize, 100]]),
+  'SETTINGS, CVE-2019-9515': (peer) => peer.settings([[SettingId.headerTableSize, 100]]),
   'SETTINGS acknowledgements': (peer) => peer.settingsAck(),
-  PING: (peer) => peer.ping(),
-  'empty DATA': (peer, round) => {
+  'PING, CVE-2019-9512': (peer) => peer.ping(),
+  'empty DATA, CVE-2019-9518': (peer, round) => {
     if (round === 0) peer.headers(1, get, false);
     peer.data(1, '', false);
   },
-  PRIORITY: (peer) => peer.frame(FrameType.priority, 0, 1, new Uint8Array(5)),
+  'PRIORITY, CVE-2019-9513': (peer) => peer.frame(FrameType.priority, 0, 1, new Uint8Array(5)),
   'unknown frames': (peer) => peer.frame(0xbb, 0, 0, nothing),
   WINDOW_UPDATE: (peer) => peer.windowUpdate(0, 1),
-  'empty CONTINUATION': (peer, round) => {
+  'empty CONTINUATION, CVE-2024-30255': (peer, round) => {
     if (round === 0) peer.frame(FrameType.headers, 0, 1, peer.block(get));
     peer.frame(FrameType.continuation, 0, 1, nothing);
   },
-  'CONTINUATION with fields': (peer, round) => {
+  'CONTINUATION with fields, CVE-2024-27919': (peer, round) => {
     if (round === 0) peer.frame(FrameType.headers, 0, 1, peer.block(get));
     peer.frame(FrameType.continuation, 0, 1, peer.block([['x', 'y'.repeat(10_000)]]));
   },
@@ -104,7 +104,7 @@ for (const [name, send] of Object.entries(floods)) {
   });
 }
 
-test('a client that asks and does not read makes us hold a bounded amount, and is not read either', () => {
+test('CVE-2019-9511, CVE-2019-9517: a client that asks and does not read makes us hold a bounded amount, and is not read either', () => {
   const rig = rigOf((served) => {
     const unique = `${rig.log.served.length}-`.repeat(100);
     served.exchange.respond(responseOf(200, { a: unique }), true);
