@@ -1,7 +1,8 @@
 /**
- * Floods 15008 with HTTP/2 frames that cost little to send and something to receive, from a peer whose certificate is
- * good. Prints how many frames it took until the server had enough, and how it said so.
+ * Floods 15008 (from a peer whose certificate is good), or a service, with HTTP/2 frames that cost little to send and something
+ * to receive. Prints how many frames it took until the server had enough, and how it said so.
  */
+import { connect, type Socket } from 'node:net';
 import {
   clientPreface,
   ErrorCode,
@@ -28,6 +29,8 @@ interface Order extends TunnelOrder {
   readonly kind: FloodKind;
   /** Of a tunnel that would be granted. */
   readonly authority: string;
+  /** Instead of a CONNECT over TLS: an ordinary request, over TCP as it is. */
+  readonly isPlain?: boolean;
   /** The flood ends unpunished after this many frames. */
   readonly maxFrames: number;
 }
@@ -82,7 +85,7 @@ let error: string | undefined;
 let resets = 0;
 let startMs = performance.now();
 const flood: Flood = floods[order.kind];
-const socket = connectTls(order);
+const socket: Socket = order.isPlain === true ? connect(order.port, order.host) : connectTls(order);
 const decoder = new FrameDecoder('client', listener());
 
 socket.on('error', (cause) => {
@@ -97,7 +100,7 @@ socket.on('data', (chunk: Buffer) => {
     socket.destroy();
   }
 });
-socket.on('secureConnect', () => {
+socket.on(order.isPlain === true ? 'connect' : 'secureConnect', () => {
   startMs = performance.now();
   setTimeout(() => report(false), PATIENCE_MS);
   let at = ROOM.write(clientPreface, 'latin1');
@@ -133,9 +136,10 @@ function streamOf(turn: number): number {
 
 function connectRequest(target: Uint8Array, offset: number, streamId: number, padding = 0): number {
   const fields: (readonly [string, string])[] = [
-    [':method', 'CONNECT'],
+    [':method', order.isPlain === true ? 'GET' : 'CONNECT'],
     [':authority', order.authority],
   ];
+  if (order.isPlain === true) fields.push([':scheme', 'http'], [':path', '/big?bytes=100000']);
   for (let index = 0; index < padding; index += 1) fields.push([`x-padding-${index}`, 'x'.repeat(1_000)]);
   const block = new Uint8Array(fields.reduce((sum, [name, value]) => sum + maxEncodedBytes(name, value), 12));
   let length = encoder.begin(block, 0);
