@@ -1,5 +1,13 @@
 import type { Collection } from '@ambit/collections';
-import { type ApiLog, apiKinds, type GatewayClass, type KubeClient, KubeError, type PlainObject } from '@ambit/kube';
+import {
+  type ApiLog,
+  apiKinds,
+  type GatewayClass,
+  type KubeClient,
+  KubeError,
+  type PlainObject,
+  rawKinds,
+} from '@ambit/kube';
 import { type Clock, toAmbitError } from '@ambit/runtime';
 import { KeyQueue } from '../status/key-queue.ts';
 import { objectAt, objectsAt, textAt } from './gateway-object.ts';
@@ -39,7 +47,8 @@ export async function keepGatewayClasses(options: GatewayClassOptions, signal: A
         const managed = classOfController(classes, textAt(objectAt(found, 'spec'), 'controllerName'));
         if (managed === undefined) return 'done';
         const now = new Date(clock.wallTimeMs()).toISOString().replace(/\.\d+Z$/, 'Z');
-        const status = classStatus(found, managed.role, now);
+        const features = managed.role === 'gateway' ? supportedFeatures(await channelOf(client, signal)) : [];
+        const status = classStatus(found, features, now);
         if (status === undefined) return 'done';
         const how = { fieldManager: 'ambit-gateway-status', force: true, subresource: 'status', signal } as const;
         try {
@@ -63,13 +72,20 @@ export async function keepGatewayClasses(options: GatewayClassOptions, signal: A
   );
 }
 
+/** Channel of the Gateway API's definitions. */
+async function channelOf(client: Pick<KubeClient, 'get'>, signal: AbortSignal): Promise<string> {
+  const { group, plural } = apiKinds.HTTPRoute;
+  const ref = { kind: rawKinds.CustomResourceDefinition, name: `${plural}.${group}` };
+  const annotations = objectAt(objectAt(await client.get(ref, { signal }), 'metadata'), 'annotations');
+  return textAt(annotations, 'gateway.networking.k8s.io/channel');
+}
+
 /** The fields to apply under `status`; undefined when the class reads so already. */
-function classStatus(found: unknown, role: ManagedClass['role'], now: string): PlainObject | undefined {
+function classStatus(found: unknown, features: readonly string[], now: string): PlainObject | undefined {
   const generation = objectAt(found, 'metadata')['generation'] ?? 1;
   const status = objectAt(found, 'status');
   const present = objectsAt(status, 'conditions').find(({ type }) => type === 'Accepted');
   const isAccepted = present?.['status'] === 'True';
-  const features = role === 'gateway' ? supportedFeatures : [];
   const told = objectsAt(status, 'supportedFeatures').map((feature) => textAt(feature, 'name'));
   if (isAccepted && present['observedGeneration'] === generation && told.join() === features.join()) return undefined;
   const accepted = {

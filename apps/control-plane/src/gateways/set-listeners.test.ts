@@ -48,7 +48,10 @@ function ports(from: string): readonly number[] {
 test('a Service gets the ports of the ListenerSets that its Gateway lets, and of no others', () => {
   assert.deepEqual(ports('from: Same'), [81]);
   assert.deepEqual(ports('from: Selector, selector: { matchLabels: { edge: "yes" } }'), [82]);
-  assert.deepEqual(ports('from: All').toSorted((a, b) => a - b), [81, 82]);
+  assert.deepEqual(
+    ports('from: All').toSorted((a, b) => a - b),
+    [81, 82],
+  );
   assert.deepEqual(ports('from: None'), []);
   assert.deepEqual(ports(''), []);
 });

@@ -2,7 +2,7 @@
  * What gateways of class `ambit` can do, in the names of the Gateway API, sorted. Users' tools read it, and the conformance
  * suite takes from it what to test: nothing may stand here whose tests do not pass.
  */
-export const supportedFeatures: readonly string[] = [
+const standardFeatures: readonly string[] = [
   'BackendTLSPolicy',
   'BackendTLSPolicySANValidation',
   'GRPCRoute',
@@ -48,3 +48,15 @@ export const supportedFeatures: readonly string[] = [
   'TLSRouteModeMixed',
   'TLSRouteModeTerminate',
 ];
+
+/** Fields that the definitions have in the experimental channel only. */
+const experimentalFeatures: readonly string[] = [
+  'HTTPRouteRetry',
+  'HTTPRouteRetryBackendTimeout',
+  'HTTPRouteRetryConnectionError',
+];
+
+/** `channel`: of the definition of HTTPRoute, as its annotation says. */
+export function supportedFeatures(channel: string): readonly string[] {
+  return channel === 'experimental' ? [...standardFeatures, ...experimentalFeatures].toSorted() : standardFeatures;
+}
