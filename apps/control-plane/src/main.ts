@@ -5,10 +5,12 @@ import { runProcess } from '@ambit/runtime';
 import { createLogger, LogLevels } from '@ambit/telemetry';
 import { controlPlaneConfig } from './config.ts';
 import { startControlPlane } from './control-plane.ts';
+import { MemoryKeeper } from './memory-keeper.ts';
 
 await runProcess(controlPlaneConfig, async ({ config, stopping }) => {
   const logger = createLogger({ format: config.logFormat, levels: new LogLevels(config.logLevel) });
   await using bus = new EventBus({ transport: transportOf(config.bus), source: `control-plane/${config.replica}` });
+  using _memory = new MemoryKeeper();
   try {
     await using _controlPlane = await startControlPlane(config, { bus, logger, stopping });
     if (!stopping.aborted) await once(stopping, 'abort');

@@ -30,7 +30,9 @@ export async function runControlPlane(options: ControlPlaneBenchOptions): Promis
   await cluster.loadNodes(tell);
   const tokens = await cluster.tokens();
   const baseline = await measureBaseline(cluster, tokens, run);
-  tell(`empty control plane: ${baseline.emptyMiB.toFixed(0)} MiB, with clients ${baseline.clientsMiB.toFixed(0)} MiB`);
+  tell(
+    `empty control plane: ${baseline.emptyMiB.toFixed(0)} MiB, with clients ${baseline.clients.settledMiB.toFixed(0)} MiB`,
+  );
   await cluster.loadRest(tell);
   const figures: RunFigures[] = [];
   for (let round = 1; round <= rounds; round += 1) {
