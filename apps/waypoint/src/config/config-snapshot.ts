@@ -2,10 +2,11 @@
  * The whole configuration of a proxy at one moment, and how one moment follows another. A request takes a snapshot once and
  * keeps it: whatever arrives later is for the next request.
  */
+import type { ServedTarget } from '../request/downstream-facts.ts';
 import { type Access, type AccessLevel, joinAccess, openLevel } from './access.ts';
 import type { BackendTarget } from './backend-target.ts';
 import type { CompiledDestination, CompiledPort } from './destination.ts';
-import type { CompiledProxy } from './proxy.ts';
+import type { CompiledProxy, TelemetrySettings } from './proxy.ts';
 import type { CompiledServer } from './server.ts';
 import { defaultTrafficPolicy, type TrafficPolicy } from './traffic-policy.ts';
 
@@ -41,6 +42,15 @@ export function trafficPolicyOf(snapshot: ConfigSnapshot, target: BackendTarget)
   return (
     subset?.portTraffic.get(target.port) ?? subset?.traffic ?? ports.get(target.port)?.traffic ?? defaultTrafficPolicy
   );
+}
+
+/** What is told about requests: what the service says, else the proxy. */
+export function telemetryOf(
+  { proxy, destinations }: ConfigSnapshot,
+  served: ServedTarget,
+): TelemetrySettings | undefined {
+  const own = served.kind === 'service' ? destinations.get(served.key)?.destination.telemetry : undefined;
+  return own ?? proxy.telemetry;
 }
 
 /** Resources that changed at once; undefined takes one away. Destinations and servers by their resource names. */

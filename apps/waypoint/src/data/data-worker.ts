@@ -216,8 +216,7 @@ export class DataWorker {
     if (snapshot === undefined) return;
     this.#upstreams.prepare();
     if (this.#isListening) this.#servers.update(snapshot);
-    if (change.proxy === undefined) return;
-    const unknown = this.#observer.configure(snapshot.proxy);
+    const unknown = this.#observer.configure(snapshot);
     if (unknown.length > 0) {
       this.#tell('warn', 'config', 'access log operators that are not known', { operators: unknown.join(' ') });
     }

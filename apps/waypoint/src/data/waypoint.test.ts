@@ -114,3 +114,34 @@ test('an endpoint that has a name only is resolved before it is needed, and foll
   rig.worker.receive({ kind: 'resolved', hostname: 'db.example', addresses: ['127.0.0.1'] });
   assert.equal((await rig.fetch(entry, '/')).body, 'resolved');
 });
+
+test('a service may have telemetry of its own', async () => {
+  await using rig = await WaypointRig.open();
+  const backend = await rig.backend((_request, response) => void response.end('hello'));
+  rig.mesh(
+    service('web', vip),
+    service('quiet', '10.9.0.2'),
+    pod('web', '127.0.0.1', { web: backend.port, quiet: backend.port }, plain),
+  );
+  const [web, ofWeb] = destination('web');
+  const silence = { metricOverrides: [{ metric: 'REQUEST_COUNT', disabled: true }] };
+  const [quiet, ofQuiet] = destination('quiet', {}, { telemetry: silence });
+  rig.configure({
+    proxy: proxy({ destinations: [web, quiet], telemetry: logged }),
+    destinations: [
+      [web, ofWeb],
+      [quiet, ofQuiet],
+    ],
+  });
+  await rig.fetch(rig.entry('10.9.0.2:80'), '/secret');
+  await rig.fetch(rig.entry(`${vip}:80`), '/told');
+  assert.match(rig.accessLog, /GET \/told/);
+  assert.doesNotMatch(rig.accessLog, /GET \/secret/);
+  const counted = rig.metrics.split('\n').filter((line) => line.startsWith('istio_requests_total{'));
+  assert.equal(counted.filter((line) => line.includes('destination_service_name="web"')).length, 1);
+  assert.equal(counted.filter((line) => line.includes('destination_service_name="quiet"')).length, 0);
+  const durations = rig.metrics
+    .split('\n')
+    .filter((line) => line.startsWith('istio_request_duration_milliseconds_count'));
+  assert.equal(durations.filter((line) => line.includes('destination_service_name="quiet"')).length, 1);
+});

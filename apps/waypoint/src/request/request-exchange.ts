@@ -7,7 +7,7 @@ import { ErrorCode } from '@ambit/http';
 import type { RequestAdmitted } from '@ambit/policy';
 import { decideCors, redirectLocation } from '@ambit/routing';
 
-import type { ConfigSnapshot } from '../config/config-snapshot.ts';
+import { type ConfigSnapshot, telemetryOf } from '../config/config-snapshot.ts';
 import type { CompiledRoute, RouteBackend } from '../config/route.ts';
 import { Alarm, type AlarmUser } from './alarm.ts';
 import { finishAnswer, localAnswer } from './answer-head.ts';
@@ -92,7 +92,7 @@ export class RequestExchange implements ServerExchangeUser, EntranceOwner, Forwa
     }
     const { proxy } = this.#config;
     const prepared = prepareRequest(head, this.#facts, proxy, this.#surroundings);
-    const tracing = proxy.telemetry?.tracing;
+    const tracing = telemetryOf(this.#config, this.#facts.served)?.tracing;
     if (tracing?.enabled === true) {
       record.trace = takeIntoTrace(head.fields, tracing.samplePerTenThousand, this.#surroundings.random);
     }

@@ -14,13 +14,28 @@ import type { TelemetrySettings } from '../../config/proxy.ts';
 /** Lines that wait to be written; what does not fit is counted and lost. */
 const bufferBytes = 256 * 1024;
 
-/** The access log of one worker: lines collected during a turn, written at its end. Off unless configured. */
+/** What is logged, and how; without a format nothing is. */
+export interface LogPlan {
+  readonly format: RequestLogFormat | undefined;
+  readonly minStatus: number;
+}
+
+/** What a configuration says of the access log. */
+export function logPlan(settings: TelemetrySettings | undefined): LogPlan {
+  const log = settings?.accessLog;
+  if (log?.enabled !== true) return { format: undefined, minStatus: 0 };
+  const hasJson = Object.keys(log.jsonFormat).length > 0;
+  const format = hasJson
+    ? jsonLogFormat(log.jsonFormat)
+    : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat);
+  return { format, minStatus: log.minStatus };
+}
+
+/** The access log of one worker: lines collected during a turn, written at its end. */
 export class RequestLog {
   readonly #buffer = new LineBuffer(bufferBytes);
   readonly #output: DescriptorSink;
   readonly #hostname: string;
-  #format: RequestLogFormat | undefined;
-  #minStatus = 0;
   #lostLines = 0;
 
   constructor(output: DescriptorSink, hostname: string) {
@@ -33,24 +48,10 @@ export class RequestLog {
     return this.#lostLines;
   }
 
-  /** Takes over what the configuration says; operators that are not known. */
-  configure(settings: TelemetrySettings | undefined): readonly string[] {
-    const log = settings?.accessLog;
-    this.#format = undefined;
-    this.#minStatus = log?.minStatus ?? 0;
-    if (log?.enabled !== true) return [];
-    const hasJson = Object.keys(log.jsonFormat).length > 0;
-    this.#format = hasJson
-      ? jsonLogFormat(log.jsonFormat)
-      : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat);
-    return this.#format.unknownOperators;
-  }
-
-  write(record: LoggedRequest): void {
-    const format = this.#format;
+  write(record: LoggedRequest, { format, minStatus }: LogPlan): void {
     if (format === undefined) return;
     const status = record.value('RESPONSE_CODE');
-    if (this.#minStatus > 0 && typeof status === 'number' && status !== 0 && status < this.#minStatus) return;
+    if (minStatus > 0 && typeof status === 'number' && status !== 0 && status < minStatus) return;
     const named = new NamedRecord(record, this.#hostname);
     if (format.write(this.#buffer, named)) return;
     this.flush();

@@ -29,14 +29,36 @@ const metricNames = {
   received: ['TCP_RECEIVED_BYTES', 'istio_tcp_received_bytes_total', 'tcp_received_bytes_total'],
 } as const;
 type MetricKey = keyof typeof metricNames;
+const metricCount = Object.keys(metricNames).length;
+
+/** Metrics that are not wanted. */
+export type DisabledMetrics = ReadonlySet<MetricKey>;
+
+/** What a configuration says of metrics. */
+export function disabledMetrics(settings: TelemetrySettings | undefined): DisabledMetrics {
+  const all = Object.keys(metricNames).filter(isMetricKey);
+  const disabled = new Set<MetricKey>(settings?.metricsDisabled === true ? all : []);
+  for (const override of settings?.metricOverrides ?? []) {
+    for (const key of all) {
+      const isMeant = override.metric === 'ALL_METRICS' || metricNames[key].some((name) => name === override.metric);
+      if (isMeant && override.disabled) disabled.add(key);
+      else if (isMeant) disabled.delete(key);
+    }
+  }
+  return disabled;
+}
 
 /** Series of one combination of labels, held for the requests to come. */
 interface RequestSeries {
-  readonly requests: Counter;
-  readonly duration: Histogram;
-  readonly requestBytes: Histogram;
-  readonly responseBytes: Histogram;
+  readonly labels: LabelSet;
+  /** Taken when they are wanted first: a metric that is off has no series. */
+  requests: Counter | undefined;
+  duration: Histogram | undefined;
+  requestBytes: Histogram | undefined;
+  responseBytes: Histogram | undefined;
 }
+
+type LabelSet = ReturnType<LabelSchema<HttpNames>['set']>;
 
 interface TcpSeries {
   readonly opened: Counter;
@@ -67,7 +89,6 @@ export class TrafficMetrics {
   readonly #told = new WeakMap<TcpRecord, { sent: number; received: number }>();
   readonly #ids = new WeakMap<Workload, number>();
   #nextId = 1;
-  #disabled: ReadonlySet<MetricKey> = new Set();
 
   constructor(registry: MetricRegistry) {
     this.#http = registry.labels(httpLabelNames);
@@ -97,56 +118,44 @@ export class TrafficMetrics {
     this.#received = counter('istio_tcp_received_bytes', 'Bytes received from clients of TCP connections');
   }
 
-  /** Takes over what the configuration says of metrics. */
-  configure(settings: TelemetrySettings | undefined): void {
-    const all = Object.keys(metricNames).filter(isMetricKey);
-    const disabled = new Set<MetricKey>(settings?.metricsDisabled === true ? all : []);
-    for (const override of settings?.metricOverrides ?? []) {
-      for (const key of all) {
-        const isMeant = override.metric === 'ALL_METRICS' || metricNames[key].some((name) => name === override.metric);
-        if (isMeant && override.disabled) disabled.add(key);
-        else if (isMeant) disabled.delete(key);
-      }
-    }
-    this.#disabled = disabled;
-  }
-
-  onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter']): void {
-    const disabled = this.#disabled;
-    if (disabled.size === Object.keys(metricNames).length) return;
+  onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
+    if (disabled.size === metricCount) return;
     const facts = requestFacts(record, reporter);
     const series = this.#requestSeries(record, facts);
-    if (!disabled.has('requests')) series.requests.inc();
-    if (!disabled.has('duration')) series.duration.observe(record.durationMs);
-    if (!disabled.has('requestBytes')) series.requestBytes.observe(record.requestBytes);
-    if (!disabled.has('responseBytes')) series.responseBytes.observe(record.responseBytes);
+    const { labels: own } = series;
+    if (!disabled.has('requests')) (series.requests ??= this.#requests.bind(own)).inc();
+    if (!disabled.has('duration')) (series.duration ??= this.#duration.bind(own)).observe(record.durationMs);
+    if (!disabled.has('requestBytes'))
+      (series.requestBytes ??= this.#requestBytes.bind(own)).observe(record.requestBytes);
+    if (!disabled.has('responseBytes'))
+      (series.responseBytes ??= this.#responseBytes.bind(own)).observe(record.responseBytes);
     if (!record.isGrpc) return;
     const labels = this.#tcp.set(commonLabels(facts));
     if (!disabled.has('requestMessages')) addOnce(this.#requestMessages.bind(labels), record.requestMessages);
     if (!disabled.has('responseMessages')) addOnce(this.#responseMessages.bind(labels), record.responseMessages);
   }
 
-  onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
-    if (!this.#disabled.has('opened')) this.#tcpSeries(record, reporter).opened.inc();
+  onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
+    if (!disabled.has('opened')) this.#tcpSeries(record, reporter).opened.inc();
   }
 
-  onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
+  onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
     const told = this.#told.get(record) ?? { sent: 0, received: 0 };
     const series = this.#tcpSeries(record, reporter);
-    if (!this.#disabled.has('sent')) series.sent.add(record.bytesSent - told.sent);
-    if (!this.#disabled.has('received')) series.received.add(record.bytesReceived - told.received);
+    if (!disabled.has('sent')) series.sent.add(record.bytesSent - told.sent);
+    if (!disabled.has('received')) series.received.add(record.bytesReceived - told.received);
     this.#told.set(record, { sent: record.bytesSent, received: record.bytesReceived });
   }
 
-  onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter']): void {
-    this.onTcpProgress(record, reporter);
-    if (!this.#disabled.has('closed')) this.#tcpSeries(record, reporter).closed.inc();
+  onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
+    this.onTcpProgress(record, reporter, disabled);
+    if (!disabled.has('closed')) this.#tcpSeries(record, reporter).closed.inc();
   }
 
   /** Before the registry sweeps, which retires what nobody holds. */
   letGo(): void {
     for (const series of this.#heldHttp.values()) {
-      for (const one of [series.requests, series.duration, series.requestBytes, series.responseBytes]) one.release();
+      for (const one of [series.requests, series.duration, series.requestBytes, series.responseBytes]) one?.release();
     }
     for (const series of this.#heldTcp.values()) {
       for (const one of [series.opened, series.closed, series.sent, series.received]) one.release();
@@ -162,11 +171,12 @@ export class TrafficMetrics {
     if (known !== undefined) return known;
     if (this.#heldHttp.size >= maxHeld) this.letGo();
     const labels = this.#http.set([...commonLabels(facts), String(record.status), grpcStatus]);
-    const series = {
-      requests: this.#requests.bind(labels),
-      duration: this.#duration.bind(labels),
-      requestBytes: this.#requestBytes.bind(labels),
-      responseBytes: this.#responseBytes.bind(labels),
+    const series: RequestSeries = {
+      labels,
+      requests: undefined,
+      duration: undefined,
+      requestBytes: undefined,
+      responseBytes: undefined,
     };
     this.#heldHttp.set(key, series);
     return series;

@@ -1,17 +1,33 @@
 import type { MetricRegistry } from '@ambit/telemetry';
 
-import type { CompiledProxy, TelemetrySettings } from '../../config/proxy.ts';
+import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
+import type { TelemetrySettings } from '../../config/proxy.ts';
+import type { ServedTarget } from '../../request/downstream-facts.ts';
 import type { RequestObserver, RequestRecord } from '../../request/request-record.ts';
 import type { TcpObserver } from '../inbound/tcp-session.ts';
 import type { TcpRecord } from '../tcp-record.ts';
-import type { RequestLog } from './request-log.ts';
-import { TrafficMetrics } from './traffic-metrics.ts';
+import { type LogPlan, logPlan, type RequestLog } from './request-log.ts';
+import { type DisabledMetrics, disabledMetrics, TrafficMetrics } from './traffic-metrics.ts';
+
+/** Telemetry settings as they are acted on. */
+interface Plan {
+  readonly disabled: DisabledMetrics;
+  readonly log: LogPlan;
+}
+
+function planOf(settings: TelemetrySettings | undefined): Plan {
+  return { disabled: disabledMetrics(settings), log: logPlan(settings) };
+}
 
 /** Turns finished requests and connections into metrics and log lines, as the configuration wants them. */
 export class TrafficObserver implements RequestObserver, TcpObserver {
   readonly #metrics: TrafficMetrics;
   readonly #log: RequestLog;
+  readonly #plans = new WeakMap<TelemetrySettings, Plan>();
   #settings: TelemetrySettings | undefined;
+  #plan: Plan = planOf(undefined);
+  /** Of services that have settings of their own. */
+  #byService: ReadonlyMap<string, Plan> = new Map();
   #reporter: 'waypoint' | 'source' = 'waypoint';
 
   constructor(registry: MetricRegistry, log: RequestLog) {
@@ -19,13 +35,27 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
     this.#log = log;
   }
 
-  /** Takes over the proxy's telemetry settings; operators of its log format that are not known. */
-  configure(proxy: CompiledProxy): readonly string[] {
+  /** Takes over telemetry settings; operators of log formats that are new and not known. */
+  configure({ proxy, destinations }: ConfigSnapshot): readonly string[] {
     this.#reporter = proxy.kind === 'waypoint' ? 'waypoint' : 'source';
-    if (proxy.telemetry === this.#settings) return [];
-    this.#settings = proxy.telemetry;
-    this.#metrics.configure(proxy.telemetry);
-    return this.#log.configure(proxy.telemetry);
+    const unknown: string[] = [];
+    if (proxy.telemetry !== this.#settings) {
+      this.#settings = proxy.telemetry;
+      this.#plan = planOf(proxy.telemetry);
+      unknown.push(...(this.#plan.log.format?.unknownOperators ?? []));
+    }
+    const byService = new Map<string, Plan>();
+    for (const [key, { destination }] of destinations) {
+      const settings = destination.telemetry;
+      if (settings === undefined) continue;
+      const known = this.#plans.get(settings);
+      const plan = known ?? planOf(settings);
+      if (known === undefined) unknown.push(...(plan.log.format?.unknownOperators ?? []));
+      this.#plans.set(settings, plan);
+      byService.set(key, plan);
+    }
+    this.#byService = byService;
+    return unknown;
   }
 
   onRequestStart(): void {
@@ -33,25 +63,32 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   }
 
   onRequestEnd(record: RequestRecord): void {
-    this.#metrics.onRequestEnd(record, this.#reporter);
-    this.#log.write(record);
+    const { disabled, log } = this.#planFor(record.facts.served);
+    this.#metrics.onRequestEnd(record, this.#reporter, disabled);
+    this.#log.write(record, log);
   }
 
   onTcpStart(record: TcpRecord): void {
-    this.#metrics.onTcpStart(record, this.#reporter);
+    this.#metrics.onTcpStart(record, this.#reporter, this.#planFor(record.facts.served).disabled);
   }
 
   onTcpProgress(record: TcpRecord): void {
-    this.#metrics.onTcpProgress(record, this.#reporter);
+    this.#metrics.onTcpProgress(record, this.#reporter, this.#planFor(record.facts.served).disabled);
   }
 
   onTcpEnd(record: TcpRecord): void {
-    this.#metrics.onTcpEnd(record, this.#reporter);
-    this.#log.write(record);
+    const { disabled, log } = this.#planFor(record.facts.served);
+    this.#metrics.onTcpEnd(record, this.#reporter, disabled);
+    this.#log.write(record, log);
   }
 
   /** Before the registry sweeps. */
   letGo(): void {
     this.#metrics.letGo();
+  }
+
+  #planFor(served: ServedTarget): Plan {
+    if (this.#byService.size === 0 || served.kind !== 'service') return this.#plan;
+    return this.#byService.get(served.key) ?? this.#plan;
   }
 }

@@ -4,7 +4,7 @@ import { FieldList } from '@ambit/exchange';
 import { create, toBinary } from '@bufbuild/protobuf';
 
 import { type ServiceTarget, serviceTarget } from '../../config/backend-target.ts';
-import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
+import { type ConfigSnapshot, telemetryOf } from '../../config/config-snapshot.ts';
 import { Alarm, type AlarmUser } from '../alarm.ts';
 import { frameMessage } from '../grpc-request.ts';
 import type { RequestRecord } from '../request-record.ts';
@@ -55,7 +55,7 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
   }
 
   add(record: RequestRecord, config: ConfigSnapshot): void {
-    const tracing = config.proxy.telemetry?.tracing;
+    const tracing = telemetryOf(config, record.facts.served)?.tracing;
     if (record.trace === undefined || tracing === undefined) return;
     this.#target = collectorOf(config, tracing.otlpServiceHostname, tracing.otlpServicePort);
     if (this.#target === undefined || this.#waiting.length >= maxWaiting) {
