@@ -117,7 +117,10 @@ export class ConformanceCluster implements AsyncDisposable {
     } finally {
       rmSync(folder, { recursive: true });
     }
-    await this.#run('kubectl', 'apply', '--server-side', '-f', definitions);
+    // The experimental channel comes with a list for kustomize, which is no definition.
+    const files = readdirSync(definitions).filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml');
+    const named = files.flatMap((name) => ['-f', join(definitions, name)]);
+    await this.#run('kubectl', 'apply', '--server-side', ...named);
     const system = ['-n', 'ambit-system', '--create-namespace'];
     await this.#run('helm', 'install', 'ambit-crds', join(ROOT, 'charts/ambit-crds'), ...system);
     const profile = join(ROOT, 'charts/ambit/profiles/kube-lab.yaml');
