@@ -50,11 +50,7 @@ const standardFeatures: readonly string[] = [
 ];
 
 /** Fields that the definitions have in the experimental channel only. */
-const experimentalFeatures: readonly string[] = [
-  'HTTPRouteRetry',
-  'HTTPRouteRetryBackendTimeout',
-  'HTTPRouteRetryConnectionError',
-];
+const experimentalFeatures: readonly string[] = ['HTTPRouteRetry'];
 
 /** `channel`: of the definition of HTTPRoute, as its annotation says. */
 export function supportedFeatures(channel: string): readonly string[] {
