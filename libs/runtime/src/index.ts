@@ -29,6 +29,7 @@ export { exitCodes, runProcess } from './process.ts';
 export { Readiness } from './readiness.ts';
 export type { CommandResult, RunCommandOptions } from './run-command.ts';
 export { mustRun, runCommand } from './run-command.ts';
+export { abortReason, whenAborted } from './stop-signal.ts';
 export type { TaskScopeOptions } from './task-scope.ts';
 export { TaskScope } from './task-scope.ts';
 export type { WatchDirectoryOptions } from './watch-directory.ts';

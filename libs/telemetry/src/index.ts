@@ -7,6 +7,9 @@ export {
   type LoggedAddress,
   type LogSink,
 } from './access-log-writer.ts';
+export { type AdminHandler, answerAdmin, createAdminServer } from './admin/admin-server.ts';
+export { closeServer, listen, listenAddress } from './admin/http-listener.ts';
+export { createReadinessServer, readinessHandler } from './admin/readiness-server.ts';
 export { type LabelSchema, type LabelSet, type LabelValues, OVERFLOW_VALUE } from './label-schema.ts';
 export { descriptorSink, type DescriptorSink } from './log-descriptor.ts';
 export { isLevelEnabled, type LogLevel, LogLevels } from './log-levels.ts';

@@ -11,23 +11,35 @@ import { networkInterfaces } from 'node:os';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
 import { TokenBuckets } from '@ambit/routing';
-import { Readiness, TaskScope, toAmbitError } from '@ambit/runtime';
-import { createLogger, type LoggerRoot, LogLevels, MetricRegistry, observeProcess } from '@ambit/telemetry';
+import { abortReason, Readiness, TaskScope, toAmbitError, whenAborted } from '@ambit/runtime';
+import {
+  answerAdmin,
+  closeServer,
+  createAdminServer,
+  createLogger,
+  createReadinessServer,
+  listen,
+  listenAddress,
+  type LoggerRoot,
+  LogLevels,
+  MetricRegistry,
+  observeProcess,
+} from '@ambit/telemetry';
 import { DeltaClient, type DeltaClientObserver, gatewayNode, grpcConnector, PROXY_TYPE } from '@ambit/xds';
 import type { DataSettings, ToWorker } from '../worker-protocol.ts';
-import { createAdminServer } from './admin-server.ts';
 import { configDump } from './config-dump.ts';
 import { DataWorkers, type WorkerReport } from './data-workers.ts';
 import { HostNames } from './host-names.ts';
-import { closeServer, listen } from './http-listener.ts';
 import { MeshAddresses } from './mesh-addresses.ts';
 import { OwnCertificate } from './own-certificate.ts';
 import { ProxyState } from './proxy-state.ts';
 import { caChannel, controlPlaneChannel } from './server-channel.ts';
-import { createReadinessServer, createStatsServer } from './status-server.ts';
+import { createStatsServer } from './stats-server.ts';
 import type { WaypointConfig } from './waypoint-config.ts';
 
 const SWEEP_MS = 30_000;
+/** As of the agent beside an Envoy. */
+const NOT_READY_STATUS = 503;
 /** With EXIT_ON_ZERO_ACTIVE_CONNECTIONS and no deadline: as long as a pod may take to end, nearly. */
 const LONGEST_DRAIN_MS = 3_600_000;
 
@@ -97,10 +109,10 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
     });
   const servers = [
     { server: createAdminServer(adminOptions(dump)), address: config.adminAddress },
-    { server: createStatsServer(registry, readiness), address: config.statsAddress },
-    { server: createReadinessServer(readiness), address: config.readinessAddress },
+    { server: createStatsServer(registry, readiness, NOT_READY_STATUS), address: config.statsAddress },
+    { server: createReadinessServer(readiness, NOT_READY_STATUS), address: config.readinessAddress },
   ];
-  for (const { server, address } of servers) await listen(server, address, config.isIpv6Enabled);
+  for (const { server, address } of servers) await listen(server, listenAddress(address, config.isIpv6Enabled));
   await Promise.race([workers.ready(), failed.promise]);
 
   const client = new DeltaClient({
@@ -123,7 +135,7 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
   log.info({ gateway: name, identity, version: config.istioVersion }, 'started');
 
   const stop = AbortSignal.any([stopping, quit.signal]);
-  const stopped = aborted(stop);
+  const stopped = whenAborted(stop);
   scope.run('start', async () => {
     await Promise.race([Promise.all([client.initialSync, complete.promise, certificate.available]), stopped]);
     if (stop.aborted) return;
@@ -134,14 +146,16 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
   await Promise.race([stopped, failed.promise]);
   readiness.pend('draining');
   const { deadlineMs, minimumMs } = drainTimes(config);
-  log.info({ reason: reasonOf(stop), deadlineMs }, 'draining');
+  log.info({ reason: abortReason(stop), deadlineMs }, 'draining');
   const cut = await Promise.race([workers.drain(deadlineMs, minimumMs), failed.promise]);
   log.info({ cutConnections: cut }, 'drained');
   await Promise.all(servers.map(({ server }) => closeServer(server)));
 
   function adminOptions(source: () => Promise<string>): Parameters<typeof createAdminServer>[0] {
     return {
-      dump: source,
+      routes: {
+        '/config_dump': async (_request, response) => answerAdmin(response, 200, await source(), 'application/json'),
+      },
       logLevels: levels,
       onQuit: () => quit.abort('POST /quitquitquit'),
       onError: (error) => log.warn({ error: toAmbitError(error).message }, 'admin request failed'),
@@ -228,16 +242,4 @@ function startHousekeeping(registry: MetricRegistry, scope: TaskScope): void {
     clearInterval(timer);
     observed[Symbol.dispose]();
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
-}
-
-function reasonOf(signal: AbortSignal): string {
-  const { reason } = signal;
-  return typeof reason === 'string' ? reason : toAmbitError(reason).message;
 }

@@ -5,7 +5,6 @@ import {
   checkConfig,
   dataSettings,
   drainDeadlineMs,
-  listenAddress,
   packetMark,
   parseWorkloadInfo,
   serverAddress,
@@ -75,14 +74,6 @@ test('a token comes from a file, a file URL, a literal, or the default file if t
     tokenSetting(undefined, () => false),
     undefined,
   );
-});
-
-test('listeners on every address take IPv6 when it is enabled', () => {
-  assert.deepEqual(listenAddress('*:15020', true), { host: '::', port: 15020 });
-  assert.deepEqual(listenAddress('*:15020', false), { host: '0.0.0.0', port: 15020 });
-  assert.deepEqual(listenAddress('[::1]:1', true), { host: '::1', port: 1 });
-  assert.deepEqual(listenAddress('localhost:1', true), { host: '127.0.0.1', port: 1 });
-  assert.throws(() => listenAddress('localhost', true), /expected host:port/);
 });
 
 test('settings that exclude each other stop the start with all problems', () => {

@@ -130,21 +130,3 @@ export function parseWorkloadInfo(setting: string): PodIdentity {
   }
   return { name, namespace, serviceAccount };
 }
-
-/**
- * Host and port of a listener; `*` is every address, `localhost` the IPv4 loopback whatever the resolver says first.
- * Throws AmbitError `BAD_CONFIG`.
- */
-export function listenAddress(
-  setting: string,
-  isIpv6Enabled: boolean,
-): { readonly host: string; readonly port: number } {
-  const match = /^(.+):(\d{1,5})$/.exec(setting);
-  const [, host, port] = match ?? [];
-  if (host === undefined || port === undefined || Number(port) > 65_535) {
-    throw new AmbitError('BAD_CONFIG', `${setting}: expected host:port`);
-  }
-  const everywhere = isIpv6Enabled ? '::' : '0.0.0.0';
-  if (host === 'localhost') return { host: '127.0.0.1', port: Number(port) };
-  return { host: host === '*' ? everywhere : host.replace(/^\[|\]$/g, ''), port: Number(port) };
-}

@@ -9,20 +9,33 @@
 import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { io } from '@ambit/net';
-import { type AmbitError, Readiness, systemClock, TaskScope, toAmbitError } from '@ambit/runtime';
-import { metricsHandler, observeProcess } from '@ambit/telemetry';
+import {
+  abortReason,
+  type AmbitError,
+  Readiness,
+  systemClock,
+  TaskScope,
+  toAmbitError,
+  whenAborted,
+} from '@ambit/runtime';
+import {
+  closeServer,
+  createReadinessServer,
+  listen,
+  listenAddress,
+  metricsHandler,
+  observeProcess,
+} from '@ambit/telemetry';
 import type { DeltaClientObserver } from '@ambit/xds';
-import { createAdminServer } from './admin/admin-server.ts';
-import { createReadinessServer } from './admin/readiness-server.ts';
+import { createZtunnelAdmin } from './admin/ztunnel-admin.ts';
 import { adminSources } from './admin-sources.ts';
 import { type ConfigSource, startConfigSource } from './config-source.ts';
 import { buildMetric, xdsMetrics } from './control-metrics.ts';
-import { checkConfig, drainDeadlineMs, listenAddress } from './derived-settings.ts';
+import { checkConfig, drainDeadlineMs } from './derived-settings.ts';
 import { nodeMetadata, withPrefix } from './environment-families.ts';
 import { HeapTrimmer } from './heap-trimmer.ts';
 import { RevocationFile } from './revocation-file.ts';
 import { yieldToDataWorkers } from './thread-priority.ts';
-import { closeServer, listen } from './http-listener.ts';
 import { AgentPatience } from './zds/agent-patience.ts';
 import { runZdsClient } from './zds/zds-client.ts';
 import type { PodRegistry } from './zds/pod-registry.ts';
@@ -70,16 +83,16 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
   scope.run('pods', async (scopeSignal) => {
     // A proxy that drains takes no new pods.
     const signal = AbortSignal.any([scopeSignal, stop]);
-    await Promise.race([ready, aborted(signal)]);
+    await Promise.race([ready, whenAborted(signal)]);
     if (signal.aborted) return;
     synced();
     log.info({ workloads: parts.state.store.workloadCount }, 'configuration synced');
     if (parts.pods !== undefined) await followAgent(parts, parts.pods, pods.setSynced, signal);
     else await serveDedicated(parts, pods.setSynced);
   });
-  await Promise.race([aborted(stop), failed.promise]);
+  await Promise.race([whenAborted(stop), failed.promise]);
   const deadlineMs = drainDeadlineMs(config);
-  log.info({ reason: reasonOf(stop), deadlineMs }, 'draining');
+  log.info({ reason: abortReason(stop), deadlineMs }, 'draining');
   const cut = await drain(parts, servers, deadlineMs);
   log.info({ cutConnections: cut }, 'drained');
 }
@@ -138,14 +151,14 @@ function startHousekeeping(parts: ZtunnelParts, scope: TaskScope): void {
 async function serveHttp(parts: ZtunnelParts, readiness: Readiness, onQuit: () => void): Promise<readonly Server[]> {
   const { config, registry, levels, loggers } = parts;
   const log = loggers.scope('admin');
-  const admin = createAdminServer({
+  const admin = createZtunnelAdmin({
     dump: adminSources(parts),
     logLevels: levels,
     onQuit,
     onError: (error) => log.warn({ error: toAmbitError(error).message }, 'admin request failed'),
   });
   const stats = createServer(metricsHandler(registry));
-  const ready = createReadinessServer(readiness);
+  const ready = createReadinessServer(readiness, 500);
   await listen(admin, listenAddress(config.adminAddress, config.isIpv6Enabled));
   await listen(stats, listenAddress(config.statsAddress, config.isIpv6Enabled));
   await listen(ready, listenAddress(config.readinessAddress, config.isIpv6Enabled));
@@ -209,16 +222,4 @@ async function closeParts(parts: ZtunnelParts): Promise<void> {
   parts.certificates?.[Symbol.dispose]();
   parts.workers?.stop();
   await parts.bus[Symbol.asyncDispose]();
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
-}
-
-function reasonOf(signal: AbortSignal): string {
-  const { reason } = signal;
-  return typeof reason === 'string' ? reason : toAmbitError(reason).message;
 }
