@@ -1,5 +1,4 @@
 /** A cluster of one's own with the mesh in it, and what the suite's workloads need. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,7 +100,8 @@ export class ConformanceCluster implements AsyncDisposable {
   }
 
   async #install({ images, definitions }: SuiteInputs, settings: LabSettings): Promise<void> {
-    execFileSync(process.execPath, [join(ROOT, 'tools/images/src/main.ts')], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+    const toImages = [process.execPath, join(ROOT, 'tools/images/src/main.ts')];
+    process.stderr.write(await mustRun(toImages, { cwd: ROOT, timeoutMs: 900_000 }));
     const archives = readdirSync(images).filter((name) => name.endsWith('.tar'));
     const folder = mkdtempSync(join(tmpdir(), 'ambit-conformance-'));
     try {
