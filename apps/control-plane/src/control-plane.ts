@@ -12,6 +12,7 @@ import { debugMethod } from './debug/debug-method.ts';
 import { describeMesh } from './derive/describe-mesh.ts';
 import { runForLeader } from './leader.ts';
 import { JwksFetcher } from './l7/jwks-fetcher.ts';
+import { RefusalLedger } from './l7/refusal-ledger.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
 import { healthMethod } from './rpc/health-method.ts';
 import { RpcPort } from './rpc/rpc-port.ts';
@@ -81,7 +82,10 @@ export async function startControlPlane(
   const tokens = tokenJudge(config, source, clock);
   const connections = new XdsConnections(clock, metrics, (node, typeUrl, reason) => {
     logger.warn({ node: node.id, typeUrl, reason }, 'client rejected configuration');
+    ledger.note(typeUrl, node.namespace, reason);
   });
+  const { graph, sources, l7 } = pipeline.mesh;
+  const ledger = cleanup.use(new RefusalLedger({ graph, refusals: sources.refusals, destinations: l7.destinations }));
 
   const { mesh, reports } = pipeline;
   const { systemNamespace, httpAddress } = config;

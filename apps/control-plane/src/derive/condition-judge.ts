@@ -1,39 +1,65 @@
-import type { AuthorizationPolicy, RequestAuthentication, Service, ServiceEntry, WorkloadEntry } from '@ambit/kube';
+import type { Index } from '@ambit/collections';
+import type {
+  AuthorizationPolicy,
+  RateLimitPolicy,
+  RequestAuthentication,
+  Service,
+  ServiceEntry,
+  WorkloadEntry,
+} from '@ambit/kube';
 import type { MeshSettings, Visibility } from '../mesh-settings.ts';
 import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
 import { workloadEntryLabels } from './entry-workload.ts';
-import { isMeshService } from './kubernetes-service.ts';
+import { isMeshService, serviceHostname } from './kubernetes-service.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { attachmentConditions, policyConditions, type TargetLookup, unbound } from './policy-conditions.ts';
+import { type Refusal, refusalConditions } from './refusal.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
 import { bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 
 /** Objects whose conditions the control plane writes. */
-export type JudgedResource = AuthorizationPolicy | RequestAuthentication | Service | ServiceEntry | WorkloadEntry;
+export type JudgedResource =
+  | AuthorizationPolicy
+  | RateLimitPolicy
+  | RequestAuthentication
+  | Service
+  | ServiceEntry
+  | WorkloadEntry;
 
 /** Says what the conditions of an object should be. Spec: control-plane.md section 4.4. */
 export class ConditionJudge {
   readonly #sources: MeshSources;
   readonly #waypoints: WaypointDirectory;
   readonly #settings: MeshSettings;
+  readonly #refusals: Index<Refusal>;
 
   constructor(sources: MeshSources, waypoints: WaypointDirectory, settings: MeshSettings) {
     this.#sources = sources;
     this.#waypoints = waypoints;
     this.#settings = settings;
+    this.#refusals = sources.refusals.index('by-service', ({ service }) => [service]);
   }
 
   conditionsOf(resource: JudgedResource, reads: MeshReads): readonly DesiredCondition[] {
     switch (resource.kind) {
       case 'Service':
-        return isMeshService(resource) ? serviceConditions(this.#bindService(resource, reads)) : [];
+        if (!isMeshService(resource)) return [];
+        return [
+          ...serviceConditions(this.#bindService(resource, reads)),
+          ...this.#refused(reads, resource, [
+            serviceHostname(resource.metadata.name, resource.metadata.namespace, this.#settings),
+          ]),
+        ];
       case 'ServiceEntry': {
         const visibility = this.#visibilityOf(resource, reads);
         if (visibility === 'NONE') return [];
-        return entryConditions(resource, this.#bindEntry(resource, reads), visibility, this.#settings);
+        return [
+          ...entryConditions(resource, this.#bindEntry(resource, reads), visibility, this.#settings),
+          ...this.#refused(reads, resource, resource.spec.hosts),
+        ];
       }
       case 'WorkloadEntry': {
         const { namespace, annotations } = resource.metadata;
@@ -43,9 +69,20 @@ export class ConditionJudge {
       }
       case 'AuthorizationPolicy':
         return policyConditions(resource, this.#targets(reads), this.#settings);
+      case 'RateLimitPolicy':
+        return attachmentConditions(resource, this.#limitTargets(reads), this.#settings);
       case 'RequestAuthentication':
         return attachmentConditions(resource, this.#targets(reads), this.#settings);
     }
+  }
+
+  /** What waypoints refused of the services that the object is. */
+  #refused(
+    reads: MeshReads,
+    { metadata: { namespace } }: Service | ServiceEntry,
+    hosts: readonly string[],
+  ): readonly DesiredCondition[] {
+    return refusalConditions(hosts.flatMap((host) => reads.lookup(this.#refusals, `${namespace}/${host}`)));
   }
 
   #targets(reads: MeshReads): TargetLookup {
@@ -60,6 +97,18 @@ export class ConditionJudge {
         const entry = reads.get(this.#sources.ServiceEntry, key);
         return entry === undefined ? undefined : keyOf(this.#bindEntry(entry, reads));
       },
+    };
+  }
+
+  /** Limits count at gateways of every role, and on routes. */
+  #limitTargets(reads: MeshReads): TargetLookup {
+    return {
+      ...this.#targets(reads),
+      isWaypoint: (gateway: string) => reads.get(this.#sources.Gateway, gateway) !== undefined,
+      hasRoute: (kind: 'HTTPRoute' | 'GRPCRoute', key: string) =>
+        kind === 'HTTPRoute'
+          ? reads.get(this.#sources.HTTPRoute, key) !== undefined
+          : reads.get(this.#sources.GRPCRoute, key) !== undefined,
     };
   }
 

@@ -36,10 +36,10 @@ export class MeshReview {
         return peerFindings(resource, peers.inherited(presentReads, resource.metadata.namespace), settings);
       case 'RequestAuthentication':
       case 'ServiceEntry':
+      case 'RateLimitPolicy':
       case 'WorkloadEntry':
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
       case 'BackendTLSPolicy':
-      case 'RateLimitPolicy':
       case 'DestinationRule':
       case 'ConfigMap':
       case 'Secret':

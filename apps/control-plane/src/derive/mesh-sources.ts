@@ -1,5 +1,6 @@
 import { type Graph, SourceCollection } from '@ambit/collections';
 import type { MeshSettings } from '../mesh-settings.ts';
+import type { Refusal } from './refusal.ts';
 import { isOfRevision } from './revision.ts';
 import {
   type AllocatedAddress,
@@ -30,6 +31,8 @@ export interface DeploymentProblem {
 /** Source collections, one per kind, and what else comes from outside. Resources of another revision stay out. */
 export type MeshSources = { readonly [K in ResourceKind]: SourceCollection<ResourceKinds[K]> } & {
   readonly allocations: SourceCollection<Allocation>;
+  /** What proxies refused; told by them. */
+  readonly refusals: SourceCollection<Refusal>;
   readonly deploymentProblems: SourceCollection<DeploymentProblem>;
   readonly isOurs: (resource: Resource) => boolean;
 };
@@ -72,6 +75,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     WasmPlugin: collectionOf(graph, 'WasmPlugin'),
     WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
     allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
+    refusals: new SourceCollection<Refusal>(graph, 'refusals', ({ key }) => key),
     deploymentProblems: new SourceCollection<DeploymentProblem>(
       graph,
       'deployment-problems',

@@ -13,6 +13,8 @@ export interface TargetLookup {
   isWaypoint(gateway: string): boolean;
   /** Waypoint of a Service or ServiceEntry: its key, `unbound`, or undefined when there is no such object. */
   waypointOf(kind: 'Service' | 'ServiceEntry', key: string): string | undefined;
+  /** True for a route that is there; without it routes cannot be targets. */
+  hasRoute?(kind: 'HTTPRoute' | 'GRPCRoute', key: string): boolean;
 }
 
 /** Answer of `TargetLookup.waypointOf` for an object without waypoint. No waypoint has such a key. */
@@ -143,11 +145,19 @@ function judgeTarget(
       const message = `${kind} ${key} has no waypoint, so nobody enforces this; set istio.io/use-waypoint`;
       return { reason: 'AncestorNotBound', message };
     }
-    default: {
-      const message = `a policy cannot be attached to kind ${kind}; use Service, ServiceEntry, Gateway or GatewayClass`;
-      return { reason: 'Invalid', message };
-    }
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      if (lookup.hasRoute?.(kind, key) === true) return accept(`${kind} ${key}`);
+      if (lookup.hasRoute !== undefined) return { reason: 'TargetNotFound', message: `there is no ${kind} ${key}` };
+      return unknownKind(kind);
+    default:
+      return unknownKind(kind);
   }
+}
+
+function unknownKind(kind: string): { readonly reason: AcceptedReason; readonly message: string } {
+  const message = `a policy cannot be attached to kind ${kind}; use Service, ServiceEntry, Gateway or GatewayClass`;
+  return { reason: 'Invalid', message };
 }
 
 function accept(waypoint: string): { readonly reason: AcceptedReason; readonly message: string } {

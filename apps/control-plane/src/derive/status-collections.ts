@@ -31,6 +31,7 @@ export interface StatusCollections {
 export function statusCollections(graph: Graph, sources: MeshSources, judge: ConditionJudge): StatusCollections {
   const judged = [
     sources.AuthorizationPolicy,
+    sources.RateLimitPolicy,
     sources.RequestAuthentication,
     sources.Service,
     sources.ServiceEntry,
@@ -85,6 +86,7 @@ export function conditionFindings(
     const isAmiss =
       (type === 'istio.io/WaypointBound' && status === 'False') ||
       type === 'istio.io/WaypointMissing' ||
+      type === 'ambit.dev/WaypointConfigured' ||
       (type === 'WaypointAccepted' && reason !== 'Accepted');
     if (!isAmiss) return [];
     const text = `${kind} ${metadata.namespace}/${metadata.name}: ${message}`;

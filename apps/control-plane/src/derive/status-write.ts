@@ -9,6 +9,7 @@ export type StatusKind =
   | 'Gateway'
   | 'HTTPRoute'
   | 'ListenerSet'
+  | 'RateLimitPolicy'
   | 'RequestAuthentication'
   | 'Service'
   | 'ServiceEntry'
@@ -85,6 +86,7 @@ export const ownConditionTypes: ReadonlySet<string> = new Set([
   'istio.io/VisibilityApplied',
   'ZtunnelAccepted',
   'WaypointAccepted',
+  'ambit.dev/WaypointConfigured',
 ]);
 
 /** What has to be written for an object; nothing when its conditions read as wanted. */

@@ -106,10 +106,10 @@ export class XdsConnections implements DeltaServerObserver {
     // The peer chose this text: bounded, and shown as text only.
     const rejected = message.slice(0, 1024);
     const status = this.#connections.get(node)?.types.get(typeUrl);
-    if (status !== undefined) {
-      status.rejections += 1;
-      status.rejected = rejected;
-    }
+    // Who was sent nothing has nothing to refuse.
+    if (status === undefined || status.lastResources === 0) return;
+    status.rejections += 1;
+    status.rejected = rejected;
     this.#onRejected(node, typeUrl, rejected);
   }
 
