@@ -42,11 +42,18 @@ export function toGrpcError(error: unknown): GrpcError {
   return new GrpcError('UNKNOWN', error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-function statusName(code: number): GrpcStatus {
-  return STATUS_NAMES.find((name) => status[name] === code) ?? 'UNKNOWN';
+/** The code of a name, in any case; -1 for one that is none. */
+export function grpcCodeOf(name: string): number {
+  const wanted = name.toUpperCase();
+  return grpcStatusNames.findIndex((one) => one === wanted);
 }
 
-const STATUS_NAMES: readonly GrpcStatus[] = [
+function statusName(code: number): GrpcStatus {
+  return grpcStatusNames.find((name) => status[name] === code) ?? 'UNKNOWN';
+}
+
+/** The index is the code on the wire. */
+const grpcStatusNames: readonly GrpcStatus[] = [
   'OK',
   'CANCELLED',
   'UNKNOWN',

@@ -2,7 +2,7 @@ export { type CallContext } from './call-context.ts';
 export { FRAME_PREFIX_BYTES, type FrameWriter, frameWriter, putFramePrefix } from './frame-writer.ts';
 export { type ClientCertificate } from './channel-credentials.ts';
 export { type CallOptions, GrpcChannel, type GrpcChannelOptions } from './grpc-channel.ts';
-export { GrpcError, type GrpcStatus, grpcStatusCode, toGrpcError } from './grpc-error.ts';
+export { GrpcError, type GrpcStatus, grpcCodeOf, grpcStatusCode, toGrpcError } from './grpc-error.ts';
 export { type GrpcHandler, type HandlerErrorListener, bidiHandler, unaryHandler } from './grpc-handler.ts';
 export { GrpcServer, type GrpcServerOptions, type ListenOptions } from './grpc-server.ts';
 export { type HealthRequest, type ServingStatus, healthCheckMethod, healthHandler } from './health.ts';

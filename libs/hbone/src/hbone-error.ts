@@ -46,8 +46,11 @@ export class HboneError extends AmbitError {
   }
 }
 
+/** Values of the `response_flags` label that a failure of this library can have. */
+export type HboneResponseFlag = 'CONNECT' | 'NETWORK_POLICY' | 'TLS_FAILURE' | 'CERT_REVOKED' | 'H2_HANDSHAKE_FAILURE';
+
 /** The `response_flags` label of each code. Spec: data-plane 7.2. */
-export const hboneResponseFlags: Readonly<Record<HboneErrorCode, string>> = {
+export const hboneResponseFlags: Readonly<Record<HboneErrorCode, HboneResponseFlag>> = {
   CONNECT_FAILED: 'CONNECT',
   CONNECT_TIMEOUT: 'NETWORK_POLICY',
   TLS_FAILED: 'TLS_FAILURE',

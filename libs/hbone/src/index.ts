@@ -1,6 +1,6 @@
 export type { Bridge, BridgeOptions, BridgeResult, BridgeSink } from './bridge.ts';
 export { errnoText, HboneError, hboneResponseFlags } from './hbone-error.ts';
-export type { HboneErrorCode } from './hbone-error.ts';
+export type { HboneErrorCode, HboneResponseFlag } from './hbone-error.ts';
 export { HbonePool } from './hbone-pool.ts';
 export type { HbonePoolOptions, RevocableConnection } from './hbone-pool.ts';
 export { HboneServer } from './hbone-server.ts';

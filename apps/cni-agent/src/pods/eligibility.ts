@@ -1,8 +1,7 @@
 /** Whether a pod belongs to the mesh, and what its annotations ask for. Pure. Spec: data-plane contract 2.4 and 4.5. */
-import type { Labels, Pod } from '@ambit/kube';
+import { type Labels, matchesSelector, type Pod } from '@ambit/kube';
 import type { CaptureOptions } from '../rules/rule-model.ts';
 import type { EnablementSelector } from './enablement-selector.ts';
-import { matchesSelector } from './label-selector.ts';
 
 export const REDIRECTION_ANNOTATION = 'ambient.istio.io/redirection';
 /** `enabled`: captured and served; `pending`: to be captured, ztunnel has not accepted it yet; absent: not in the mesh. */

@@ -1,4 +1,5 @@
 import { route } from '@ambit/api';
+import { grpcCodeOf } from '@ambit/grpc';
 import type { CorsPolicy, FaultSpec, HttpRedirectSpec, HttpRewriteSpec, TextCondition } from '@ambit/kube';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { duration } from './proto-text.ts';
@@ -48,32 +49,12 @@ export function rewriteOf(rewrite: HttpRewriteSpec | undefined): route.Rewrite |
   return create(route.RewriteSchema, { authority: authority ?? '', path });
 }
 
-const grpcCodes: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** Without a percentage nothing happens. */
 export function faultOf(fault: FaultSpec | undefined): route.Fault | undefined {
   if (fault === undefined) return undefined;
   const { delay, abort } = fault;
   const share = (percent: number | undefined): number => Math.round((percent ?? 0) * 10_000);
-  const grpcStatus = abort?.grpcStatus === undefined ? -1 : grpcCodes.indexOf(abort.grpcStatus.toUpperCase());
+  const grpcStatus = abort?.grpcStatus === undefined ? -1 : grpcCodeOf(abort.grpcStatus);
   return create(route.FaultSchema, {
     ...(delay === undefined ? {} : { delay: duration(delay.fixedMs), delayPerMillion: share(delay.percent) }),
     abortStatus: abort?.httpStatus ?? 0,

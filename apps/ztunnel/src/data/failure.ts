@@ -2,18 +2,11 @@
  * Why a connection failed, and the one table from cause to response flag. Texts are those of Istio's ztunnel, which
  * operators search for. Spec: contract data-plane 7.2 and 7.3.
  */
-import { errnoText, type HboneError, type HboneErrorCode } from '@ambit/hbone';
+import { errnoText, type HboneError, type HboneResponseFlag, hboneResponseFlags } from '@ambit/hbone';
 import type { PodIdentity } from '../worker-protocol.ts';
 
 /** Value of the `response_flags` label of a failed connection. */
-export type ResponseFlag =
-  | 'DENY'
-  | 'CONNECT'
-  | 'TLS_FAILURE'
-  | 'CERT_REVOKED'
-  | 'H2_HANDSHAKE_FAILURE'
-  | 'NETWORK_POLICY'
-  | 'IDENTITY_ERROR';
+export type ResponseFlag = HboneResponseFlag | 'DENY' | 'IDENTITY_ERROR';
 
 /** A failed connection: the text of the log's `error` and the flag of the metrics. */
 export interface Failure {
@@ -58,24 +51,8 @@ export function otherFailure(text: string): Failure {
 
 /** A failure of a tunnel or of a copy. */
 export function hboneFailure(error: HboneError): Failure {
-  return { text: error.message, flag: hboneFlags[error.code] };
+  return { text: error.message, flag: hboneResponseFlags[error.code] };
 }
-
-const hboneFlags: Readonly<Record<HboneErrorCode, ResponseFlag>> = {
-  CONNECT_FAILED: 'CONNECT',
-  CONNECT_TIMEOUT: 'NETWORK_POLICY',
-  TLS_FAILED: 'TLS_FAILURE',
-  CERT_REVOKED: 'CERT_REVOKED',
-  HTTP2_FAILED: 'H2_HANDSHAKE_FAILURE',
-  HTTP_STATUS: 'CONNECT',
-  STREAM_RESET: 'CONNECT',
-  TUNNEL_LOST: 'CONNECT',
-  KEEPALIVE_TIMEOUT: 'CONNECT',
-  ABUSE: 'H2_HANDSHAKE_FAILURE',
-  COPY_FAILED: 'CONNECT',
-  CLOSED: 'CONNECT',
-  POOL_FULL: 'CONNECT',
-};
 
 /** Early denial: a connection that would come back to the mesh itself. */
 export const selfCall = 'attempted recursive call to ourselves';

@@ -11,7 +11,8 @@ const slots = 1024;
 /** Longer names are not kept. */
 const maxKeptBytes = 64;
 
-const ownNames: ReadonlySet<string> = new Set([
+/** Fields that end at this hop, or tell where the message ends on it. */
+export const hopByHopNames: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -20,9 +21,9 @@ const ownNames: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'content-length',
-  'host',
-  'expect',
-]);
+];
+
+const ownNames: ReadonlySet<string> = new Set([...hopByHopNames, 'host', 'expect']);
 
 /** Last name seen with each hash; an attacker's names can only push others out. */
 const known: (FieldName | undefined)[] = [];

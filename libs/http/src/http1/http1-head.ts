@@ -1,3 +1,4 @@
+import { hopByHopNames } from './field-name.ts';
 import { asciiText, equalsLower, FieldSlices } from './field-slices.ts';
 
 /** What the Connection field asks for. */
@@ -96,16 +97,6 @@ export class Http1Head {
 }
 
 const comma = 0x2c;
-const hopByHopNames: readonly string[] = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-];
 
 function isBlank(octet: number | undefined): boolean {
   return octet === 0x20 || octet === 0x09;

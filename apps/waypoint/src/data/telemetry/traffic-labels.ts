@@ -32,33 +32,11 @@ export const tcpLabelNames = [
   'connection_security_policy',
 ] as const;
 
-export const httpLabelNames = [
-  'reporter',
-  'source_workload',
-  'source_canonical_service',
-  'source_canonical_revision',
-  'source_workload_namespace',
-  'source_principal',
-  'source_app',
-  'source_version',
-  'source_cluster',
-  'destination_workload',
-  'destination_workload_namespace',
-  'destination_principal',
-  'destination_app',
-  'destination_version',
-  'destination_service',
-  'destination_canonical_service',
-  'destination_canonical_revision',
-  'destination_service_name',
-  'destination_service_namespace',
-  'destination_cluster',
-  'request_protocol',
-  'response_flags',
-  'connection_security_policy',
+export const httpLabelNames: readonly [...typeof tcpLabelNames, 'response_code', 'grpc_response_status'] = [
+  ...tcpLabelNames,
   'response_code',
   'grpc_response_status',
-] as const;
+];
 
 /** What is known of traffic when it is counted. */
 export interface TrafficFacts {
