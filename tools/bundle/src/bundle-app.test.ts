@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempDisposableSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -61,4 +61,23 @@ test('an import that does not resolve fails the bundle and leaves the last one',
   write(root, { 'apps/demo/src/greeting.ts': "import 'not-there';\nexport const greeting = String;\n" });
   await assert.rejects(bundleApp(root, 'demo', false), /not-there/);
   assert.ok(statSync(join(root, 'apps/demo/dist/main.mjs')).size > 0);
+});
+
+test('a stack trace of a bundle leads to the line of its source', async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-bundle-'));
+  const root = folder.path;
+  const main = `
+    import { setTimeout as pause } from 'node:timers/promises';
+    import { readFileSync } from 'node:fs';
+    import * as os from 'node:os';
+
+    await pause(1);
+    if (os.EOL === '') console.log(1);
+    readFileSync('/nowhere/at/all');
+  `;
+  write(root, { ...APP, 'apps/demo/src/main.ts': main });
+  await bundleApp(root, 'demo', false);
+  const program = join(root, 'apps/demo/dist/main.mjs');
+  const { stderr } = spawnSync(process.execPath, ['--enable-source-maps', program], { encoding: 'utf8' });
+  assert.match(stderr, /apps\/demo\/src\/main\.ts:8:/);
 });

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { rolldown, type Plugin } from 'rolldown';
+import { takeBuiltinsAtRunTime } from './builtin-imports.ts';
 import { projectClosure, sourcesKey } from './workspace-sources.ts';
 import { rewriteWorkerUrls, type WorkerEntry } from './worker-entries.ts';
 
@@ -36,7 +37,9 @@ export async function bundleApp(root: string, app: string, isForced: boolean): P
   const main = join(root, project, 'src/main.ts');
   if (!existsSync(main)) return { kind: 'absent' };
   const addon = addonPath();
-  const own = ['bundle-app.ts', 'worker-entries.ts'].map((name) => join('tools/bundle/src', name));
+  const own = ['bundle-app.ts', 'builtin-imports.ts', 'worker-entries.ts'].map((name) =>
+    join('tools/bundle/src', name),
+  );
   const key = sourcesKey(root, projectClosure(root, project), ['package-lock.json', addon, ...own]);
   const folder = join(root, project, 'dist');
   const keyFile = join(folder, 'key');
@@ -95,6 +98,8 @@ async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]>
       workers.push(...rewritten.workers);
       return rewritten.workers.length > 0 ? { code: rewritten.code, map: null } : null;
     },
+    // Line by line, so that the map stays right.
+    renderChunk: (code) => ({ code: takeBuiltinsAtRunTime(code), map: null }),
   };
   const build = await rolldown({
     input: source,
