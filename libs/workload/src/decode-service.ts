@@ -27,6 +27,7 @@ export function readService(reader: WireReader): Service {
   let loadBalancing: LoadBalancing | undefined;
   let families = 0;
   let isCanonical = false;
+  let ingressUsesWaypoint = false;
   let visibility = 0;
   while (reader.hasMore) {
     const tag = reader.tag();
@@ -61,6 +62,9 @@ export function readService(reader: WireReader): Service {
       case 88: // 11
         isCanonical = reader.bool();
         break;
+      case 96: // 12
+        ingressUsesWaypoint = reader.bool();
+        break;
       case 106: // 13
         weightedWaypoints.push(readWeightedWaypoint(reader));
         break;
@@ -82,6 +86,7 @@ export function readService(reader: WireReader): Service {
     subjectAltNames,
     waypoint,
     weightedWaypoints,
+    ingressUsesWaypoint,
     loadBalancing,
     ipFamilies: enumValue(ipFamilies, families, 'IP families'),
     isCanonical,

@@ -102,6 +102,8 @@ export interface Service {
   readonly subjectAltNames: readonly string[];
   readonly waypoint: GatewayAddress | undefined;
   readonly weightedWaypoints: readonly WeightedWaypoint[];
+  /** Ingress gateways go through the waypoint too. */
+  readonly ingressUsesWaypoint: boolean;
   readonly loadBalancing: LoadBalancing | undefined;
   readonly ipFamilies: 'automatic' | 'ipv4' | 'ipv6' | 'dual';
   readonly isCanonical: boolean;

@@ -90,7 +90,10 @@ export class ClusterEndpoint implements BalancedEndpoint, UpstreamEndpoint {
       socketAddress.address === this.socketAddress.address &&
       socketAddress.port === this.socketAddress.port &&
       route.kind === this.route.kind &&
-      (route.kind !== 'hbone' || (this.route.kind === 'hbone' && route.identity === this.route.identity))
+      (route.kind !== 'hbone' ||
+        (this.route.kind === 'hbone' &&
+          route.identity === this.route.identity &&
+          route.authority === this.route.authority))
     );
   }
 

@@ -58,7 +58,7 @@ export function dialEndpoint(
   receiver: ChannelReceiver,
 ): ChannelDial {
   return target.route.kind === 'hbone'
-    ? new TunnelDial(surroundings, target, target.route.identity, receiver)
+    ? new TunnelDial(surroundings, target, target.route, receiver)
     : new SocketDial(surroundings.loop, target, receiver);
 }
 
@@ -135,7 +135,12 @@ class TunnelDial implements ChannelDial, TimerHandler {
   #pending: PendingConnect | undefined;
   #isOver = false;
 
-  constructor(surroundings: DialSurroundings, target: DialTarget, identity: string, receiver: ChannelReceiver) {
+  constructor(
+    surroundings: DialSurroundings,
+    target: DialTarget,
+    { identity, authority }: EndpointRoute & { readonly kind: 'hbone' },
+    receiver: ChannelReceiver,
+  ) {
     const { loop, hbone, instanceIp, peerHbonePort } = surroundings;
     this.#surroundings = surroundings;
     this.#receiver = receiver;
@@ -153,7 +158,7 @@ class TunnelDial implements ChannelDial, TimerHandler {
     const verifyPeer = (names: readonly string[]): boolean => names.includes(identity);
     const forwarded = target.serviceHostname === '' ? [] : [['forwarded', `host=${target.serviceHostname}`] as const];
     const plan = { address, port: peerHbonePort, tls, verifyPeer };
-    const request = { authority: formatSocketAddress(target.address), headers: forwarded };
+    const request = { authority: authority ?? formatSocketAddress(target.address), headers: forwarded };
     try {
       this.#pending = hbone.connect(key, plan, request, this);
     } catch (error) {

@@ -2,8 +2,14 @@
 import type { Workload } from '@ambit/workload';
 
 export type EndpointRoute =
-  /** The peer of the tunnel has to prove `identity`; it may not be another workload of the same account's namespace. */
-  { readonly kind: 'hbone'; readonly identity: string } | { readonly kind: 'plain' };
+  | {
+      readonly kind: 'hbone';
+      /** What the peer of the tunnel has to prove; it may not be another workload of the same account's namespace. */
+      readonly identity: string;
+      /** What the peer is asked for; undefined: the endpoint's own address. */
+      readonly authority?: string;
+    }
+  | { readonly kind: 'plain' };
 
 const plain: EndpointRoute = { kind: 'plain' };
 

@@ -111,7 +111,8 @@ function targetPortOf(service: Service, port: number, own: PortMap | undefined):
   return target === undefined || target === 0 ? undefined : target;
 }
 
-function addressesOf(query: EndpointQuery, workload: Workload): readonly string[] {
+/** Addresses to dial: one, or those of its name as far as they are known. */
+export function addressesOf(query: EndpointQuery, workload: Workload): readonly string[] {
   const [first] = workload.addresses;
   if (first !== undefined) return [first];
   return workload.hostname === '' ? [] : query.resolve(workload.hostname);

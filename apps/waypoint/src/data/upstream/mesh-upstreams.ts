@@ -16,6 +16,7 @@ import type { ClusterDescription } from '../../worker-protocol.ts';
 import { Cluster, type ClusterFacts, type ClusterSurroundings, EndpointTurn } from './cluster.ts';
 import type { ClusterEndpoint, EndpointFacts } from './cluster-endpoint.ts';
 import { addressEndpoint, type EndpointQuery, serviceEndpoints } from './find-endpoints.ts';
+import { waypointEndpoints } from './waypoint-endpoints.ts';
 import { wildcardEndpoints } from './wildcard-hosts.ts';
 
 export interface MeshUpstreamsOptions {
@@ -178,6 +179,9 @@ export class MeshUpstreams implements Upstreams {
     }
     const service = query.store.serviceByKey(key);
     if (service === undefined) return { ...common, endpoints: [] };
+    const through = snapshot.proxy.kind === 'gateway' ? waypointEndpoints(query, service, target.port) : undefined;
+    // TLS to the backend, and which of its endpoints, is the waypoint's business then.
+    if (through !== undefined) return { ...common, policy: { ...policy, tls: undefined }, endpoints: through };
     return { ...common, endpoints: serviceEndpoints(query, service, target.port, subset?.workloadUids, policy) };
   }
 
