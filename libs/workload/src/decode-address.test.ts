@@ -123,6 +123,7 @@ test('a service is read with its VIPs, ports and balancing', () => {
       ipFamilies: 3,
       canonical: true,
       visibility: 1,
+      ingressUseWaypoint: true,
       weightedWaypoints: [
         {
           weight: 3,
@@ -156,6 +157,7 @@ test('a service is read with its VIPs, ports and balancing', () => {
       ],
       loadBalancing: { mode: 'failover', preferences: ['network', 'region'], allowsUnhealthy: true },
       ipFamilies: 'dual',
+      ingressUsesWaypoint: true,
       isCanonical: true,
       isPublic: false,
     },
