@@ -27,7 +27,7 @@ export interface ImportSite {
 
 /** A broken rule, in a sentence that says what to do. */
 export interface Violation {
-  readonly rule: 'tags' | 'layer' | 'kind' | 'scope' | 'cycle' | 'undeclared' | 'exports' | 'testing';
+  readonly rule: 'tags' | 'layer' | 'kind' | 'scope' | 'cycle' | 'undeclared' | 'exports' | 'testing' | 'page';
   readonly place: string;
   readonly message: string;
 }

@@ -4,6 +4,7 @@ import { globSync, mkdtempDisposableSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSync } from 'oxc-parser';
+import type { Page } from './page-references.ts';
 import type { ImportSite, Project } from './project.ts';
 
 /** The part of Nx's graph file used here. */
@@ -100,4 +101,15 @@ export function importsOf(source: string, file: string): { readonly specifier: s
     if (constant !== undefined) found.push({ specifier: constant, start: moduleRequest.start });
   }
   return found.map(({ specifier, start }) => ({ specifier, line: source.slice(0, start).split('\n').length }));
+}
+
+/** All Markdown files but those of dependencies and of builds. */
+export function readPages(root: string): Page[] {
+  const folders = ['apps', 'libs', 'tools', 'charts', 'docs', 'changes'];
+  return globSync(['*.md', ...folders.map((folder) => `${folder}/**/*.md`)], {
+    cwd: root,
+    exclude: (path) => /(?:^|\/)(?:node_modules|dist|build|\.cache)(?:\/|$)/.test(path),
+  })
+    .toSorted()
+    .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
 }

@@ -1,6 +1,6 @@
 /** Part of group 6: floods of HTTP/2 frames from a peer with a good certificate. */
 import { attack } from '../observe/attack.ts';
-import type { Trials } from './refusal-claims.ts';
+import type { Trials } from './trials.ts';
 
 interface FloodFindings {
   readonly framesSent: number;

@@ -2,7 +2,7 @@
 import { attackFile, credentialsOf, selfMadeCredentials, type Credentials } from '../observe/attack.ts';
 import { LabProgram } from '../observe/lab-program.ts';
 import { errorOf, LogMark } from '../observe/process-watch.ts';
-import type { Outcome, Trials } from './refusal-claims.ts';
+import type { Outcome, Trials } from './trials.ts';
 
 const IMPOSTOR = 'outside/impostor';
 const MANIFEST_FILE = 'impostor.yaml';

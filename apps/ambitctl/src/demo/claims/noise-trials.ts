@@ -1,7 +1,7 @@
 /** Part of group 6: connections that say nothing, half of something, or nonsense, on every port of the mesh. */
 import { attack } from '../observe/attack.ts';
 import { metricSum } from '../observe/process-watch.ts';
-import type { Outcome, Trials } from './refusal-claims.ts';
+import type { Outcome, Trials } from './trials.ts';
 
 interface NoiseFindings {
   readonly opened: number;

@@ -15,6 +15,7 @@ import { errorOf, LogMark, metricSum, ProcessWatch } from '../observe/process-wa
 import { proveFloods } from './flood-trials.ts';
 import { proveImpostor } from './impostor-trial.ts';
 import { proveNoise } from './noise-trials.ts';
+import type { Outcome, Trials } from './trials.ts';
 
 /** On the same node as its victim, and not in the mesh. */
 const ATTACKER = 'outside/stranger-2';
@@ -53,24 +54,6 @@ export const refusalClaims: ClaimGroup = {
     for (const namespace of ['shop', 'bank']) await lab.waitForMode(namespace, undefined);
   },
 };
-
-/** What one attack came to. */
-export interface Outcome {
-  readonly observed: string;
-  readonly isRefused: boolean;
-}
-
-/** One attack after the other, each followed by a look at what it did to the mesh. */
-export interface Trials {
-  readonly context: ClaimContext;
-  readonly attacker: string;
-  readonly victim: { readonly pod: string; readonly node: string; readonly address: string };
-  /** A good certificate of the attacker's own. */
-  readonly own: Credentials;
-  /** The certificate of the one caller the policy admits. */
-  readonly admitted: Credentials;
-  prove(text: string, run: () => Promise<Outcome>): Promise<void>;
-}
 
 async function proveAll(context: ClaimContext): Promise<void> {
   const { lab, report, signal } = context;
