@@ -7,6 +7,7 @@
  * of one round are planned together, so that their order holds across back pressure.
  * Spec: control-plane.md section 1.8.
  */
+import type { ChangeLog } from './change-log.ts';
 import type { NameResolver } from './name-resolver.ts';
 import { planRound } from './push-round.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -67,10 +68,23 @@ export interface DeltaSessionOptions {
   readonly onBehind?: () => void;
 }
 
+const NOTHING: readonly EncodedResponse[] = [];
+const NO_TYPES: ReadonlySet<string> = new Set();
+
+/** A subscription with what the store remembers of its type; undefined for a type that the store does not have. */
+interface Followed {
+  readonly state: Subscription;
+  readonly log: ChangeLog | undefined;
+}
+
 export class DeltaSession {
   readonly #options: DeltaSessionOptions;
   readonly #subscriptions = new Map<string, Subscription>();
-  #round: EncodedResponse[] = [];
+  /** The same in the order of pushes. */
+  #followed: readonly Followed[] = [];
+  /** What is planned, and how much of it was sent. */
+  #round: readonly EncodedResponse[] = NOTHING;
+  #sent = 0;
   #blockedBy: EncodedResponse | undefined;
   #lease: SendLease | undefined;
   #isHolding = true;
@@ -110,10 +124,8 @@ export class DeltaSession {
   /** The store's generation up to which this stream was told everything; infinite before it asked for anything. */
   get generation(): number {
     let generation = Number.POSITIVE_INFINITY;
-    for (const state of this.#subscriptions.values()) {
-      if (!state.isNew && this.#options.store.changes(state.typeUrl)?.hasSince(state.generation) === true) {
-        generation = Math.min(generation, state.generation);
-      }
+    for (const { state, log } of this.#followed) {
+      if (!state.isNew && log?.hasSince(state.generation) === true) generation = Math.min(generation, state.generation);
     }
     return generation;
   }
@@ -125,11 +137,7 @@ export class DeltaSession {
 
   /** Sends what requests wait for; changes alone wait for {@link flush}. */
   answer(): void {
-    for (const state of this.#subscriptions.values()) {
-      if (!isAnswerDue(state)) continue;
-      this.flush();
-      return;
-    }
+    if (this.#isAnswerDue()) this.flush();
   }
 
   /** Sends what is due, as far as the reader takes it. */
@@ -153,9 +161,11 @@ export class DeltaSession {
 
   /** The stream is gone: lets go of what was pinned for it. */
   close(): void {
-    const unsent = this.#round;
-    this.#round = [];
+    const unsent = this.#round.slice(this.#sent);
+    this.#round = NOTHING;
+    this.#sent = 0;
     this.#subscriptions.clear();
+    this.#followed = [];
     this.#unblock();
     for (const response of unsent) this.#options.encoder.unpin(response);
   }
@@ -182,34 +192,60 @@ export class DeltaSession {
     // Leaving `*` at once is how a request says that it means only the names it has.
     const asked = isPrivate ? { ...request, unsubscribe: [...request.unsubscribe, WILDCARD] } : request;
     this.#subscriptions.set(request.typeUrl, openSubscription(asked));
+    const { store } = this.#options;
+    const rank = (typeUrl: string): number => {
+      const index = store.types.findIndex((type) => type.typeUrl === typeUrl);
+      return index === -1 ? store.types.length : index;
+    };
+    this.#followed = [...this.#subscriptions.values()]
+      .sort((a, b) => rank(a.typeUrl) - rank(b.typeUrl))
+      .map((state) => ({ state, log: store.changes(state.typeUrl) }));
   }
 
   #isAnswerDue(): boolean {
-    for (const state of this.#subscriptions.values()) if (isAnswerDue(state)) return true;
+    for (const { state } of this.#followed) if (isAnswerDue(state)) return true;
     return false;
   }
 
-  /** Does the store have changes of a type that this stream follows? */
-  get #isBehind(): boolean {
-    const { store } = this.#options;
-    for (const { typeUrl, generation } of this.#subscriptions.values()) {
-      if (store.changes(typeUrl)?.hasSince(generation) === true) return true;
-    }
-    return false;
-  }
-
-  #plan(): EncodedResponse[] {
+  #plan(): readonly EncodedResponse[] {
     const { encoder } = this.#options;
-    // Of nearly every stream in nearly every round.
-    if (!this.#isBehind && !this.#isAnswerDue()) return [];
+    const isAsked = this.#isAnswerDue();
+    if (!isAsked && !encoder.isFull) {
+      const changes = this.#planChanges();
+      if (changes !== undefined) return changes;
+    }
     // What others still take has to go first; streams that are in step share one small response and go on.
     if (!this.#isInStep() && !encoder.hasRoom()) return [];
-    const held = this.#isHolding ? this.#heldTypes() : new Set<string>();
+    const held = this.#isHolding ? this.#heldTypes() : NO_TYPES;
     const due = [...this.#subscriptions.values()].filter((state) => !held.has(state.typeUrl));
     const { acceptsGzip = false, mayRead = () => false } = this.#options;
     const round = planRound({ ...this.#options, acceptsGzip, mayRead }, due);
     for (const response of round) encoder.pin(response);
     return round;
+  }
+
+  /**
+   * What nearly every stream is owed in nearly every round: what changed of types that it follows as a whole. The same as
+   * `planRound` plans, without a plan. Undefined when there is more to it.
+   */
+  #planChanges(): readonly EncodedResponse[] | undefined {
+    const { encoder, store } = this.#options;
+    for (const { state, log } of this.#followed) {
+      if (!state.isWildcard && log?.hasSince(state.generation) === true) return undefined;
+    }
+    let round: EncodedResponse[] | undefined;
+    let last: EncodedResponse[] | undefined;
+    for (const { state, log } of this.#followed) {
+      if (log?.hasSince(state.generation) !== true) continue;
+      const changes = encoder.changesSince(state.typeUrl, state.generation);
+      state.generation = store.generation;
+      if (changes?.updates !== undefined) (round ??= []).push(changes.updates);
+      if (changes?.removals !== undefined) (last ??= []).push(changes.removals);
+    }
+    if (round === undefined && last === undefined) return NOTHING;
+    const all = [...(round ?? []), ...(last ?? [])];
+    for (const response of all) encoder.pin(response);
+    return all;
   }
 
   #isInStep(): boolean {
@@ -231,8 +267,14 @@ export class DeltaSession {
   #sendRound(): void {
     const { sink, observer, node, encoder, acceptsGzip = false } = this.#options;
     while (this.#blockedBy === undefined) {
-      const response = this.#round.shift();
-      if (response === undefined) return;
+      const response = this.#round[this.#sent];
+      if (response === undefined) {
+        // Responses are large: nothing of a round that was sent is kept.
+        this.#round = NOTHING;
+        this.#sent = 0;
+        return;
+      }
+      this.#sent += 1;
       const state = this.#subscriptions.get(response.typeUrl);
       if (state !== undefined) state.lastNonce = response.nonce;
       if (sink.write(response)) encoder.unpin(response);

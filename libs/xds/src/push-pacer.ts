@@ -9,7 +9,7 @@ import type { Clock } from '@ambit/runtime';
 /** Rounds begin at least this far apart, milliseconds. */
 const MIN_INTERVAL_MS = 5;
 /** How often a stream is reached at least, if one thread can do it, milliseconds. */
-const SOON_MS = 60;
+const SOON_MS = 50;
 /** Longer rounds follow each other with this much between them, milliseconds: slices leave room for everything else. */
 const LEAST_REST_MS = 1;
 

@@ -110,6 +110,11 @@ export class ResponseEncoder {
     return this.#pinnedBytes;
   }
 
+  /** Slow streams make the server keep as much as they may. */
+  get isFull(): boolean {
+    return this.#pinnedBytes > this.#maxPinnedBytes;
+  }
+
   /** May a stream be made a response of its own? If not, `onReady` tells when to ask again. */
   hasRoom(): boolean {
     if (this.#pinnedBytes <= this.#maxPinnedBytes) return true;

@@ -57,6 +57,7 @@ export interface RunFigures {
   readonly problems: readonly string[];
 }
 
+const WARM_UP_SECONDS = 5;
 const PORTS = { port: 26_012, httpPort: 26_080, metricsPort: 26_014 };
 
 /** Memory of a process that is left alone: at first, with the garbage of what it did, and when that is collected. */
@@ -124,6 +125,9 @@ export async function measureRun(
   tell(`served after ${startSeconds.toFixed(1)} s (open after ${readySeconds.toFixed(1)} s)`);
   const loaded = await restingMemory(controlPlane);
 
+  // A mesh that changes all the time is measured, not the first seconds of a program.
+  await makeChanges(cluster, size, changesPerSecond, WARM_UP_SECONDS);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   const cpuBefore = [cpuSeconds([pid]), cpuSeconds([clients.pid])] as const;
   clients.reset();
   const written = await makeChanges(cluster, size, changesPerSecond, seconds);
