@@ -1,0 +1,136 @@
+/** What a waypoint refuses, and whether limits are in force: said in statuses on a real API server. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { discovery } from '@ambit/api';
+import { GrpcChannel } from '@ambit/grpc';
+import { type ApiKind, apiKinds } from '@ambit/kube';
+import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode } from '@ambit/xds';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
+import { Replicas } from '../testing/replicas.ts';
+import { at, type TestCluster, until } from '../testing/test-cluster.ts';
+
+const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
+const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+
+let replicas: Replicas;
+let cluster: TestCluster;
+let replica: ControlPlaneProcess;
+
+before(async () => {
+  if (skip !== false) return;
+  replicas = await Replicas.open();
+  ({ cluster } = replicas);
+  for (const kind of [apiKinds.Gateway, apiKinds.DestinationRule, apiKinds.RateLimitPolicy]) {
+    await cluster.installOpenDefinition(kind);
+  }
+  replica = replicas.start('replica-0');
+  await until(
+    () => replica.ports(),
+    () => replica.lines.slice(-20),
+  );
+  const { shop } = cluster;
+  await cluster.apply(apiKinds.Gateway, shop, 'waypoint', {
+    spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
+    status: { addresses: [{ type: 'IPAddress', value: '10.1.0.9' }] },
+  });
+  await cluster.apply(apiKinds.Service, shop, 'web', {
+    metadata: { labels: { 'istio.io/use-waypoint': 'waypoint' } },
+    spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80 }] },
+  });
+});
+
+after(async () => {
+  if (skip !== false) return;
+  await replica?.stop();
+  await replicas?.[Symbol.asyncDispose]();
+});
+
+/** `status reason message` of a condition; undefined when there is none of the type. */
+async function condition(kind: ApiKind, name: string, type: string): Promise<string | undefined> {
+  const object = await cluster.client.get(cluster.ref(kind, cluster.shop, name));
+  for (let i = 0; i < 16; i++) {
+    const one = at(object, 'status', 'conditions', i);
+    if (one === undefined) return undefined;
+    if (at(one, 'type') === type)
+      return ['status', 'reason', 'message'].map((field) => String(at(one, field))).join(' ');
+  }
+  return undefined;
+}
+
+test('a policy of limits says whether it is in force', { skip }, async () => {
+  const { shop } = cluster;
+  const spec = (service: string): object => ({
+    targetRefs: [{ group: '', kind: 'Service', name: service }],
+    limits: [{ requests: 5, interval: '1m', per: ['SourcePrincipal'] }],
+  });
+  await cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('web') });
+  const told = (): Promise<string | undefined> => condition(apiKinds.RateLimitPolicy, 'limits', 'WaypointAccepted');
+  await until(
+    async () => (await told()) === `True Accepted bound to ${shop}/waypoint`,
+    () => replica.lines.slice(-20),
+  );
+  await cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('nobody') });
+  await until(
+    async () => (await told()) === `False TargetNotFound there is no Service ${shop}/nobody`,
+    () => replica.lines.slice(-20),
+  );
+});
+
+test('the reason of a NACK is in the status of the Service until something else is sent', { skip }, async () => {
+  const { shop } = cluster;
+  const { port } = await until(() => replica.ports());
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'waypoint' };
+  await cluster.runPod(shop, 'waypoint-1', '10.1.0.9', { account: 'waypoint', labels });
+  const channel = new GrpcChannel({
+    address: `https://127.0.0.1:${port}`,
+    roots: { kind: 'inline', pem: replicas.rootsPem },
+    token: { kind: 'literal', token: await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca') },
+    clusterId: 'Kubernetes',
+  });
+  const stream = channel.bidi(deltaMethod());
+  const name = `${shop}/waypoint/${shop}/web.${shop}.svc.cluster.local`;
+  let count = 0;
+  stream.on('error', () => undefined);
+  stream.on('data', (bytes: Uint8Array) => {
+    const { typeUrl, nonce, resources } = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
+    if (resources.length === 0) return void stream.write(encodeRequest({ typeUrl, nonce }));
+    count += 1;
+    // Refuses the first, takes what comes later.
+    const error = count === 1 ? { error: `${name}: port 80: too much; subset a: of this` } : {};
+    stream.write(encodeRequest({ typeUrl, nonce, ...error }));
+  });
+  const node = gatewayNode({
+    kind: 'waypoint',
+    gateway: 'waypoint',
+    serviceAccount: 'waypoint',
+    instanceIp: '10.1.0.9',
+    podName: 'waypoint-1',
+    podNamespace: shop,
+    nodeName: replicas.node,
+    extraMetadata: {},
+  });
+  try {
+    stream.write(encodeRequest({ node, typeUrl: DESTINATION_TYPE, subscribe: [name] }));
+    const told = (): Promise<string | undefined> => condition(apiKinds.Service, 'web', 'ambit.dev/WaypointConfigured');
+    await until(
+      async () => (await told()) !== undefined,
+      () => replica.lines.slice(-20),
+    );
+    assert.equal(
+      await told(),
+      `False Rejected ${shop}/waypoint refused what was derived: port 80: too much; subset a: of this; the last good version stays in force`,
+    );
+    await cluster.apply(apiKinds.DestinationRule, shop, 'web', {
+      spec: { host: 'web', trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } },
+    });
+    await until(
+      async () => (await told()) === undefined,
+      () => replica.lines.slice(-20),
+    );
+    assert.ok(count >= 2);
+  } finally {
+    stream.cancel();
+    channel.close();
+  }
+});
