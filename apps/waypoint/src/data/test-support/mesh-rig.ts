@@ -110,13 +110,16 @@ export class MeshRig implements AsyncDisposable {
   }
 
   /** An HTTP/1.1 server; its port. */
-  async backend(handler: http.RequestListener): Promise<http.Server & { readonly port: number }> {
+  async backend(
+    handler: http.RequestListener,
+    listenAddress = '127.0.0.1',
+  ): Promise<http.Server & { readonly port: number }> {
     const server = http.createServer(handler);
     this.defer(() => {
       server.closeAllConnections();
       server.close();
     });
-    server.listen(0, '127.0.0.1');
+    server.listen(0, listenAddress);
     await once(server, 'listening');
     const address = server.address();
     assert.ok(address !== null && typeof address === 'object');
