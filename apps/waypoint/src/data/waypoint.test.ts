@@ -124,7 +124,12 @@ test('a service may have telemetry of its own', async () => {
     pod('web', '127.0.0.1', { web: backend.port, quiet: backend.port }, plain),
   );
   const [web, ofWeb] = destination('web');
-  const silence = { metricOverrides: [{ metric: 'REQUEST_COUNT', disabled: true }] };
+  const silence = {
+    metricOverrides: [
+      { metric: 'REQUEST_COUNT', disabled: true },
+      { metric: 'REQUEST_DURATION', removedLabels: ['source_principal', 'response_code', 'destination_app'] },
+    ],
+  };
   const [quiet, ofQuiet] = destination('quiet', {}, { telemetry: silence });
   rig.configure({
     proxy: proxy({ destinations: [web, quiet], telemetry: logged }),
@@ -143,5 +148,8 @@ test('a service may have telemetry of its own', async () => {
   const durations = rig.metrics
     .split('\n')
     .filter((line) => line.startsWith('istio_request_duration_milliseconds_count'));
-  assert.equal(durations.filter((line) => line.includes('destination_service_name="quiet"')).length, 1);
+  const [ofQuietOne = ''] = durations.filter((line) => line.includes('destination_service_name="quiet"'));
+  assert.match(ofQuietOne, /source_principal="".*destination_app="".*response_code=""/);
+  const [ofWebOne = ''] = durations.filter((line) => line.includes('destination_service_name="web"'));
+  assert.match(ofWebOne, /source_principal="spiffe:.*response_code="200"/);
 });

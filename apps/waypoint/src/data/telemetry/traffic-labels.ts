@@ -48,37 +48,44 @@ export interface TrafficFacts {
   readonly flags: string;
 }
 
-export function commonLabels(facts: TrafficFacts): LabelValues<typeof tcpLabelNames> {
+/** Those that are hidden are empty, which to Prometheus is as good as not there. */
+export function commonLabels(
+  facts: TrafficFacts,
+  hidden: ReadonlySet<string> = none,
+): LabelValues<typeof tcpLabelNames> {
   const { downstream, target } = facts;
   const { source, peer } = downstream;
   const destination = facts.endpoint?.workload;
   const service = target?.kind === 'service' ? target : undefined;
+  const show = (name: string, value: string): string => (hidden.has(name) ? '' : value);
   return [
-    facts.reporter,
-    known(source?.workloadName),
-    known(source?.canonicalName),
-    known(source?.canonicalRevision),
-    known(peer?.namespace ?? source?.namespace),
-    peer === undefined ? 'unknown' : `spiffe://${peer.principal}`,
-    known(source?.canonicalName),
-    known(source?.canonicalRevision),
-    known(source?.clusterId),
-    known(destination?.workloadName),
-    known(destination?.namespace),
-    known(destination?.identity),
-    known(destination?.canonicalName),
-    known(destination?.canonicalRevision),
-    known(service?.hostname),
-    known(destination?.canonicalName),
-    known(destination?.canonicalRevision),
-    known(service === undefined ? undefined : shortName(service.hostname)),
-    known(service?.namespace),
-    known(destination?.clusterId),
-    facts.protocol,
-    facts.flags === '' ? '-' : facts.flags,
-    securityPolicy(facts, destination),
+    show('reporter', facts.reporter),
+    show('source_workload', known(source?.workloadName)),
+    show('source_canonical_service', known(source?.canonicalName)),
+    show('source_canonical_revision', known(source?.canonicalRevision)),
+    show('source_workload_namespace', known(peer?.namespace ?? source?.namespace)),
+    show('source_principal', peer === undefined ? 'unknown' : `spiffe://${peer.principal}`),
+    show('source_app', known(source?.canonicalName)),
+    show('source_version', known(source?.canonicalRevision)),
+    show('source_cluster', known(source?.clusterId)),
+    show('destination_workload', known(destination?.workloadName)),
+    show('destination_workload_namespace', known(destination?.namespace)),
+    show('destination_principal', known(destination?.identity)),
+    show('destination_app', known(destination?.canonicalName)),
+    show('destination_version', known(destination?.canonicalRevision)),
+    show('destination_service', known(service?.hostname)),
+    show('destination_canonical_service', known(destination?.canonicalName)),
+    show('destination_canonical_revision', known(destination?.canonicalRevision)),
+    show('destination_service_name', known(service === undefined ? undefined : shortName(service.hostname))),
+    show('destination_service_namespace', known(service?.namespace)),
+    show('destination_cluster', known(destination?.clusterId)),
+    show('request_protocol', facts.protocol),
+    show('response_flags', facts.flags === '' ? '-' : facts.flags),
+    show('connection_security_policy', securityPolicy(facts, destination)),
   ];
 }
+
+const none: ReadonlySet<string> = new Set();
 
 function securityPolicy({ reporter, downstream }: TrafficFacts, destination: Workload | undefined): string {
   if (reporter === 'source') return 'unknown';

@@ -1,4 +1,4 @@
-import type { Counter, Histogram, LabelSchema, MetricFamily, MetricRegistry } from '@ambit/telemetry';
+import type { Counter, Histogram, LabelSchema, LabelValues, MetricFamily, MetricRegistry } from '@ambit/telemetry';
 import type { Workload } from '@ambit/workload';
 
 import type { TelemetrySettings } from '../../config/proxy.ts';
@@ -31,26 +31,40 @@ const metricNames = {
 type MetricKey = keyof typeof metricNames;
 const metricCount = Object.keys(metricNames).length;
 
-/** Metrics that are not wanted. */
-export type DisabledMetrics = ReadonlySet<MetricKey>;
-
 /** What a configuration says of metrics. */
-export function disabledMetrics(settings: TelemetrySettings | undefined): DisabledMetrics {
+export interface MetricPlan {
+  /** Tells plans apart: series of one are not those of another. */
+  readonly id: number;
+  readonly disabled: ReadonlySet<MetricKey>;
+  /** Labels that are left out, by metric. */
+  readonly hidden: ReadonlyMap<MetricKey, ReadonlySet<string>>;
+}
+
+let lastPlan = 0;
+
+/** Overrides count in their order: a later one that names a metric or a label again has the last word. */
+export function metricPlan(settings: TelemetrySettings | undefined): MetricPlan {
   const all = Object.keys(metricNames).filter(isMetricKey);
   const disabled = new Set<MetricKey>(settings?.metricsDisabled === true ? all : []);
+  const hidden = new Map<MetricKey, Set<string>>();
   for (const override of settings?.metricOverrides ?? []) {
     for (const key of all) {
       const isMeant = override.metric === 'ALL_METRICS' || metricNames[key].some((name) => name === override.metric);
-      if (isMeant && override.disabled) disabled.add(key);
-      else if (isMeant) disabled.delete(key);
+      if (!isMeant) continue;
+      if (override.disabled) disabled.add(key);
+      else disabled.delete(key);
+      const labels = hidden.get(key) ?? new Set<string>();
+      for (const name of override.removedLabels) labels.add(name);
+      for (const name of Object.keys(override.addedLabels)) labels.delete(name);
+      if (labels.size > 0) hidden.set(key, labels);
     }
   }
-  return disabled;
+  lastPlan += 1;
+  return { id: lastPlan, disabled, hidden };
 }
 
 /** Series of one combination of labels, held for the requests to come. */
 interface RequestSeries {
-  readonly labels: LabelSet;
   /** Taken when they are wanted first: a metric that is off has no series. */
   requests: Counter | undefined;
   duration: Histogram | undefined;
@@ -118,38 +132,43 @@ export class TrafficMetrics {
     this.#received = counter('istio_tcp_received_bytes', 'Bytes received from clients of TCP connections');
   }
 
-  onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
+  onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
+    const { disabled } = plan;
     if (disabled.size === metricCount) return;
     const facts = requestFacts(record, reporter);
-    const series = this.#requestSeries(record, facts);
-    const { labels: own } = series;
-    if (!disabled.has('requests')) (series.requests ??= this.#requests.bind(own)).inc();
-    if (!disabled.has('duration')) (series.duration ??= this.#duration.bind(own)).observe(record.durationMs);
+    const series = this.#requestSeries(record, facts, plan);
+    const own = (key: MetricKey): LabelSet => this.#http.set(httpLabels(facts, record, plan.hidden.get(key)));
+    if (!disabled.has('requests')) (series.requests ??= this.#requests.bind(own('requests'))).inc();
+    if (!disabled.has('duration'))
+      (series.duration ??= this.#duration.bind(own('duration'))).observe(record.durationMs);
     if (!disabled.has('requestBytes'))
-      (series.requestBytes ??= this.#requestBytes.bind(own)).observe(record.requestBytes);
+      (series.requestBytes ??= this.#requestBytes.bind(own('requestBytes'))).observe(record.requestBytes);
     if (!disabled.has('responseBytes'))
-      (series.responseBytes ??= this.#responseBytes.bind(own)).observe(record.responseBytes);
+      (series.responseBytes ??= this.#responseBytes.bind(own('responseBytes'))).observe(record.responseBytes);
     if (!record.isGrpc) return;
-    const labels = this.#tcp.set(commonLabels(facts));
-    if (!disabled.has('requestMessages')) addOnce(this.#requestMessages.bind(labels), record.requestMessages);
-    if (!disabled.has('responseMessages')) addOnce(this.#responseMessages.bind(labels), record.responseMessages);
+    const common = (key: MetricKey): LabelSet => this.#tcp.set(commonLabels(facts, plan.hidden.get(key)));
+    if (!disabled.has('requestMessages'))
+      addOnce(this.#requestMessages.bind(common('requestMessages')), record.requestMessages);
+    if (!disabled.has('responseMessages'))
+      addOnce(this.#responseMessages.bind(common('responseMessages')), record.responseMessages);
   }
 
-  onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
-    if (!disabled.has('opened')) this.#tcpSeries(record, reporter).opened.inc();
+  onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
+    if (!plan.disabled.has('opened')) this.#tcpSeries(record, reporter, plan).opened.inc();
   }
 
-  onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
+  onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
     const told = this.#told.get(record) ?? { sent: 0, received: 0 };
-    const series = this.#tcpSeries(record, reporter);
+    const { disabled } = plan;
+    const series = this.#tcpSeries(record, reporter, plan);
     if (!disabled.has('sent')) series.sent.add(record.bytesSent - told.sent);
     if (!disabled.has('received')) series.received.add(record.bytesReceived - told.received);
     this.#told.set(record, { sent: record.bytesSent, received: record.bytesReceived });
   }
 
-  onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter'], disabled: DisabledMetrics): void {
-    this.onTcpProgress(record, reporter, disabled);
-    if (!disabled.has('closed')) this.#tcpSeries(record, reporter).closed.inc();
+  onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
+    this.onTcpProgress(record, reporter, plan);
+    if (!plan.disabled.has('closed')) this.#tcpSeries(record, reporter, plan).closed.inc();
   }
 
   /** Before the registry sweeps, which retires what nobody holds. */
@@ -164,15 +183,13 @@ export class TrafficMetrics {
     this.#heldTcp.clear();
   }
 
-  #requestSeries(record: RequestRecord, facts: TrafficFacts): RequestSeries {
+  #requestSeries(record: RequestRecord, facts: TrafficFacts, plan: MetricPlan): RequestSeries {
     const grpcStatus = record.grpcStatus === undefined ? '' : String(record.grpcStatus);
-    const key = `${this.#keyOf(facts)} ${record.status} ${grpcStatus}`;
+    const key = `${plan.id} ${this.#keyOf(facts)} ${record.status} ${grpcStatus}`;
     const known = this.#heldHttp.get(key);
     if (known !== undefined) return known;
     if (this.#heldHttp.size >= maxHeld) this.letGo();
-    const labels = this.#http.set([...commonLabels(facts), String(record.status), grpcStatus]);
     const series: RequestSeries = {
-      labels,
       requests: undefined,
       duration: undefined,
       requestBytes: undefined,
@@ -182,19 +199,19 @@ export class TrafficMetrics {
     return series;
   }
 
-  #tcpSeries(record: TcpRecord, reporter: TrafficFacts['reporter']): TcpSeries {
+  #tcpSeries(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): TcpSeries {
     const { facts: downstream, target, endpoint, flag: flags } = record;
     const facts: TrafficFacts = { reporter, downstream, target, endpoint, protocol: 'tcp', flags };
-    const key = this.#keyOf(facts);
+    const key = `${plan.id} ${this.#keyOf(facts)}`;
     const known = this.#heldTcp.get(key);
     if (known !== undefined) return known;
     if (this.#heldTcp.size >= maxHeld) this.letGo();
-    const labels = this.#tcp.set(commonLabels(facts));
+    const labels = (metric: MetricKey): LabelSet => this.#tcp.set(commonLabels(facts, plan.hidden.get(metric)));
     const series = {
-      opened: this.#opened.bind(labels),
-      closed: this.#closed.bind(labels),
-      sent: this.#sent.bind(labels),
-      received: this.#received.bind(labels),
+      opened: this.#opened.bind(labels('opened')),
+      closed: this.#closed.bind(labels('closed')),
+      sent: this.#sent.bind(labels('sent')),
+      received: this.#received.bind(labels('received')),
     };
     this.#heldTcp.set(key, series);
     return series;
@@ -221,6 +238,16 @@ export class TrafficMetrics {
 function requestFacts(record: RequestRecord, reporter: TrafficFacts['reporter']): TrafficFacts {
   const { facts: downstream, target, endpoint, isGrpc, flags } = record;
   return { reporter, downstream, target, endpoint, protocol: isGrpc ? 'grpc' : 'http', flags };
+}
+
+function httpLabels(
+  facts: TrafficFacts,
+  { status, grpcStatus }: RequestRecord,
+  hidden: ReadonlySet<string> | undefined,
+): LabelValues<HttpNames> {
+  const code = hidden?.has('response_code') === true ? '' : String(status);
+  const grpc = grpcStatus === undefined || hidden?.has('grpc_response_status') === true ? '' : String(grpcStatus);
+  return [...commonLabels(facts, hidden), code, grpc];
 }
 
 function addOnce(counter: Counter, amount: number): void {

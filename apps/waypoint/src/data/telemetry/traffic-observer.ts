@@ -7,16 +7,16 @@ import type { RequestObserver, RequestRecord } from '../../request/request-recor
 import type { TcpObserver } from '../inbound/tcp-session.ts';
 import type { TcpRecord } from '../tcp-record.ts';
 import { type LogPlan, logPlan, type RequestLog } from './request-log.ts';
-import { type DisabledMetrics, disabledMetrics, TrafficMetrics } from './traffic-metrics.ts';
+import { type MetricPlan, metricPlan, TrafficMetrics } from './traffic-metrics.ts';
 
 /** Telemetry settings as they are acted on. */
 interface Plan {
-  readonly disabled: DisabledMetrics;
+  readonly metrics: MetricPlan;
   readonly log: LogPlan;
 }
 
 function planOf(settings: TelemetrySettings | undefined): Plan {
-  return { disabled: disabledMetrics(settings), log: logPlan(settings) };
+  return { metrics: metricPlan(settings), log: logPlan(settings) };
 }
 
 /** Turns finished requests and connections into metrics and log lines, as the configuration wants them. */
@@ -63,22 +63,22 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   }
 
   onRequestEnd(record: RequestRecord): void {
-    const { disabled, log } = this.#planFor(record.facts.served);
-    this.#metrics.onRequestEnd(record, this.#reporter, disabled);
+    const { metrics, log } = this.#planFor(record.facts.served);
+    this.#metrics.onRequestEnd(record, this.#reporter, metrics);
     this.#log.write(record, log);
   }
 
   onTcpStart(record: TcpRecord): void {
-    this.#metrics.onTcpStart(record, this.#reporter, this.#planFor(record.facts.served).disabled);
+    this.#metrics.onTcpStart(record, this.#reporter, this.#planFor(record.facts.served).metrics);
   }
 
   onTcpProgress(record: TcpRecord): void {
-    this.#metrics.onTcpProgress(record, this.#reporter, this.#planFor(record.facts.served).disabled);
+    this.#metrics.onTcpProgress(record, this.#reporter, this.#planFor(record.facts.served).metrics);
   }
 
   onTcpEnd(record: TcpRecord): void {
-    const { disabled, log } = this.#planFor(record.facts.served);
-    this.#metrics.onTcpEnd(record, this.#reporter, disabled);
+    const { metrics, log } = this.#planFor(record.facts.served);
+    this.#metrics.onTcpEnd(record, this.#reporter, metrics);
     this.#log.write(record, log);
   }
 
