@@ -5,6 +5,11 @@ import type { Http2AbuseLimits } from '@ambit/http';
 export interface HboneSettings {
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
+  /**
+   * Streams begin with small windows, which grow to `streamWindowBytes` while their bytes are taken as they come, so that streams
+   * whose bytes nobody takes cannot use up the connection's; see `StreamWindows`. Off: the windows of the contract.
+   */
+  readonly sharesWindows: boolean;
   readonly maxFrameBytes: number;
   /** Streams a peer may open on a server connection. */
   readonly serverMaxStreams: number;
@@ -31,6 +36,7 @@ export interface HboneSettings {
 export const defaultHboneSettings: HboneSettings = {
   streamWindowBytes: 4 * 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,
+  sharesWindows: false,
   maxFrameBytes: 1024 * 1024,
   serverMaxStreams: 200,
   serverMaxHeaderListBytes: 64 * 1024,

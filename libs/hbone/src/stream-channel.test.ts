@@ -153,6 +153,23 @@ test('half-closes are independent', async () => {
   assert.equal(near.received.toString(), 'answer');
 });
 
+test('channels that nobody reads cannot use up the window that others share', async () => {
+  await using rig = new Rig();
+  const settings = { streamWindowBytes: 1_000_000, connectionWindowBytes: 4_000_000, sharesWindows: true };
+  const open = await tunnel(rig, new Acceptor(), settings);
+  const block = Buffer.alloc(1_000_000);
+  for (let count = 0; count < 20; count++) {
+    const [near, far] = await open();
+    far.channel.pause();
+    pour(near, block, 60_000);
+  }
+  const [near, far] = await open();
+  const bytes = randomBytes(3_000_000);
+  pour(near, bytes, 60_000);
+  await rig.until(() => far.isEnded, 'a transfer beside twenty that nobody reads');
+  assert.equal(sha(far.received), sha(bytes));
+});
+
 test('a paused channel holds its stream window and no more; other streams go on; nothing is lost', async () => {
   await using rig = new Rig();
   const open = await tunnel(rig, new Acceptor(), { streamWindowBytes: 200_000, connectionWindowBytes: 1_000_000 });

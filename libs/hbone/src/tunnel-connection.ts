@@ -1,13 +1,5 @@
-import {
-  defaultWindowBytes,
-  ErrorCode,
-  errorCodeName,
-  Http2Error,
-  maxInt31,
-  nextStreamState,
-  ReceiveWindow,
-} from '@ambit/http';
-import type { ReceivingConnection, StreamEvent } from '@ambit/http';
+import { ErrorCode, errorCodeName, Http2Error, maxInt31, nextStreamState } from '@ambit/http';
+import type { ReceiveWindow, ReceivingConnection, StreamEvent } from '@ambit/http';
 import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '@ambit/net';
 import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
 
@@ -17,6 +9,7 @@ import type { HboneSettings } from './hbone-settings.ts';
 import { Keepalive } from './keepalive.ts';
 import type { KeepaliveTarget } from './keepalive.ts';
 import { threadBuffers } from './slab-pool.ts';
+import { StreamWindows } from './stream-windows.ts';
 import { TunnelFrames } from './tunnel-frames.ts';
 import { TunnelOutput } from './tunnel-output.ts';
 import { writePreface } from './tunnel-preface.ts';
@@ -51,6 +44,7 @@ export class TunnelConnection
   readonly #output: TunnelOutput;
   readonly #receiver: TunnelReceiver;
   readonly #keepalive: Keepalive;
+  readonly #windows: StreamWindows;
   #phase: 'open' | 'lingering' | 'closed' = 'open';
   #isScheduled = false;
   #hasMoreToRead = false;
@@ -70,7 +64,8 @@ export class TunnelConnection
     this.settings = settings;
     this.isServer = role === 'server';
     this.owner = owner;
-    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
+    this.#windows = new StreamWindows(settings, this.isServer);
+    this.receiveWindow = this.#windows.ofConnection();
     this.#transport = transport;
     this.#output = new TunnelOutput(transport);
     this.frames = new TunnelFrames(this.#output);
@@ -78,7 +73,7 @@ export class TunnelConnection
     this.#receiver = new TunnelReceiver(this);
     this.#keepalive = new Keepalive(loop, this, settings.pingIntervalMs, settings.pingTimeoutMs);
     transport.attach(this);
-    writePreface(this.frames, settings, this.isServer);
+    writePreface(this.frames, settings, this.#windows.initialBytes, this.isServer);
     const increment = this.receiveWindow.open();
     if (increment > 0) this.frames.windowUpdate(0, increment);
     // TLS may hold bytes that came with the handshake's last record, of which epoll knows nothing.
@@ -183,7 +178,7 @@ export class TunnelConnection
   }
 
   addStream(id: number): TunnelStream {
-    const stream = new TunnelStream(this, id, this.#receiver.peerInitialWindow, this.settings.streamWindowBytes);
+    const stream = new TunnelStream(this, id, this.#receiver.peerInitialWindow, this.#windows.initialBytes);
     stream.state = 'open';
     this.streams.set(id, stream);
     return stream;
@@ -193,6 +188,7 @@ export class TunnelConnection
   advance(stream: TunnelStream, event: StreamEvent): void {
     stream.state = nextStreamState(stream.state, event) ?? 'closed';
     if (stream.state !== 'closed' || !this.streams.delete(stream.id)) return;
+    this.#windows.giveBack(stream.receiveWindow);
     if (this.streams.size === 0) this.#onNoStreams();
   }
 
@@ -241,9 +237,11 @@ export class TunnelConnection
   release(stream: TunnelStream, bytes: number): void {
     if (!this.isOpen) return;
     if (stream.canReceive) {
-      const increment = stream.receiveWindow.release(bytes);
+      const { receiveWindow, pending } = stream;
+      const increment = receiveWindow.release(bytes);
       if (increment > 0) {
-        this.frames.windowUpdate(stream.id, increment);
+        const growth = (pending?.length ?? 0) === 0 ? this.#windows.grow(receiveWindow) : 0;
+        this.frames.windowUpdate(stream.id, increment + growth);
         this.schedule();
       }
     }

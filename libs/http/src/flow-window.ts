@@ -34,19 +34,26 @@ export class SendWindow {
 }
 
 /**
- * How much the peer may send. Credit goes back in large steps: a WINDOW_UPDATE is due when half the window was used up.
+ * How much the peer may send. Credit goes back in large steps: a WINDOW_UPDATE is due when half the window was used up, or
+ * the step that was asked for.
  */
 export class ReceiveWindow {
   readonly #streamId: number;
-  readonly #size: number;
+  readonly #stepBytes: number | undefined;
+  #size: number;
   #available: number;
   #consumed = 0;
 
-  /** `size`: what the window is refilled to; `available`: what the peer believes it is now. */
-  constructor(streamId: number, size: number, available: number = size) {
+  /** `size`: what the window is refilled to; `available`: what the peer believes it is now; `stepBytes`: half of it if undefined. */
+  constructor(streamId: number, size: number, available: number = size, stepBytes?: number) {
     this.#streamId = streamId;
     this.#size = size;
     this.#available = available;
+    this.#stepBytes = stepBytes;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   get available(): number {
@@ -69,11 +76,17 @@ export class ReceiveWindow {
   /** Bytes were passed on. Returns the increment for a WINDOW_UPDATE to send now, or 0. */
   release(bytes: number): number {
     this.#consumed += bytes;
-    if (this.#consumed * 2 < this.#size) return 0;
+    if (this.#consumed < (this.#stepBytes ?? this.#size / 2)) return 0;
     const increment = this.#consumed;
     this.#consumed = 0;
     this.#available += increment;
     return increment;
+  }
+
+  /** Makes the window larger for good; the peer has to be told of as much. */
+  grow(bytes: number): void {
+    this.#size += bytes;
+    this.#available += bytes;
   }
 
   /** The increment that opens the window to its full size at the start, or 0. */

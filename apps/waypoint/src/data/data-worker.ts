@@ -70,7 +70,8 @@ export class DataWorker {
     this.#refused = refusedFamily(this.#registry);
     this.#log = new RequestLog(descriptorSink(settings.log.fd), settings.podName);
     this.#observer = new TrafficObserver(this.#registry, this.#log);
-    this.#hbone = new HbonePool({ loop });
+    // Requests of all clients share tunnels to a backend: one that does not read must not stop the others.
+    this.#hbone = new HbonePool({ loop, settings: { sharesWindows: true } });
     const resolveHost = (hostname: string): void => post({ kind: 'resolveHost', hostname });
     this.#hosts = new ResolvedHosts(loop, resolveHost);
     this.#visited = new ResolvedHosts(loop, resolveHost, maxVisitedHosts);

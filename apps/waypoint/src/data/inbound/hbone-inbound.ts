@@ -43,7 +43,7 @@ export type RefusedTunnel =
 
 /** Istio: MaxConcurrentStreams of a waypoint's listener. */
 const maxStreams = 100;
-const windows = { streamWindowBytes: 1024 * 1024, connectionWindowBytes: 16 * 1024 * 1024 };
+const windows = { streamWindowBytes: 1024 * 1024, connectionWindowBytes: 16 * 1024 * 1024, sharesWindows: true };
 
 /** Tunnels in on 15008: the certificate says who, the authority for what. Nothing passes that is not served here. */
 export class HboneInbound implements HboneServerHandler {
