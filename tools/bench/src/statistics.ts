@@ -18,3 +18,9 @@ export function medianRatio(numerators: readonly number[], denominators: readonl
   }
   return median(ratios);
 }
+
+/** The value that the share of the others does not exceed; not a number without any. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}

@@ -34,7 +34,10 @@ export function envoyConfiguration(facts: EnvoyFacts): string {
         typed_config: typed('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
       },
     ],
-    static_resources: { listeners: [tunnels(facts), requests(facts)], clusters: [inside(), backend(facts)] },
+    static_resources: {
+      listeners: [tunnels(facts), requests(facts)],
+      clusters: [inside(), backend(facts), grpcBackend(facts)],
+    },
   });
 }
 
@@ -97,6 +100,10 @@ function tunnels({ certificateFile, keyFile, rootsFile }: EnvoyFacts): object {
 function requests({ jwks, logFile }: EnvoyFacts): object {
   const route = { cluster: 'backend', timeout: '0s' };
   const lane = [{ name: 'x-lane', string_match: { exact: 'fast' } }];
+  const laneRoutes = (cluster: string): readonly object[] => [
+    { match: { prefix: '/', headers: lane }, route: { ...route, cluster } },
+    { match: { prefix: '/' }, route: { ...route, cluster } },
+  ];
   const many = Array.from({ length: ROUTES }, (_, index) => ({
     match: { path_separated_prefix: routePath(index), headers: lane },
     route,
@@ -126,14 +133,8 @@ function requests({ jwks, logFile }: EnvoyFacts): object {
               route_config: {
                 virtual_hosts: [
                   { name: 'many', domains: ['many-envoy', 'many-envoy:80'], routes: many },
-                  {
-                    name: 'all',
-                    domains: ['*'],
-                    routes: [
-                      { match: { prefix: '/', headers: lane }, route },
-                      { match: { prefix: '/' }, route },
-                    ],
-                  },
+                  { name: 'grpc', domains: ['grpc-envoy', 'grpc-envoy:80'], routes: laneRoutes('grpc') },
+                  { name: 'all', domains: ['*'], routes: laneRoutes('backend') },
                 ],
               },
               http_filters: [tokens(jwks), rules(), router],
@@ -169,13 +170,17 @@ function tokens(jwks: string): object {
 }
 
 function rules(): object {
-  const policy = (path: string, method: string): object => ({
+  const policy = (path: string, ...methods: readonly string[]): object => ({
     permissions: [
       {
         and_rules: {
           rules: [
             { url_path: { path: { prefix: path } } },
-            { header: { name: ':method', string_match: { exact: method } } },
+            {
+              or_rules: {
+                rules: methods.map((exact) => ({ header: { name: ':method', string_match: { exact } } })),
+              },
+            },
           ],
         },
       },
@@ -185,7 +190,7 @@ function rules(): object {
   const policies = Object.fromEntries(
     Array.from({ length: RULES }, (_, index) => [
       `rule-${String(index).padStart(2, '0')}`,
-      index + 1 < RULES ? policy(`/rule${index}/`, 'POST') : policy('/', 'GET'),
+      index + 1 < RULES ? policy(`/rule${index}/`, 'POST') : policy('/', 'GET', 'POST'),
     ]),
   );
   return {
@@ -221,14 +226,31 @@ function inside(): object {
 }
 
 function backend({ backend: { address, port } }: EnvoyFacts): object {
+  return cluster('backend', address, port);
+}
+
+/** The same pod's port for gRPC: HTTP/2 with prior knowledge. */
+function grpcBackend({ backend: { address } }: EnvoyFacts): object {
+  return {
+    ...cluster('grpc', address, 8081),
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': typed(
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+        { explicit_http_config: { http2_protocol_options: {} } },
+      ),
+    },
+  };
+}
+
+function cluster(name: string, address: string, port: number): object {
   const endpoint = { address: { socket_address: { address, port_value: port } } };
   const most = 1_000_000;
   return {
-    name: 'backend',
+    name,
     type: 'STATIC',
     lb_policy: 'LEAST_REQUEST',
     circuit_breakers: { thresholds: [{ max_connections: most, max_pending_requests: most, max_requests: most }] },
-    load_assignment: { cluster_name: 'backend', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
   };
 }
 

@@ -13,6 +13,8 @@ export interface HttpLoadPlan {
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
+  /** File that is posted; undefined asks with GET. */
+  readonly bodyFile?: string;
 }
 
 /** HTTP/1.1: Debian's wrk. */
@@ -34,9 +36,10 @@ export function readWrk(text: string): HttpLoad {
 }
 
 /** HTTP/2 with prior knowledge: h2load, 16 streams at a time on each connection. */
-export function h2loadCommand({ url, headers, connections, seconds }: HttpLoadPlan): readonly string[] {
+export function h2loadCommand({ url, headers, connections, seconds, bodyFile }: HttpLoadPlan): readonly string[] {
   const fields = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  return ['h2load', '-t', '1', '-c', String(connections), '-m', '16', '-D', String(seconds), ...fields, url];
+  const body = bodyFile === undefined ? [] : ['-d', bodyFile];
+  return ['h2load', '-t', '1', '-c', String(connections), '-m', '16', '-D', String(seconds), ...body, ...fields, url];
 }
 
 /** @throws AmbitError `BENCH_OUTPUT` */

@@ -5,14 +5,17 @@ import { barChart, type ChartPanel, formatFigure } from '../bar-chart.ts';
 import { describeMachine } from '../l4/lab-client.ts';
 import { median, medianRatio } from '../statistics.ts';
 import { textTable } from '../text-table.ts';
+import type { RouteUpdateFigures } from './route-updates.ts';
 
 /** One kind of load. */
 export interface Shape {
   readonly key: string;
   readonly title: string;
-  readonly service: 'web' | 'many';
+  readonly service: 'web' | 'many' | 'grpc';
   readonly path: string;
   readonly version: 1 | 2;
+  /** gRPC: one message each way. */
+  readonly isGrpc?: boolean;
   readonly connections: number;
 }
 
@@ -54,6 +57,7 @@ export async function reportL7(
   shapes: readonly Shape[],
   subjects: readonly MeasuredSubject[],
   memory: readonly MemoryFigures[],
+  routeUpdates: RouteUpdateFigures,
   problems: readonly string[],
 ): Promise<void> {
   const { write, jsonFile, svgFile, rounds, seconds } = options;
@@ -83,11 +87,13 @@ export async function reportL7(
   const panels = shapes.map((shape): ChartPanel => ({
     title: shape.title,
     note: 'CPU microseconds of the waypoint a request, less is better',
-    bars: names.map((name) => ({
-      label: name,
-      value: median(values(name, shape.key, 'cpuUs')),
-      emphasis: name === 'ambit',
-    })),
+    bars: names
+      .filter((name) => values(name, shape.key, 'cpuUs').length > 0)
+      .map((name) => ({
+        label: name,
+        value: median(values(name, shape.key, 'cpuUs')),
+        emphasis: name === 'ambit',
+      })),
   }));
   for (const file of [jsonFile, svgFile]) mkdirSync(dirname(file), { recursive: true });
   const date = new Date().toISOString().slice(0, 10);
@@ -98,18 +104,24 @@ export async function reportL7(
     secondsARun: seconds,
     subjects: subjects.map((subject) => ({ name: subject.name, rounds: Object.fromEntries(subject.rounds) })),
     memory,
+    routeUpdates,
     problems,
   };
   writeFileSync(jsonFile, `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileSync(svgFile, barChart('Ambit at L7: a waypoint behind a node proxy', panels));
   write(`\n${machine}, ${date}, ${rounds} rounds of ${seconds} s a run\n\n${table}\n\n`);
-  write(`${goals(ratio('h1-16', 'cpuUs'), ratio('h1-16', 'perSecond'), memory)}\n`);
+  write(`${goals(ratio('h1-16', 'cpuUs'), ratio('h1-16', 'perSecond'), memory, routeUpdates)}\n`);
   for (const problem of problems) write(`problem: ${problem}\n`);
   write(`\nwritten: ${jsonFile}\nwritten: ${svgFile}\n`);
 }
 
 /** Floors of the project against Envoy. */
-function goals(cpu: number, perSecond: number, memory: readonly MemoryFigures[]): string {
+function goals(
+  cpu: number,
+  perSecond: number,
+  memory: readonly MemoryFigures[],
+  { updates, p50Ms, p99Ms, requests, failures }: RouteUpdateFigures,
+): string {
   const loaded = memory.find(({ name }) => name === 'ambit')?.loadedMiB ?? Number.NaN;
   const line = (title: string, found: number, isReached: boolean, goal: string): string =>
     Number.isFinite(found)
@@ -119,5 +131,12 @@ function goals(cpu: number, perSecond: number, memory: readonly MemoryFigures[])
     line('CPU a request, 16 connections', cpu, cpu <= 0.6, "at most 0.6 times Envoy's"),
     line('requests/s, 16 connections', perSecond, perSecond >= 1.5, "at least 1.5 times Envoy's"),
     line('resident MiB with 1,000 routes after load', loaded, loaded <= 120, 'at most 120'),
+    line(
+      `p99 ms until a change of a route is live, ${updates} changes, p50 ${formatFigure(p50Ms)}`,
+      p99Ms,
+      p99Ms <= 50,
+      'at most 50',
+    ),
+    line(`requests that failed meanwhile, of ${requests}`, failures, failures === 0, 'none'),
   ].join('\n');
 }

@@ -9,7 +9,16 @@ import { cpuSeconds, largestMemory } from '../process-usage.ts';
 import { askedPath } from './envoy-configuration.ts';
 import { h2loadCommand, type HttpLoad, type HttpLoadPlan, readH2load, readWrk, wrkCommand } from './http-load.ts';
 import { type Measured, type MemoryFigures, reportL7, type Shape } from './report.ts';
-import { nginxConfiguration, sceneManifest, TOKEN_ISSUER } from './scene.ts';
+import { measureRouteUpdates } from './route-updates.ts';
+import {
+  haproxyConfiguration,
+  liveRoute,
+  nginxConfiguration,
+  nginxProxyConfiguration,
+  references,
+  sceneManifest,
+  TOKEN_ISSUER,
+} from './scene.ts';
 
 export interface L7Options {
   readonly rounds: number;
@@ -27,6 +36,7 @@ const STATE_ROOT = '/run/ambit-bench';
 const LAB = 'benchl7';
 const SMALL = 1024;
 const LARGE = 65_536;
+const UPDATES = 100;
 
 const shapes: readonly Shape[] = [
   { key: 'h1-1', title: 'HTTP/1.1, 1 connection, 1 KB', service: 'web', path: '/x', version: 1, connections: 1 },
@@ -56,10 +66,19 @@ const shapes: readonly Shape[] = [
     version: 2,
     connections: 16,
   },
+  {
+    key: 'grpc-16',
+    title: 'gRPC, 16 connections of 16 streams',
+    service: 'grpc',
+    path: '/bench.Shop/Get',
+    version: 2,
+    connections: 16,
+    isGrpc: true,
+  },
 ];
 
 interface Subject {
-  readonly name: 'envoy' | 'ambit';
+  readonly name: 'envoy' | 'ambit' | (typeof references)[number];
   /** Processes of its pod. */
   readonly pids: readonly number[];
   readonly rounds: Map<string, Measured[]>;
@@ -76,26 +95,24 @@ export async function runL7(options: L7Options): Promise<void> {
     ['lab', 'up', '--state-dir', STATE_ROOT, '--file', join(folder.path, 'lab.yaml'), '--name', LAB],
     180_000,
   );
-  const names = options.envoyProgram === undefined ? (['ambit'] as const) : (['envoy', 'ambit'] as const);
-  const subjects: readonly Subject[] = names.map((name) => ({
-    name,
-    pids: pidsOf(name === 'ambit' ? 'ambit-waypoint' : 'envoy'),
-    rounds: new Map(),
-  }));
+  const names = [...references, ...(options.envoyProgram === undefined ? [] : (['envoy'] as const)), 'ambit' as const];
+  const subjects: readonly Subject[] = names.map((name) => ({ name, pids: pidsOf(podOf(name)), rounds: new Map() }));
   const headers = { 'x-lane': 'fast', authorization: `Bearer ${token}` };
   for (const { name } of subjects) await untilAnswered(name, headers);
   const idle = new Map(subjects.map(({ name, pids }) => [name, largestMemory(pids)]));
   const problems: string[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     for (const shape of shapes) {
-      const order = round % 2 === 0 ? subjects.toReversed() : subjects;
+      const able = subjects.filter(({ name }) => canDo(name, shape));
+      const order = round % 2 === 0 ? able.toReversed() : able;
       for (const subject of order) {
         write(`round ${round} of ${rounds}: ${shape.title}: ${subject.name}\n`);
         const plan = {
           url: `http://${shape.service}-${subject.name}${shape.path}`,
-          headers,
+          headers: shape.isGrpc === true ? { ...headers, ...grpcHeaders } : headers,
           connections: shape.connections,
           seconds,
+          ...(shape.isGrpc === true ? { bodyFile: join(folder.path, 'message') } : {}),
         };
         const { failures, ...measured } = await measure(subject, shape.version, plan);
         if (failures > 0) problems.push(`${subject.name}, ${shape.title}: ${failures} requests failed`);
@@ -107,7 +124,26 @@ export async function runL7(options: L7Options): Promise<void> {
   const memory = subjects.map(({ name, pids }): MemoryFigures => {
     return { name, idleMiB: idle.get(name)?.residentMiB ?? Number.NaN, loadedMiB: largestMemory(pids).residentMiB };
   });
-  await reportL7(options, shapes, subjects, memory, problems);
+  write(`route updates: ${UPDATES}\n`);
+  const routeUpdates = await measureRouteUpdates({
+    manifests: join(STATE_ROOT, LAB, 'manifests'),
+    scratch: join(STATE_ROOT, LAB),
+    updates: UPDATES,
+    headers,
+    run: inClient,
+  });
+  await reportL7(options, shapes, subjects, memory, routeUpdates, problems);
+}
+
+const grpcHeaders: Readonly<Record<string, string>> = { 'content-type': 'application/grpc', te: 'trailers' };
+
+function podOf(name: Subject['name']): string {
+  return name === 'ambit' ? 'ambit-waypoint' : name === 'envoy' ? 'envoy' : `proxy-${name}`;
+}
+
+/** References proxy HTTP/1.1 to one service. */
+function canDo(name: Subject['name'], { service, version }: Shape): boolean {
+  return name === 'ambit' || name === 'envoy' || (service === 'web' && version === 1);
 }
 
 /** Files of the lab; returns the token that callers show. */
@@ -119,6 +155,10 @@ function prepare(folder: string, envoyProgram: string | undefined): string {
   mkdirSync(join(folder, 'manifests'));
   writeFileSync(join(folder, 'jwks.json'), jwks);
   writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(folder));
+  writeFileSync(join(folder, 'nginx-proxy.conf'), nginxProxyConfiguration);
+  writeFileSync(join(folder, 'haproxy.cfg'), haproxyConfiguration);
+  // A gRPC message of 16 bytes, not compressed.
+  writeFileSync(join(folder, 'message'), Buffer.concat([Buffer.from([0, 0, 0, 0, 16]), Buffer.alloc(16, 'x')]));
   writeFileSync(join(folder, 'small'), 'x'.repeat(SMALL));
   writeFileSync(join(folder, 'large'), 'x'.repeat(LARGE));
   writeFileSync(
@@ -134,9 +174,11 @@ function prepare(folder: string, envoyProgram: string | undefined): string {
       tokenFile: join(root, 'tokens/pod.bench.envoy.jwt'),
     }),
   );
+  writeFileSync(join(folder, 'manifests/live.yaml'), liveRoute(0));
   writeFileSync(
     join(folder, 'lab.yaml'),
-    `name: ${LAB}\nnodes: [{ name: node1 }, { name: node2 }]\nmanifests: [manifests]\n`,
+    // A folder is read after a quiet time, which an API server's watch does not have.
+    `name: ${LAB}\nnodes: [{ name: node1 }, { name: node2 }]\nmanifests: [manifests]\nsettings: { control-plane: { PILOT_DEBOUNCE_AFTER: 5ms } }\n`,
   );
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { iss: TOKEN_ISSUER, sub: 'bench', exp: Math.floor(Date.now() / 1000) + 7200 };
@@ -166,7 +208,9 @@ async function inClient(command: readonly string[]): Promise<string> {
 async function untilAnswered(name: string, headers: Readonly<Record<string, string>>): Promise<void> {
   const fields = Object.entries(headers).flatMap(([field, value]) => ['-H', `${field}: ${value}`]);
   const deadlineMs = performance.now() + 60_000;
-  for (const url of [`http://web-${name}/x`, `http://many-${name}${askedPath}`]) {
+  const isReference = name !== 'ambit' && name !== 'envoy';
+  const urls = [`http://web-${name}/x`, ...(isReference ? [] : [`http://many-${name}${askedPath}`])];
+  for (const url of urls) {
     let seen = '';
     while (seen !== '200') {
       if (performance.now() > deadlineMs) throw new AmbitError('BENCH_LAB', `${url} answers ${seen || 'nothing'}`);

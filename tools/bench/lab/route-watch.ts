@@ -1,0 +1,51 @@
+/**
+ * Asks a URL without a pause over some kept connections and tells when each version of the route was first seen: `route-watch.ts
+ * CONNECTIONS LAST_VERSION TIMEOUT_MS READY_FILE URL [NAME:VALUE ...]`. Makes the file with the first answer. Prints JSON when the last one was seen or the time is over. The
+ * version is the header `x-version` of answers; times are those of the wall clock, which pods and the bench share.
+ */
+import { writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:http';
+
+const [connections = '4', lastVersion = '0', timeoutMs = '60000', readyFile = '', url = '', ...fields] =
+  process.argv.slice(2);
+const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
+const headers = Object.fromEntries(fields.map((text) => text.split(/:(.*)/s, 2)));
+const seen: { version: number; atMs: number }[] = [];
+let requests = 0;
+let failures = 0;
+let newest = -1;
+const endMs = Date.now() + Number(timeoutMs);
+
+const nowMs = (): number => performance.timeOrigin + performance.now();
+
+async function ask(): Promise<void> {
+  while (newest < Number(lastVersion) && Date.now() < endMs) {
+    const version = await askOnce().catch(() => undefined);
+    requests += 1;
+    if (version === undefined) failures += 1;
+    else if (version > newest) {
+      if (newest < 0) writeFileSync(readyFile, '');
+      newest = version;
+      seen.push({ version, atMs: nowMs() });
+    }
+  }
+}
+
+/** The version of an answer; undefined for a failure. Resolves with the head, which is all that matters. */
+function askOnce(): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent, headers, timeout: 5000 }, (response) => {
+      const version = Number(response.headers['x-version'] ?? 0);
+      const status = response.statusCode;
+      response.on('error', reject);
+      response.on('end', () => resolve(status === 200 ? version : undefined));
+      response.resume();
+    });
+    request.on('timeout', () => request.destroy(new Error('timeout')));
+    request.on('error', reject);
+  });
+}
+
+await Promise.all(Array.from({ length: Number(connections) }, ask));
+agent.destroy();
+process.stdout.write(`${JSON.stringify({ seen, requests, failures })}\n`);
