@@ -126,6 +126,24 @@ describe('clients that want to exhaust a waypoint', { skip }, () => {
     });
   }
 
+  test('20 clients that do not read stop nobody else who asks the same service', async () => {
+    const order = {
+      kind: 'slow-readers',
+      host: 'victim.proof.svc.cluster.local',
+      port: 80,
+      connections: 20,
+      seconds: 6,
+    };
+    const attacking = attack<Heavy>(hostile.proof.lab, attacker, 'heavy-clients.ts', order);
+    let result: Heavy | undefined;
+    const over = attacking.then((heavy) => (result = heavy));
+    const misled: string[] = [];
+    while (result === undefined) misled.push(...(await hostile.misled('victim', 1)));
+    await over;
+    assert.equal(result.opened, 20);
+    assert.deepEqual(misled, []);
+  });
+
   for (const { kind, connections, seconds, maxGrowthMib, isRight } of trials) {
     test(`${connections} × ${kind}`, async (context) => {
       const pid = hostile.waypointPid;
