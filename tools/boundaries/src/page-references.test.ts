@@ -35,7 +35,8 @@ test('a link to nothing, out of the repository or to a heading that is not there
 });
 
 test('a path in a code span must be there, but for what is made, wildcards and notes of changes', () => {
-  const text = '`libs/net` `libs/net/src/io.ts` `libs/gone` `apps/x/dist/main.mjs` `libs/*/src` `apps/NAME/src`';
+  const text =
+    '`libs/net` `libs/net/src/io.ts` `libs/gone` `apps/x/dist/main.mjs` `libs/*/src` `apps/NAME/src` `libs/NAME.yaml`';
   assert.deepEqual(problems('README.md', text), ['README.md:1 no such path: libs/gone']);
   assert.deepEqual(problems('CHANGELOG.md', text), []);
   assert.deepEqual(problems('libs/net/README.md', '`src/io.ts` `src/gone.ts`'), [

@@ -19,7 +19,7 @@ const CODE_PATH = /`((?:apps|libs|tools|charts|docs|src|native|bench|testdata)\/
 const OF_PROJECT = /^(?:src|native|bench|testdata)\//;
 const ELSEWHERE = /^[a-z][a-z+.-]*:/i;
 /** Made by a build or a run, or named as an example. */
-const MADE = /(?:^|\/)(?:dist|build|results|NAME)(?:\/|$)/;
+const MADE = /(?:^|\/)(?:dist|build|results)(?:\/|$)|\bNAME\b/;
 
 /** Dead links, links to headings that are not there, and paths that are gone. `exists` takes a path relative to the root. */
 export function checkPages(pages: readonly Page[], exists: (path: string) => boolean): Violation[] {
