@@ -6,6 +6,7 @@ export interface Http2Settings {
   readonly maxStreams: number;
   /** What a peer may send on a stream, and what a paused stream may hold. */
   readonly streamWindowBytes: number;
+  /** Credit is given back in steps of a sixteenth: what unread streams hold must not keep back what others have read. */
   readonly connectionWindowBytes: number;
   readonly maxFrameBytes: number;
   /** SETTINGS_MAX_HEADER_LIST_SIZE. Over it: 431 from a server, a reset from a client. */
@@ -67,8 +68,17 @@ export const defaultServerConnectionSettings: ServerConnectionSettings = {
   http2: defaultHttp2Settings,
 };
 
+/**
+ * Exchanges of many share a connection to a server: the windows of all its streams fit into that of the connection, or a few answers
+ * that nobody reads would stop all others.
+ */
 export const defaultClientConnectionSettings: ClientConnectionSettings = {
   idleTimeoutMs: 3_600_000,
   http1: defaultHttp1Limits,
-  http2: { ...defaultHttp2Settings, maxStreams: 1000 },
+  http2: {
+    ...defaultHttp2Settings,
+    maxStreams: 1000,
+    streamWindowBytes: 64 * 1024,
+    connectionWindowBytes: 70 * 1024 * 1024,
+  },
 };

@@ -361,3 +361,21 @@ test('HTTP/2: streams share a connection fairly', () => {
   // The first stream may have filled the output before the others began; from then on they take turns.
   assert.ok(spread < 250_000, `spread of ${spread} bytes`);
 });
+
+test('HTTP/2: answers that nobody reads do not stop another of the same connection', () => {
+  const rig = new Rig('HTTP/2');
+  const big = Buffer.alloc(1_000_000, 'x');
+  const unread = Array.from({ length: 60 }, () => rig.begin(requestOf('GET', '/')));
+  for (const { exchange } of unread) exchange.pause();
+  rig.settle();
+  const { log } = rig.begin(requestOf('GET', '/'));
+  rig.settle();
+  for (const served of rig.requests.served) {
+    served.exchange.respond(responseOf(200), false);
+    served.exchange.write(big, 0, big.length);
+    served.exchange.end();
+  }
+  for (let turn = 0; turn < 5000 && !log.isEnded; turn++) rig.loop.runOnce(0);
+  assert.equal(log.body.length, big.length);
+  assert.ok(log.isEnded);
+});

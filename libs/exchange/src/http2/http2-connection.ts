@@ -81,7 +81,8 @@ export class Http2Connection
     this.#output = new Http2Output(channel);
     this.frames = new Http2Frames(this.#output);
     this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
-    this.receiveWindow = new ReceiveWindow(0, settings.connectionWindowBytes, defaultWindowBytes);
+    const bytes = settings.connectionWindowBytes;
+    this.receiveWindow = new ReceiveWindow(0, bytes, defaultWindowBytes, bytes >> 4);
     this.credit = new Http2Credit(this.receiveWindow, this.frames, () => this.schedule());
     this.#receiver = new ExchangeReceiver(this);
     this.#untaken = new Untaken(this.credit);
