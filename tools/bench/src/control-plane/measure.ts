@@ -67,7 +67,7 @@ export interface RestingMemory {
 }
 
 /** The program collects itself within 20 s of quiet, and V8 keeps free pages for another 8 s. */
-const STEP_SECONDS = 25;
+const STEP_SECONDS = 35;
 const FRESH_SECONDS = 6;
 const LONGEST_SECONDS = 90;
 
