@@ -303,6 +303,7 @@ export const haproxyConfiguration = `global
   maxconn 4096
 defaults
   mode http
+  option http-no-delay
   timeout connect 5s
   timeout client 600s
   timeout server 600s
