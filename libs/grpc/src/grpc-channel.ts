@@ -211,7 +211,9 @@ export class GrpcChannel implements Disposable {
     const { token, clusterId, headers } = this.#options;
     for (const [name, value] of Object.entries(headers ?? {})) metadata.set(name, value);
     for (const [name, value] of Object.entries(callHeaders ?? {})) metadata.set(name, value);
-    if (token !== undefined) metadata.set('authorization', `Bearer ${readToken(token)}`);
+    const bearer = token === undefined ? '' : readToken(token);
+    // A value that ends with a blank is no legal field, and servers reset the stream instead of saying who may call.
+    if (bearer !== '') metadata.set('authorization', `Bearer ${bearer}`);
     if (clusterId !== undefined) metadata.set('clusterid', clusterId);
     return metadata;
   }
