@@ -26,6 +26,12 @@ export const AGENT_PROGRAMS: readonly string[] = ['ambit-cni', 'ambit-netns'];
 /** V8's heaps sized for one process of many: some 15 MiB less after load, and nothing that a benchmark shows. */
 const SMALL_HEAPS = ['--optimize-for-size', '--heap-growing-percent=30'];
 
+/**
+ * V8 marks the heap of a large mesh for a third of a second, during which pushes wait: room for short-lived objects, and for as
+ * much garbage as there is mesh, make that a matter of minutes instead of seconds under constant change.
+ */
+const ROOMY_HEAP = ['--min-semi-space-size=16', '--heap-growing-percent=100'];
+
 /** One heap of the C library for all threads: each further one costs some 3 MiB. */
 const ONE_ARENA = { MALLOC_ARENA_MAX: '1' };
 
@@ -55,7 +61,7 @@ export const APP_IMAGES: readonly AppImage[] = [
     base: 'base',
     title: 'Ambit control plane',
     user: '1337:1337',
-    nodeOptions: [],
+    nodeOptions: ROOMY_HEAP,
     environment: ONE_ARENA,
     ports: [8080, 15_012, 15_014, 15_017],
   },

@@ -11,6 +11,9 @@ import { SYSTEM_NAMESPACE } from './mesh-objects.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../../apps/control-plane/src/main.ts', import.meta.url));
 
+/** As in the image: tools/images/src/app-images.ts. */
+const IMAGE_OPTIONS = ['--min-semi-space-size=16', '--heap-growing-percent=100'];
+
 /** A control plane that does not end within this time is killed, milliseconds. */
 const STOP_MS = 10_000;
 
@@ -49,7 +52,7 @@ export class ControlPlaneProcess implements AsyncDisposable {
     const output = openSync(join(folder, 'log'), 'w');
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', ...options.nodeArguments, PROGRAM],
+      ['--disable-warning=ExperimentalWarning', ...IMAGE_OPTIONS, ...options.nodeArguments, PROGRAM],
       {
         stdio: ['ignore', output, output],
         env: {
