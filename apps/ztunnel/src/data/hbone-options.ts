@@ -6,6 +6,8 @@ export function hboneSettings({ http2, pool, sendsEarly }: DataSettings): Partia
   return {
     streamWindowBytes: http2.streamWindowBytes,
     connectionWindowBytes: http2.connectionWindowBytes,
+    // A pod that reads nothing must not stop the others of a tunnel.
+    sharesWindows: true,
     maxFrameBytes: http2.frameBytes,
     poolMaxStreamsPerConnection: pool.maxStreamsPerConnection,
     poolUnusedReleaseTimeoutMs: pool.unusedReleaseMs,
