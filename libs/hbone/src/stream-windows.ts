@@ -8,7 +8,7 @@ const leastWindowBytes = 16_384;
 /**
  * The windows of a connection and its streams. With shared ones, streams whose bytes nobody takes never use up the connection's: as
  * it is in the contract, four stopped downloads stop all tunnels of a connection. Every stream begins with an equal part of
- * three quarters; those whose bytes are taken as they come grow out of the rest, and give it back when they end.
+ * one half; those whose bytes are taken as they come grow out of the rest, and give it back when they end.
  */
 export class StreamWindows {
   /** SETTINGS_INITIAL_WINDOW_SIZE. */
@@ -29,7 +29,7 @@ export class StreamWindows {
       return;
     }
     const streams = isServer ? settings.serverMaxStreams : settings.poolMaxStreamsPerConnection;
-    const part = Math.max(leastWindowBytes, Math.floor((connectionWindowBytes * 3) / 4 / streams));
+    const part = Math.max(leastWindowBytes, Math.floor(connectionWindowBytes / 2 / streams));
     this.initialBytes = Math.min(streamWindowBytes, part);
     this.#stepBytes = Math.ceil(connectionWindowBytes / 16);
     this.#restBytes = Math.max(0, connectionWindowBytes - this.#stepBytes - this.initialBytes * streams);
