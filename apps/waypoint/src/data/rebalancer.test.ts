@@ -63,4 +63,8 @@ test('connections leave one after the other', () => {
   const endMs = performance.now() + 450;
   while (performance.now() < endMs) loop.runOnce(20);
   assert.ok(left > 20 && left < 100, `${left} after half a second`);
+  // The load is still that of one replica: a third one is given its part from there.
+  replicas = 3;
+  rebalancer.look();
+  assert.deepEqual(told[1]?.slice(0, 2), [1, 3]);
 });

@@ -37,6 +37,8 @@ export interface RebalancerOptions {
 export class Rebalancer {
   readonly #options: RebalancerOptions;
   #known = 0;
+  /** Replicas before the move that is under way; a second one on top of it starts from the same load. */
+  #before = 0;
   #leaving: LiveConnection[] = [];
   #perTick = 0;
   #isTicking = false;
@@ -50,10 +52,12 @@ export class Rebalancer {
     const { replicas, live, random, onMoving } = this.#options;
     const now = replicas();
     if (now === 0) return;
-    const before = this.#known;
+    const last = this.#known;
     this.#known = now;
+    if (movedShare(last, now) === 0) return;
+    const before = this.#isTicking ? Math.min(this.#before, last) : last;
+    this.#before = before;
     const share = movedShare(before, now);
-    if (share === 0) return;
     this.#leaving = shuffled(
       [...live].filter(() => random() < share),
       random,

@@ -70,7 +70,7 @@ test(
       }),
     );
     await until(
-      () => (senders.length === stuck ? senders : undefined),
+      () => (senders.length === stuck ? stuck : undefined),
       () => `${senders.length} senders`,
     );
     await Promise.all(senders);
