@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { makeTestCa } from '@ambit/testing';
+import { makeTestCa, type TestCa } from '@ambit/testing';
 import { podManifest, ProofLab } from './proof-lab.ts';
 
 const callers = ['proof/a', 'proof/b'] as const;
@@ -117,6 +117,35 @@ ${secrets}`;
 
 const indented = (pem: string): string => pem.trimEnd().replaceAll('\n', '\n    ');
 
+/** A client certificate and the roots to trust, both of one CA. */
+function partnerSecret(issuer: TestCa): string {
+  const client = issuer.issue('spiffe://partner.test/client', { purposes: ['clientAuth'] });
+  return `apiVersion: v1
+kind: Secret
+metadata: { namespace: proof, name: partner }
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |
+    ${indented(client.certificateChainPem)}
+  tls.key: |
+    ${indented(client.privateKeyPem)}
+  ca.crt: |
+    ${indented(issuer.rootsPem)}
+`;
+}
+
+/** What the partner says of the connection that reached it. */
+interface SeenConnection {
+  readonly serverName: string;
+  readonly client: string;
+  readonly isTrusted: boolean;
+}
+
+function seenBy(body: string): SeenConnection {
+  const seen: SeenConnection = JSON.parse(body);
+  return seen;
+}
+
 describe('resilience and the way out in a lab', { skip }, () => {
   let proof: ProofLab;
   const folder = mkdtempSync(join(tmpdir(), 'ambit-out-'));
@@ -214,27 +243,17 @@ describe('resilience and the way out in a lab', { skip }, () => {
   });
 
   test('an outside server is reached with TLS, a client certificate and its own name, plainly asked for', async () => {
-    const client = ca.issue('spiffe://partner.test/client', { purposes: ['clientAuth'] });
-    const secret = `apiVersion: v1
-kind: Secret
-metadata: { namespace: proof, name: partner }
-type: kubernetes.io/tls
-stringData:
-  tls.crt: |
-    ${indented(client.certificateChainPem)}
-  tls.key: |
-    ${indented(client.privateKeyPem)}
-  ca.crt: |
-    ${indented(ca.rootsPem)}
-`;
-    proof.lab.manifests.put('way-out.yaml', wayOut(secret));
+    proof.lab.manifests.put('way-out.yaml', wayOut(partnerSecret(ca)));
     let answer = { status: '', body: '' };
     await proof.lab.waitFor('the partner to answer', async () => {
       answer = await get('proof/a', 'http://partner.example.test/');
       return answer.status === '200';
     });
-    const { serverName, client: seen, isTrusted } = JSON.parse(answer.body);
-    assert.deepEqual([serverName, seen, isTrusted], ['partner.example.test', 'URI:spiffe://partner.test/client', true]);
+    const { serverName, client, isTrusted } = seenBy(answer.body);
+    assert.deepEqual(
+      [serverName, client, isTrusted],
+      ['partner.example.test', 'URI:spiffe://partner.test/client', true],
+    );
   });
 
   test('a host behind a wildcard is found by its name; others are not', async () => {
@@ -243,26 +262,14 @@ stringData:
       answer = await get('proof/a', `http://${outsideHost}/`);
       return answer.status === '200';
     });
-    assert.equal(JSON.parse(answer.body).serverName, outsideHost);
+    assert.equal(seenBy(answer.body).serverName, outsideHost);
     const other = await get('proof/a', `http://${outsideHost}/`, '-H', 'host: elsewhere.example.com');
     assert.equal(other.status, '404');
   });
 
   test('a server that the roots do not vouch for gets nothing', async () => {
     const other = makeTestCa();
-    const client = other.issue('spiffe://partner.test/client', { purposes: ['clientAuth'] });
-    const secret = `apiVersion: v1
-kind: Secret
-metadata: { namespace: proof, name: partner }
-stringData:
-  tls.crt: |
-    ${indented(client.certificateChainPem)}
-  tls.key: |
-    ${indented(client.privateKeyPem)}
-  ca.crt: |
-    ${indented(other.rootsPem)}
-`;
-    proof.lab.manifests.put('way-out.yaml', wayOut(secret));
+    proof.lab.manifests.put('way-out.yaml', wayOut(partnerSecret(other)));
     await proof.lab.waitFor(
       'the partner to be refused',
       async () => (await get('proof/a', 'http://partner.example.test/')).status === '503',

@@ -60,9 +60,14 @@ test('connections leave one after the other', () => {
   const count = facts[2] ?? 0;
   assert.ok(count > 900 && count < 1000, `${count}`);
   assert.ok(left > 0 && left <= 10, `${left} at once`);
-  const endMs = performance.now() + 450;
-  while (performance.now() < endMs) loop.runOnce(20);
-  assert.ok(left > 20 && left < 100, `${left} after half a second`);
+  let atOnce = 0;
+  for (const endMs = performance.now() + 10_000; left <= 20 && performance.now() < endMs;) {
+    const before = left;
+    loop.runOnce(200);
+    atOnce = Math.max(atOnce, left - before);
+  }
+  assert.ok(left > 20, `${left} have left`);
+  assert.ok(atOnce <= 10, `${atOnce} at once`);
   // The load is still that of one replica: a third one is given its part from there.
   replicas = 3;
   rebalancer.look();

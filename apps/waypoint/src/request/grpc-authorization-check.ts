@@ -1,13 +1,13 @@
 /** Asks a gRPC service about a request. Spec: envoy.service.auth.v3.Authorization. Istio: envoyExtAuthzGrpc. */
 import { authorization as messages } from '@ambit/api';
-import { FieldList, type RequestHead } from '@ambit/exchange';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 
 import type { AuthorizationProvider } from '../config/authorization-provider.ts';
 import type { AuthorizationCheck, CheckUser, CheckVerdict, ShownBody } from './authorization-check.ts';
 import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
-import { frameMessage, framePrefixBytes, grpcStatusOf } from './grpc-request.ts';
+import { grpcAnswer, grpcCallHead } from './grpc-call.ts';
+import { frameMessage } from './grpc-request.ts';
 import { localReply } from './local-reply.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
@@ -39,25 +39,8 @@ export class GrpcAuthorizationCheck implements AuthorizationCheck {
   }
 
   start(): void {
-    const { hostname, port } = this.#provider.target;
-    const fields = new FieldList();
-    fields.add('content-type', 'application/grpc');
-    fields.add('te', 'trailers');
-    fields.add('grpc-timeout', `${Math.min(Math.ceil(this.#provider.timeoutMs), 99_999_999)}m`);
     const frame = question(this.#view, this.#body, this.#surroundings.wallTimeMs());
-    const head: RequestHead = {
-      method: 'POST',
-      scheme: 'http',
-      authority: `${hostname}:${port}`,
-      target: path,
-      fields,
-      protocol: 'HTTP/2',
-      contentLength: undefined,
-      hasBody: true,
-      upgrade: undefined,
-      expectsContinue: false,
-    };
-    this.#exchange.start(head, frame, this.#view);
+    this.#exchange.start(grpcCallHead(this.#provider, path), frame, this.#view);
   }
 
   cancel(): void {
@@ -113,7 +96,7 @@ function portOf(address: string): number {
 }
 
 function verdictOf(answer: UnaryAnswer | undefined, view: RequestView): CheckVerdict {
-  const response = answer === undefined ? undefined : responseOf(answer);
+  const response = grpcAnswer(answer, (bytes) => fromBinary(messages.CheckResponseSchema, bytes));
   if (response === undefined) return { kind: 'failed' };
   const { httpResponse } = response;
   // Some services leave the status out when they allow. A message that says nothing at all is no permission.
@@ -151,16 +134,4 @@ function pairOf({ header }: messages.HeaderValueOption): Headers {
   if (header === undefined || header.key === '') return [];
   const value = header.rawValue.length > 0 ? header.rawValue : Buffer.from(header.value, 'utf8');
   return [[header.key.toLowerCase(), Buffer.from(value).toString('latin1')]];
-}
-
-/** Undefined for anything but one whole message and status OK. */
-function responseOf({ head, body, trailers }: UnaryAnswer): messages.CheckResponse | undefined {
-  if (head.status !== 200 || (grpcStatusOf(trailers) ?? grpcStatusOf(head.fields)) !== 0) return undefined;
-  if (body.length < framePrefixBytes || body[0] !== 0 || body.readUInt32BE(1) !== body.length - framePrefixBytes)
-    return undefined;
-  try {
-    return fromBinary(messages.CheckResponseSchema, body.subarray(framePrefixBytes));
-  } catch {
-    return undefined;
-  }
 }

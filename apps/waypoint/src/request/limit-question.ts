@@ -1,11 +1,11 @@
 /** Asks a service that counts for all proxies. Spec: envoy.service.ratelimit.v3.RateLimitService. */
 import { ratelimit as messages } from '@ambit/api';
-import { FieldList, type RequestHead } from '@ambit/exchange';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 
 import { durationMs } from '../config/duration.ts';
 import type { LimitKey, LimitService, RateLimitRule } from '../config/rate-limit.ts';
-import { frameMessage, framePrefixBytes, grpcStatusOf } from './grpc-request.ts';
+import { grpcAnswer, grpcCallHead } from './grpc-call.ts';
+import { frameMessage } from './grpc-request.ts';
 import type { RequestView } from './request-view.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
@@ -58,24 +58,7 @@ export class LimitQuestion {
   }
 
   start(view: RequestView): void {
-    const { hostname, port } = this.#service.target;
-    const fields = new FieldList();
-    fields.add('content-type', 'application/grpc');
-    fields.add('te', 'trailers');
-    fields.add('grpc-timeout', `${Math.min(Math.ceil(this.#service.timeoutMs), 99_999_999)}m`);
-    const head: RequestHead = {
-      method: 'POST',
-      scheme: 'http',
-      authority: `${hostname}:${port}`,
-      target: path,
-      fields,
-      protocol: 'HTTP/2',
-      contentLength: undefined,
-      hasBody: true,
-      upgrade: undefined,
-      expectsContinue: false,
-    };
-    this.#exchange.start(head, question(this.#limits), view);
+    this.#exchange.start(grpcCallHead(this.#service, path), question(this.#limits), view);
   }
 
   cancel(): void {
@@ -119,7 +102,7 @@ function descriptorKey(key: LimitKey): string {
 }
 
 function verdictOf(answer: UnaryAnswer | undefined, limits: readonly QuestionedLimit[]): LimitVerdict {
-  const response = answer === undefined ? undefined : responseOf(answer);
+  const response = grpcAnswer(answer, (bytes) => fromBinary(messages.RateLimitResponseSchema, bytes));
   if (response === undefined) return { kind: 'failed' };
   const headers = response.responseHeadersToAdd.map(({ key, value }) => [key.toLowerCase(), value] as const);
   // Statuses come in the order of the descriptors.
@@ -153,16 +136,4 @@ function toldOf(
     remaining: status.limitRemaining,
     resetSec: Math.ceil((durationMs(status.durationUntilReset) ?? 0) / 1000),
   };
-}
-
-/** Undefined for anything but one whole message and status OK. */
-function responseOf({ head, body, trailers }: UnaryAnswer): messages.RateLimitResponse | undefined {
-  if (head.status !== 200 || (grpcStatusOf(trailers) ?? grpcStatusOf(head.fields)) !== 0) return undefined;
-  if (body.length < framePrefixBytes || body[0] !== 0 || body.readUInt32BE(1) !== body.length - framePrefixBytes)
-    return undefined;
-  try {
-    return fromBinary(messages.RateLimitResponseSchema, body.subarray(framePrefixBytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,11 +1,11 @@
 /** Sends spans to an OTLP collector in the mesh, by gRPC over the same upstreams as requests. */
 import { trace as messages } from '@ambit/api';
-import { FieldList } from '@ambit/exchange';
 import { create, toBinary } from '@bufbuild/protobuf';
 
 import { type ServiceTarget, serviceTarget } from '../../config/backend-target.ts';
 import { type ConfigSnapshot, telemetryOf } from '../../config/config-snapshot.ts';
 import { Alarm, type AlarmUser } from '../alarm.ts';
+import { grpcCallHead } from '../grpc-call.ts';
 import { frameMessage } from '../grpc-request.ts';
 import type { RequestRecord } from '../request-record.ts';
 import type { Timers } from '../timers.ts';
@@ -84,27 +84,13 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
     if (this.#isSending || target === undefined || this.#waiting.length === 0) return;
     const spans = this.#waiting.splice(0, batchSpans);
     this.#isSending = true;
-    const exchange = new UnaryExchange(this.#options, { target, timeoutMs }, (answer) => {
+    const peer = { target, timeoutMs };
+    const exchange = new UnaryExchange(this.#options, peer, (answer) => {
       this.#isSending = false;
       if (answer?.head.status !== 200) this.#dropped += spans.length;
       if (this.#waiting.length > 0) this.#setAlarm();
     });
-    const fields = new FieldList();
-    fields.add('content-type', 'application/grpc');
-    fields.add('te', 'trailers');
-    const head = {
-      method: 'POST',
-      scheme: 'http',
-      authority: `${target.hostname}:${target.port}`,
-      target: path,
-      fields,
-      protocol: 'HTTP/2',
-      contentLength: undefined,
-      hasBody: true,
-      upgrade: undefined,
-      expectsContinue: false,
-    } as const;
-    exchange.start({ ...head }, frameMessage(this.#encode(spans)), undefined);
+    exchange.start(grpcCallHead(peer, path), frameMessage(this.#encode(spans)), undefined);
   }
 
   #encode(spans: messages.Span[]): Uint8Array {
