@@ -30,9 +30,10 @@ const server = createServer((request, response) => {
   response.end(`${method} ${url}\n`);
 });
 server.on('clientError', (error: Error & { readonly code?: string }, socket) => {
-  // A request that is given up in its middle is cut off, which is no other reading of it.
-  const isCut = error.code === 'ECONNRESET' || error.code === 'HPE_INVALID_EOF_STATE';
-  if (!isCut && seen.unreadable.length < maxRemembered) seen.unreadable.push(error.code ?? error.message);
+  // Only what the parser refuses is another reading: a connection cut in a request's middle or before its answer (EPIPE) is none.
+  const code = error.code ?? error.message;
+  const isReading = code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE';
+  if (isReading && seen.unreadable.length < maxRemembered) seen.unreadable.push(code);
   socket.destroy();
 });
 server.requestTimeout = 0;
