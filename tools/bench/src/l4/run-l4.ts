@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { buildLoadTool } from '../load-tool.ts';
 import type { Measured, Problem, ResyncFigures } from './figures.ts';
-import { measureIdleConnections, measureResync, measureRound, privateMiB } from './figures.ts';
+import { measureIdleConnections, measureResync, measureRound, privateMiB, warmUp } from './figures.ts';
 import { describeMachine } from './lab-client.ts';
 import type { BenchResult } from './report.ts';
 import { renderChart, renderGoals, renderTable } from './report.ts';
@@ -31,6 +31,10 @@ export async function runL4(options: L4Options): Promise<BenchResult> {
   const results = new Map<Subject, Measured[]>(subjects.map((subject) => [subject, []]));
   const problems: Problem[] = [];
   const idle = new Map(subjects.map((subject) => [subject, privateMiB(subject)]));
+  for (const subject of subjects) {
+    write(`warm-up: ${subject.name}\n`);
+    await warmUp(subject, seconds);
+  }
   for (let round = 1; round <= rounds; round += 1) {
     // Another order each round, so that no subject always runs behind the same neighbour.
     for (const subject of rotated(subjects, round)) {
