@@ -31,8 +31,8 @@ test('timers fire in order and not early, whoever sets them, while Node runs the
   // Time passes while the loop has nothing to do, and its own notion of it grows old.
   await until(() => performance.now() - loop.nowMs > 25);
   const startMs = performance.now();
-  const fired: [string, number][] = [];
-  const note = (name: string): void => void fired.push([name, performance.now() - startMs]);
+  const fired = new Map<string, number>();
+  const note = (name: string): void => void fired.set(name, performance.now() - startMs);
   loop.setTimer(40, { onTimer: () => note('late') });
   loop.setTimer(10, {
     onTimer: () => {
@@ -42,12 +42,15 @@ test('timers fire in order and not early, whoever sets them, while Node runs the
   });
   const dropped = loop.setTimer(5, { onTimer: () => note('dropped') });
   loop.clearTimer(dropped);
-  await until(() => fired.length === 3);
+  await until(() => fired.size === 3);
+  const { early = 0, inner = 0, late = 0 } = Object.fromEntries(fired);
+  assert.ok(early >= 9 && late >= 39, `${early} ms, ${late} ms`);
+  assert.ok(inner - early >= 9, `set by the first one, ${inner - early} ms after it`);
+  // Insertion order is the order in which they fired; on a machine that is held up the inner one may be after both.
   assert.deepEqual(
-    fired.map(([name]) => name),
-    ['early', 'inner', 'late'],
+    [...fired.keys()].filter((name) => name !== 'inner'),
+    ['early', 'late'],
   );
-  for (const [index, leastMs] of [9, 19, 39].entries()) assert.ok((fired[index]?.[1] ?? 0) >= leastMs);
 });
 
 test('what is asked for outside of a turn is done soon, once', async () => {
