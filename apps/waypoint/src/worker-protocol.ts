@@ -57,6 +57,8 @@ export type ToWorker =
   | { readonly kind: 'addresses'; readonly batch: AddressBatch }
   | { readonly kind: 'config'; readonly update: ConfigUpdate }
   | { readonly kind: 'certificate'; readonly material: CertificateMaterial }
+  /** Certificate revocation lists, complete; may come before `listen`. */
+  | { readonly kind: 'revocations'; readonly lists: Uint8Array }
   /** Open the listeners: the first configuration is complete. Answered by `listening` or `listenFailed`. */
   | { readonly kind: 'listen' }
   /** No new connections; GOAWAY and `connection: close`; the rest is cut at the deadline. Then `drained`. */

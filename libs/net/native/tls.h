@@ -30,12 +30,14 @@ struct tls_context *tls_context_from(napi_env env, napi_value value);
 void tls_context_release(struct tls_context *context);
 /* The SSL of a session's handle, or NULL. */
 SSL *tls_session_ssl(struct addon_state *state, int handle);
+/* Whether the peer's chain led to a root, and no list of now revokes it where the handshake did not ask them. */
+bool tls_session_trusted(struct addon_state *state, int handle);
 /* Records why a call failed, from OpenSSL's error queue, which is emptied; `verify` is an X509 verify result or 0. */
 void tls_record_error(struct addon_state *state, const char *what, long verify);
-/* tls_revocation.c: makes verification with this store look into the thread's lists. */
-void tls_revocation_use(X509_STORE *store);
+/* tls_revocation.c: makes verification with this store look into the thread's lists, in handshakes too if it `refuses`. */
+void tls_revocation_use(X509_STORE *store, bool refuses);
 /* Rises when the lists of this thread change. */
 uint32_t tls_revocation_generation(void);
-/* True when a certificate of the peer's chain is revoked by the lists of now. */
-bool tls_revoked_now(const struct tls_context *context, const SSL *ssl);
+/* What is wrong with the peer's chain by the lists of now, its age aside: X509_V_OK, X509_V_ERR_CERT_REVOKED, ... */
+int tls_chain_error(const struct tls_context *context, const SSL *ssl);
 #endif

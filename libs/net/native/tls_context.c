@@ -145,7 +145,9 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
     else if (roots.length && !use_roots(context->ssl, roots)) failed = "root certificates";
     else if (!roots.length && !(context->flags & (CONTEXT_UNVERIFIED | CONTEXT_OPTIONAL_CLIENT)) && context->require_client_certificate)
       failed = "no root certificates";
-    if (!failed && context->flags & CONTEXT_REVOCATION) tls_revocation_use(SSL_CTX_get_cert_store(context->ssl));
+    /* Whoever takes any certificate asks tlsVerified afterwards what it proves. */
+    if (!failed && context->flags & CONTEXT_REVOCATION)
+      tls_revocation_use(SSL_CTX_get_cert_store(context->ssl), !(context->flags & CONTEXT_OPTIONAL_CLIENT));
   } else if (!failed) failed = "no memory or alpn too long";
   if (!failed) {
     ERR_clear_error(); /* the end of a PEM list leaves "no start line" behind */

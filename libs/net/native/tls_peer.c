@@ -41,12 +41,12 @@ static napi_value js_peer_uri_sans(napi_env env, napi_callback_info info) {
   return out;
 }
 
-/* tlsVerified(session): 1 if the peer gave a certificate whose chain ends at one of the roots */
+/* tlsVerified(session): 1 if the peer gave a certificate whose chain ends at one of the roots and is not revoked */
 static napi_value js_verified(napi_env env, napi_callback_info info) {
   ARGS(1);
   SSL *ssl = tls_session_ssl(state, arg_int(env, a[0]));
   X509 *leaf = ssl ? SSL_get1_peer_certificate(ssl) : NULL;
-  bool good = leaf && SSL_get_verify_result(ssl) == 0;
+  bool good = leaf && tls_session_trusted(state, arg_int(env, a[0]));
   X509_free(leaf);
   return ret_int(env, good);
 }

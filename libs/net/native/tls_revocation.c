@@ -55,26 +55,28 @@ static int judge(int ok, X509_STORE_CTX *store) {
   return 1;
 }
 
-void tls_revocation_use(X509_STORE *store) {
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+enum { LOOK_UP = X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL };
+
+void tls_revocation_use(X509_STORE *store, bool refuses) {
+  if (refuses) X509_STORE_set_flags(store, LOOK_UP);
   X509_STORE_set_lookup_crls(store, lists_of_issuer);
   X509_STORE_set_verify_cb(store, judge);
 }
 
-bool tls_revoked_now(const struct tls_context *context, const SSL *ssl) {
+int tls_chain_error(const struct tls_context *context, const SSL *ssl) {
   X509 *leaf = ssl ? SSL_get1_peer_certificate(ssl) : NULL;
   X509_STORE_CTX *store = leaf ? X509_STORE_CTX_new() : NULL;
-  bool revoked = false;
+  int error = X509_V_ERR_UNSPECIFIED;
   if (store && X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(context->ssl), leaf, SSL_get_peer_cert_chain(ssl)) == 1) {
     /* What has expired since is no reason to end a connection. */
-    X509_STORE_CTX_set_flags(store, X509_V_FLAG_NO_CHECK_TIME);
+    X509_STORE_CTX_set_flags(store, X509_V_FLAG_NO_CHECK_TIME | LOOK_UP);
     X509_verify_cert(store);
-    revoked = X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_REVOKED;
+    error = X509_STORE_CTX_get_error(store);
   }
   X509_STORE_CTX_free(store);
   X509_free(leaf);
   ERR_clear_error();
-  return revoked;
+  return error;
 }
 
 /* All lists of a text, or the one in DER; blocks of other kinds are passed over. NULL when one cannot be read. */

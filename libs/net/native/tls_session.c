@@ -205,7 +205,15 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
 }
 
 static bool tls_session_revoked(const struct tls_session *s) {
-  return s->context->flags & CONTEXT_REVOCATION && tls_revoked_now(s->context, s->ssl);
+  return s->context->flags & CONTEXT_REVOCATION && tls_chain_error(s->context, s->ssl) == X509_V_ERR_CERT_REVOKED;
+}
+
+bool tls_session_trusted(struct addon_state *state, int handle) {
+  static const int late = CONTEXT_OPTIONAL_CLIENT | CONTEXT_REVOCATION;
+  struct session_slot *slot = slot_of(state, handle);
+  const struct tls_session *s = slot ? slot->session : NULL;
+  if (!s || SSL_get_verify_result(s->ssl) != X509_V_OK) return false;
+  return (s->context->flags & late) != late || tls_chain_error(s->context, s->ssl) == X509_V_OK;
 }
 
 /* tlsRevoked(session): 1 if the handshake failed, or if it would fail now, because of a revoked certificate */

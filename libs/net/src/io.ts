@@ -244,7 +244,8 @@ function edgeFlags(o: EdgeTlsOptions): number {
     (o.minVersion === '1.3' ? 0 : tls12Flag) |
     (o.certificate === undefined ? anonymousFlag : 0) |
     (o.skipsVerification === true ? unverifiedFlag : 0) |
-    (o.clientCertificate === 'optional' ? optionalClientFlag : 0)
+    (o.clientCertificate === 'optional' ? optionalClientFlag : 0) |
+    (o.checksRevocation === true ? revocationFlag : 0)
   );
 }
 

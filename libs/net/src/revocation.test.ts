@@ -143,6 +143,42 @@ describe('revocation lists', () => {
     assert.equal(late.failure(), `server: ${REVOKED}`);
   });
 
+  test('hold TLS with programs outside the mesh to them, and take its word from an optional certificate', () => {
+    const certificateOf = ({ certificateChainPem: chainPem, privateKeyPem: keyPem }: TestCertificate) => ({
+      chainPem,
+      keyPem,
+    });
+    const edge = (
+      certificate: TestCertificate,
+      role: 'client' | 'server',
+      clientCertificate?: 'optional' | 'required',
+    ) =>
+      io.edgeTlsContext(
+        {
+          certificate: certificateOf(certificate),
+          rootsPem: root.rootsPem,
+          alpn: ['h2'],
+          checksRevocation: true,
+          ...(clientCertificate === undefined ? {} : { clientCertificate }),
+        },
+        role,
+      );
+    const verified = (client: TlsContext, server: TlsContext): number => {
+      using pair = new Pair(client, server);
+      assert.equal(pair.failure(), undefined);
+      return io.tlsVerified(pair.server);
+    };
+    const asks = edge(good, 'server', 'optional');
+    assert.equal(verified(edge(bad, 'client'), asks), 1, 'nothing is revoked yet');
+    io.tlsRevocations(Buffer.from(middle.revoke([bad])));
+    assert.equal(failure(edge(bad, 'client'), edge(good, 'server', 'required')), `server: ${REVOKED}`);
+    assert.equal(failure(edge(good, 'client'), edge(bad, 'server')), `client: ${REVOKED}`);
+    assert.equal(verified(edge(bad, 'client'), asks), 0);
+    assert.equal(verified(edge(good, 'client'), asks), 1);
+    const stranger = new TestAuthority('elsewhere').issueWorkload('spiffe://cluster.local/ns/a/sa/stranger');
+    assert.equal(verified(edge(stranger, 'client'), asks), 0, 'nor does a list make anybody trusted');
+  });
+
   test('are read as DER too, and a list that is none changes nothing', () => {
     const pem = middle.revoke([bad]);
     const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\n/g, ''), 'base64');

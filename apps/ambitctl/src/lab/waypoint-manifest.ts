@@ -51,6 +51,7 @@ export function waypointObjects(
     CA_ADDRESS: `https://${FABRIC_ADDRESS.v4}:${PORTS.ca}`,
     XDS_ROOT_CA: root,
     CA_ROOT_CA: root,
+    CRL_PATH: join(paths.caDirectory, 'ca-crl.pem'),
     AUTH_TOKEN: paths.token(`pod.${namespace}.${pod}`),
   };
   return [

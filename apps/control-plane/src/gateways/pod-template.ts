@@ -60,6 +60,8 @@ export function podTemplate(facts: PodFacts, role: ManagedClass['role'], setting
             ],
           },
         },
+        // Written by the CA into every namespace; without one nobody is revoked.
+        { name: 'crl', configMap: { name: 'istio-ca-crl', optional: true } },
         { name: 'tmp', emptyDir: {} },
       ],
     },
@@ -97,6 +99,7 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
       { name: 'CLUSTER_DOMAIN', value: settings.clusterDomain },
       { name: 'TRUST_DOMAIN', value: settings.trustDomain },
       { name: 'NETWORK', value: settings.network },
+      { name: 'CRL_PATH', value: '/var/run/secrets/crl/ca-crl.pem' },
       { name: 'RUST_LOG', value: settings.logLevel },
       fieldVariable('NODE_NAME', 'spec.nodeName'),
       fieldVariable('POD_NAME', 'metadata.name'),
@@ -108,6 +111,7 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
     volumeMounts: [
       { name: 'trust', mountPath: '/var/run/secrets/istio', readOnly: true },
       { name: 'token', mountPath: '/var/run/secrets/tokens', readOnly: true },
+      { name: 'crl', mountPath: '/var/run/secrets/crl', readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },
     ],
   };

@@ -38,6 +38,7 @@ export interface WaypointConfig {
   readonly altCaHostname: string | undefined;
   readonly authToken: string | undefined;
   readonly secretTtlMs: number;
+  readonly crlPath: string | undefined;
   readonly workerThreads: number;
   readonly drainMs: number;
   readonly exitsOnZeroConnections: boolean;
@@ -82,6 +83,7 @@ export const waypointConfig: { readonly [K in keyof WaypointConfig]: ConfigEntry
     secret: true,
   }),
   secretTtlMs: durationMs('SECRET_TTL', 86_400_000, 'lifetime asked for of the certificate'),
+  crlPath: optionalText('CRL_PATH', 'file of certificate revocation lists; read again when it changes'),
   workerThreads: integer('AMBIT_WORKER_THREADS', 1, { min: 1, max: 64 }, 'data workers'),
   drainMs: durationMs('TERMINATION_DRAIN_DURATION', 5_000, 'how long a shutdown waits for running requests'),
   exitsOnZeroConnections: flag(

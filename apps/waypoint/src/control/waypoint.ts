@@ -8,6 +8,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
+import { RevocationFile } from '@ambit/hbone';
 import { type SpiffeId, makeSpiffeId } from '@ambit/identity';
 import { io } from '@ambit/net';
 import { TokenBuckets } from '@ambit/routing';
@@ -80,6 +81,10 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
 
   const readiness = new Readiness();
   const starting = readiness.pend('configuration');
+  if (config.crlPath !== undefined) {
+    const crl = new RevocationFile({ path: config.crlPath, publish, readiness, log: loggers.scope('crl') });
+    scope.defer(() => crl[Symbol.dispose]());
+  }
   const complete = Promise.withResolvers<void>();
   const name = `${config.podNamespace}/${config.gateway}`;
   const mesh = new MeshAddresses((batch) => publish({ kind: 'addresses', batch }));

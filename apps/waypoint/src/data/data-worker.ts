@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Http1ClientConnection, Http2ClientConnection } from '@ambit/exchange';
-import { HbonePool } from '@ambit/hbone';
+import { HbonePool, type RevocableTunnel, revocationRejections, RevocationLists } from '@ambit/hbone';
 import { type EventLoop, io } from '@ambit/net';
 import { TokenBuckets } from '@ambit/routing';
 import { assertNever, toAmbitError } from '@ambit/runtime';
@@ -52,6 +52,7 @@ export class DataWorker {
   readonly #visited: ResolvedHosts;
   readonly #live = new LiveConnections();
   readonly #hbone: HbonePool;
+  readonly #revocations: RevocationLists;
   readonly #upstreams: MeshUpstreams;
   readonly #inbound: HboneInbound;
   readonly #servers: ServerPorts;
@@ -72,6 +73,11 @@ export class DataWorker {
     this.#observer = new TrafficObserver(this.#registry, this.#log);
     // Requests of all clients share tunnels to a backend: one that does not read must not stop the others.
     this.#hbone = new HbonePool({ loop, settings: { sharesWindows: true } });
+    this.#revocations = new RevocationLists({
+      loop,
+      tunnels: () => this.#tunnels(),
+      rejections: this.#registry.counter({ ...revocationRejections, labels: this.#registry.labels(['reporter']) }),
+    });
     const resolveHost = (hostname: string): void => post({ kind: 'resolveHost', hostname });
     this.#hosts = new ResolvedHosts(loop, resolveHost);
     this.#visited = new ResolvedHosts(loop, resolveHost, maxVisitedHosts);
@@ -87,6 +93,7 @@ export class DataWorker {
         instanceIp,
         peerHbonePort: settings.peerHbonePort,
         ownTls,
+        onRevoked: () => this.#revocations.onRefused('source'),
         random,
         connectHttp1: (channel, owner, options) => new Http1ClientConnection(channel, owner, loop, options),
         connectHttp2: (channel, owner, options) => new Http2ClientConnection(channel, owner, loop, options),
@@ -133,7 +140,8 @@ export class DataWorker {
         random,
       },
     };
-    this.#inbound = new HboneInbound({ ...shared, instanceIp, ownTls });
+    const onRevoked = (): void => this.#revocations.onRefused('destination');
+    this.#inbound = new HboneInbound({ ...shared, instanceIp, ownTls, onRevoked });
     this.#servers = new ServerPorts({
       ...shared,
       listenAddress: settings.listenAddress,
@@ -187,6 +195,8 @@ export class DataWorker {
         return this.#configure(message.update);
       case 'certificate':
         return this.#putCertificate(message);
+      case 'revocations':
+        return this.#revocations.replace(message.lists);
       case 'listen':
         return this.#listen();
       case 'drain':
@@ -229,6 +239,11 @@ export class DataWorker {
     } catch (error) {
       this.#tell('error', 'certificates', 'certificate cannot be used', { error: toAmbitError(error).message });
     }
+  }
+
+  *#tunnels(): Generator<RevocableTunnel, void, undefined> {
+    for (const connection of this.#inbound.connections) yield { reporter: 'destination', connection };
+    for (const connection of this.#hbone.connections) yield { reporter: 'source', connection };
   }
 
   #listen(): void {

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { proxy as messages, workload as api } from '@ambit/api';
-import { makeTestCa } from '@ambit/testing';
+import { makeRevocationList, makeTestCa } from '@ambit/testing';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { freePort } from './test-support/mesh-rig.ts';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
@@ -158,6 +158,30 @@ test('mutual TLS asks for a certificate, and tells the backend which it saw', as
     body,
     /^By=spiffe:.*;Hash=[0-9a-f]{64};Subject=.*;URI=spiffe:\/\/cluster.local\/ns\/out\/sa\/partner;DNS=partner.example$/,
   );
+});
+
+test('a client of a listener whose certificate is revoked is refused, others are served', async () => {
+  await using rig = await WaypointRig.open();
+  rig.defer(() => rig.worker.receive({ kind: 'revocations', lists: new Uint8Array() }));
+  const web = await rig.backend((_request, response) => void response.end('served'));
+  const tls = { keyPairs: [keyPair('mutual.example.com')], clientRootsPem: Buffer.from(ca.rootsPem) };
+  const listeners = [{ ...tls, clientCertificate: ClientCertificate.REQUIRED }].map((settings) => ({
+    name: 'mutual',
+    protocol: Protocol.SERVER_HTTPS,
+    tls: settings,
+    ...routes,
+  }));
+  const port = await gateway(rig, web.port, listeners);
+  const [good, bad] = [
+    ca.issue('spiffe://cluster.local/ns/out/sa/good'),
+    ca.issue('spiffe://cluster.local/ns/out/sa/bad'),
+  ];
+  const ask = ({ certificateChainPem: cert, privateKeyPem: key }: typeof good): Promise<Answer> =>
+    get(rig, port, 'mutual.example.com', { cert, key });
+  assert.equal((await ask(bad)).body, 'served');
+  rig.worker.receive({ kind: 'revocations', lists: Buffer.from(makeRevocationList(ca, [bad])) });
+  await assert.rejects(ask(bad), /revoked/);
+  assert.equal((await ask(good)).body, 'served');
 });
 
 test('TCP and TLS that is ended here are bytes for the backend', async () => {

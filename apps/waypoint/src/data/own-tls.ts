@@ -13,6 +13,7 @@ export class OwnTls {
 
   /** Throws NetError `TLS_CONTEXT` for material that cannot be used; the former stays. */
   put({ certificateChainPem, privateKeyPem, rootsPem }: CertificateMaterial): void {
-    this.#context = io.tlsContext({ certificateChainPem, privateKeyPem, rootsPem, role: 'both' });
+    const material = { certificateChainPem, privateKeyPem, rootsPem };
+    this.#context = io.tlsContext({ ...material, role: 'both', checksRevocation: true });
   }
 }

@@ -8,6 +8,7 @@
  */
 import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { RevocationFile } from '@ambit/hbone';
 import { io } from '@ambit/net';
 import {
   abortReason,
@@ -34,7 +35,6 @@ import { buildMetric, xdsMetrics } from './control-metrics.ts';
 import { checkConfig, drainDeadlineMs } from './derived-settings.ts';
 import { nodeMetadata, withPrefix } from './environment-families.ts';
 import { HeapTrimmer } from './heap-trimmer.ts';
-import { RevocationFile } from './revocation-file.ts';
 import { yieldToDataWorkers } from './thread-priority.ts';
 import { AgentPatience } from './zds/agent-patience.ts';
 import { runZdsClient } from './zds/zds-client.ts';

@@ -1,3 +1,4 @@
+import type { RevocationLists } from '@ambit/hbone';
 import type { EventLoop } from '@ambit/net';
 import type { PolicyStore } from '@ambit/policy';
 import type { AccessLogWriter } from '@ambit/telemetry';
@@ -11,7 +12,6 @@ import type { Demands } from './demands.ts';
 import type { HostResolver } from './host-resolver.ts';
 import type { HandshakeQuota } from './handshake-quota.ts';
 import type { PendingLimit } from './pending-limit.ts';
-import type { Revocations } from './revocations.ts';
 
 /** What every connection of a data worker shares. One per thread. */
 export interface DataContext {
@@ -20,7 +20,7 @@ export interface DataContext {
   readonly store: WorkloadStore;
   readonly policies: PolicyStore;
   readonly certificates: Certificates;
-  readonly revocations: Revocations;
+  readonly revocations: RevocationLists;
   readonly waits: ChangeWaits;
   readonly hosts: HostResolver;
   readonly demands: Demands;

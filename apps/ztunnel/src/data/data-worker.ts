@@ -1,3 +1,4 @@
+import { type RevocableTunnel, revocationRejections, RevocationLists } from '@ambit/hbone';
 import type { EventLoop } from '@ambit/net';
 import { PolicyStore } from '@ambit/policy';
 import { assertNever, toAmbitError } from '@ambit/runtime';
@@ -22,7 +23,6 @@ import { HostResolver } from './host-resolver.ts';
 import { localWorkload } from './local-workload.ts';
 import { PendingLimit } from './pending-limit.ts';
 import { PodProxy } from './pod-proxy.ts';
-import { type RevocableTunnel, Revocations } from './revocations.ts';
 import { TrafficMetrics } from './traffic-metrics.ts';
 import { UpdateQueue } from './update-queue.ts';
 
@@ -81,7 +81,11 @@ export class DataWorker {
       store,
       policies,
       certificates: new Certificates(loop, post, () => Date.now(), settings.checksRevocation),
-      revocations: new Revocations(loop, this.#registry, () => this.#tunnels()),
+      revocations: new RevocationLists({
+        loop,
+        tunnels: () => this.#tunnels(),
+        rejections: this.#registry.counter({ ...revocationRejections, labels: this.#registry.labels(['reporter']) }),
+      }),
       waits: new ChangeWaits(loop),
       hosts: new HostResolver(post),
       demands: new Demands(post),

@@ -1,4 +1,4 @@
-import { HboneError, HbonePool } from '@ambit/hbone';
+import { HboneError, HbonePool, type RevocableTunnel } from '@ambit/hbone';
 import { checked, type Fd, io, isEnforcementProbe } from '@ambit/net';
 import { AmbitError } from '@ambit/runtime';
 import type { PodConnections, PodIdentity } from '../worker-protocol.ts';
@@ -12,7 +12,6 @@ import { OutboundConnection } from './outbound-connection.ts';
 import { PodListener } from './pod-listener.ts';
 import type { LiveConnection, PodScope } from './pod-scope.ts';
 import { QuietConnections } from './quiet-connections.ts';
-import type { RevocableTunnel } from './revocations.ts';
 import { Socks5Connection } from './socks5-connection.ts';
 
 /** The listeners of one pod, its tunnels and its connections. Owns the descriptor of the pod's namespace. */

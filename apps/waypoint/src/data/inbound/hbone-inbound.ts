@@ -4,6 +4,7 @@ import {
   type HboneServerConnection,
   type HboneServerHandler,
   type InboundStream,
+  type RevocableConnection,
 } from '@ambit/hbone';
 import {
   type EventLoop,
@@ -30,6 +31,8 @@ export interface HboneInboundOptions extends InboundSurroundings {
   readonly instanceIp: string;
   config(): ConfigSnapshot | undefined;
   ownTls(): TlsContext | undefined;
+  /** A handshake was refused because the client's certificate is revoked; `onRefused` is told too. */
+  onRevoked(): void;
   /** A tunnel or a request for one that was refused: for the log and a metric. */
   onRefused(reason: RefusedTunnel, detail: string, remoteAddress: string): void;
 }
@@ -57,6 +60,11 @@ export class HboneInbound implements HboneServerHandler {
 
   get tunnelCount(): number {
     return this.#server.connectionCount;
+  }
+
+  /** May end while they are walked through. */
+  get connections(): Iterable<RevocableConnection> {
+    return this.#server.connections;
   }
 
   get streamCount(): number {
@@ -122,6 +130,7 @@ export class HboneInbound implements HboneServerHandler {
   }
 
   onHandshakeFailed(connection: HboneServerConnection, error: HboneError): void {
+    if (error.code === 'CERT_REVOKED') this.#options.onRevoked();
     if (connection.peerUriSans.length === 0) this.#refused('handshake', error.message, connection);
   }
 

@@ -45,6 +45,7 @@ function makeCertificate(
       clientCertificate: isAsked ? clientCertificate : 'none',
       minVersion,
       alpn,
+      checksRevocation: true,
       ...(isAsked ? { rootsPem } : {}),
     },
     'server',

@@ -9,7 +9,7 @@ import net from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
-import { makeTestCa, type TestCa } from '@ambit/testing';
+import { makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
 export const waypointId = 'spiffe://cluster.local/ns/shop/sa/waypoint';
@@ -72,10 +72,19 @@ export class MeshRig implements AsyncDisposable {
   readonly node: EndpointNode = new EndpointNode(this.loop);
   /** Where endpoints take HBONE. */
   readonly nodePort: number;
+  /** The last one of each identity. */
+  readonly #issued = new Map<string, TestCertificate>();
   readonly #undo: (() => void)[] = [];
 
   constructor(nodePort: number) {
     this.nodePort = nodePort;
+  }
+
+  /** The certificate that an entry or a node proves itself with. */
+  certificateOf(identity: string): TestCertificate {
+    const found = this.#issued.get(identity);
+    assert.ok(found !== undefined, `nobody is ${identity}`);
+    return found;
   }
 
   defer(undo: () => void): void {
@@ -129,7 +138,7 @@ export class MeshRig implements AsyncDisposable {
   /** Takes tunnels as the node proxy of an endpoint of that identity. */
   serveNode(identity: string): void {
     const server = new HboneServer({ loop: this.loop });
-    const tls = io.tlsContext(this.ca.issue(identity));
+    const tls = io.tlsContext(this.#issue(identity));
     this.#listen(this.nodePort, (fd) => server.accept(fd, tls, this.node));
     this.defer(() => server.close());
   }
@@ -152,7 +161,7 @@ export class MeshRig implements AsyncDisposable {
   ): number {
     const pool = new HbonePool({ loop: this.loop });
     this.defer(() => pool.close());
-    const tls: TlsContext = io.tlsContext(this.ca.issue(identity));
+    const tls: TlsContext = io.tlsContext(this.#issue(identity));
     const address = '127.0.0.1';
     return this.#listen(0, (fd) => {
       const port = choose();
@@ -219,6 +228,12 @@ export class MeshRig implements AsyncDisposable {
       await nextTurn();
     }
     this.loop[Symbol.dispose]();
+  }
+
+  #issue(identity: string): TestCertificate {
+    const certificate = this.ca.issue(identity);
+    this.#issued.set(identity, certificate);
+    return certificate;
   }
 
   #listen(port: number, onAccept: (fd: Fd) => void): number {

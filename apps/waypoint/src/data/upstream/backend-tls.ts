@@ -78,6 +78,7 @@ function contextOf(tls: BackendTls, alpn: readonly string[]): TlsContext | strin
         alpn,
         rootsPem,
         skipsVerification,
+        checksRevocation: true,
         ...(clientCertificate === undefined ? {} : { certificate: clientCertificate }),
       },
       'client',

@@ -41,6 +41,8 @@ export interface DialSurroundings {
   readonly peerHbonePort: number;
   /** Undefined until there is a certificate. */
   ownTls(): TlsContext | undefined;
+  /** A handshake was refused because the endpoint's certificate is revoked; the dial fails too. */
+  onRevoked?(): void;
 }
 
 export interface DialTarget {
@@ -179,6 +181,7 @@ class TunnelDial implements ChannelDial, TimerHandler {
   onError(error: HboneError): void {
     if (this.#isOver) return;
     this.#end();
+    if (error.code === 'CERT_REVOKED') this.#surroundings.onRevoked?.();
     const kind = error.code === 'CONNECT_TIMEOUT' ? 'timeout' : error.code === 'POOL_FULL' ? 'overflow' : 'refused';
     this.#receiver.onChannelFailed({ kind, transportReason: error.message });
   }

@@ -8,14 +8,15 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { io } from '@ambit/net';
 import { type Readiness, toAmbitError, watchDirectory } from '@ambit/runtime';
-import type { Logger } from '@ambit/telemetry';
-import type { ToWorker } from '../worker-protocol.ts';
+
+type LogCall = (fields: Readonly<Record<string, string | number>>, message: string) => void;
 
 export interface RevocationFileOptions {
   readonly path: string;
-  readonly publish: (message: Extract<ToWorker, { kind: 'revocations' }>) => void;
+  /** To every data worker. */
+  readonly publish: (message: { readonly kind: 'revocations'; readonly lists: Uint8Array }) => void;
   readonly readiness: Readiness;
-  readonly log: Logger;
+  readonly log: { readonly info: LogCall; readonly warn: LogCall; readonly error: LogCall };
   /** Default 2,000 ms, as in Istio: the kubelet changes several entries of a folder. */
   readonly debounceMs?: number;
 }
