@@ -128,7 +128,7 @@ test('the reason of a NACK is in the status of the Service until something else 
       async () => (await told()) === undefined,
       () => replica.lines.slice(-20),
     );
-    assert.ok(count >= 2);
+    await until(() => count >= 2);
   } finally {
     stream.cancel();
     channel.close();
