@@ -20,6 +20,7 @@ import { OwnTls } from './own-tls.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { countReplicas } from './replicas.ts';
 import { ResolvedHosts } from './resolved-hosts.ts';
+import { LimitMetrics } from './telemetry/limit-metrics.ts';
 import { RequestLog } from './telemetry/request-log.ts';
 import { TrafficObserver } from './telemetry/traffic-observer.ts';
 import { MeshUpstreams } from './upstream/mesh-upstreams.ts';
@@ -105,6 +106,7 @@ export class DataWorker {
       resolve: (hostname) => this.#hosts.addresses(hostname),
       lookUp: (hostname) => this.#visited.lookUpAny(hostname),
     });
+    const limits = new LimitMetrics(this.#registry);
     const shared = {
       loop,
       store: this.#store,
@@ -131,6 +133,7 @@ export class DataWorker {
         }),
         copyBudget: new CopyBudget(maxCopyBytes),
         buckets: new TokenBuckets(settings.buckets),
+        limits,
         config: () => {
           const { snapshot } = this.#state;
           if (snapshot === undefined) throw new TypeError('a request without configuration');
@@ -162,6 +165,7 @@ export class DataWorker {
     });
     this.#repeat(sweepMs, () => {
       this.#observer.letGo();
+      limits.letGo();
       this.#registry.sweep();
     });
   }

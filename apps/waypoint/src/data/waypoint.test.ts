@@ -153,3 +153,21 @@ test('a service may have telemetry of its own', async () => {
   const [ofWebOne = ''] = durations.filter((line) => line.includes('destination_service_name="web"'));
   assert.match(ofWebOne, /source_principal="spiffe:.*response_code="200"/);
 });
+
+test('what rate limits decide is counted by limit', async () => {
+  await using rig = await WaypointRig.open();
+  const backend = await rig.backend((_request, response) => void response.end('hello'));
+  rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: backend.port }, plain));
+  const [name, bytes] = destination(
+    'web',
+    {},
+    { rateLimits: [{ name: 'shop/clients/each', requests: 2, interval: { seconds: 3600n } }] },
+  );
+  rig.configure({ proxy: proxy({ destinations: [name] }), destinations: [[name, bytes]] });
+  const entry = rig.entry(`${vip}:80`);
+  for (const expected of [200, 200, 429]) assert.equal((await rig.fetch(entry, '/')).status, expected);
+  const of = (result: string, count: number): string =>
+    `ambit_rate_limit_decisions_total{limit="shop/clients/each",scope="local",result="${result}"} ${count}\n`;
+  assert.ok(rig.metrics.includes(of('allowed', 2)), rig.metrics);
+  assert.ok(rig.metrics.includes(of('limited', 1)));
+});

@@ -23,6 +23,14 @@ export interface LimitGateOwner {
   pauseRequest(): void;
 }
 
+/** `dry-run`: over, and let through because its policy only tries. `failed`: who counts has not answered. */
+export type LimitResult = 'allowed' | 'limited' | 'dry-run' | 'failed';
+
+/** Told of each limit that a request was counted by. */
+export interface LimitObserver {
+  onLimit(limit: RateLimitRule, result: LimitResult): void;
+}
+
 /** What a request that waits is taken to need. */
 const heldRequestBytes = 4096;
 const none: readonly RateLimitRule[] = [];
@@ -85,7 +93,10 @@ export class LimitGate {
     }
     if (this.#questions.length === 0) return this.#pass();
     this.#hasMemory = this.#surroundings.copyBudget.take(heldRequestBytes);
-    if (!this.#hasMemory) return this.#refuse(serviceFailed);
+    if (!this.#hasMemory) {
+      for (const { limits } of this.#questions) this.#count(limits, () => 'failed');
+      return this.#refuse(serviceFailed);
+    }
     this.#owner.pauseRequest();
     this.#askNext();
   }
@@ -104,6 +115,7 @@ export class LimitGate {
   ): boolean {
     const taken = buckets.take(limit.name, values.join('\n'), bucket);
     if (limit.tellsClients) this.#tell(limit, taken);
+    this.#surroundings.limits?.onLimit(limit, taken.isTaken ? 'allowed' : overResult(limit));
     if (taken.isTaken || limit.isDryRun) return true;
     const waitSec = String(Math.max(1, Math.ceil(taken.waitMs / 1000)));
     this.#refuse(limited('local_rate_limited', limit.tellsClients ? [['retry-after', waitSec]] : []));
@@ -128,10 +140,14 @@ export class LimitGate {
     if (next === undefined) return this.#pass();
     const service = this.#config.proxy.limitServices.get(next.service);
     // Nobody to ask, and nobody to say what that means: as for a service that does not answer, by default.
-    if (service === undefined) return this.#askNext();
-    this.#question = new LimitQuestion(this.#surroundings, service, next.limits, (verdict) =>
-      this.#onVerdict(verdict, service.failsOpen),
-    );
+    if (service === undefined) {
+      this.#count(next.limits, () => 'failed');
+      return this.#askNext();
+    }
+    this.#question = new LimitQuestion(this.#surroundings, service, next.limits, (verdict) => {
+      this.#count(next.limits, (limit, i) => resultOf(verdict, limit, i));
+      this.#onVerdict(verdict, service.failsOpen);
+    });
     this.#question.start(this.#view);
   }
 
@@ -149,6 +165,10 @@ export class LimitGate {
         this.#told = verdict.told ?? this.#told;
     }
     this.#askNext();
+  }
+
+  #count(limits: readonly QuestionedLimit[], result: (limit: RateLimitRule, index: number) => LimitResult): void {
+    for (const [i, { limit }] of limits.entries()) this.#surroundings.limits?.onLimit(limit, result(limit, i));
   }
 
   #pass(): void {
@@ -177,6 +197,15 @@ export class LimitGate {
     if (this.#hasMemory) this.#surroundings.copyBudget.giveBack(heldRequestBytes);
     this.#hasMemory = false;
   }
+}
+
+function overResult({ isDryRun }: RateLimitRule): LimitResult {
+  return isDryRun ? 'dry-run' : 'limited';
+}
+
+function resultOf(verdict: LimitVerdict, limit: RateLimitRule, index: number): LimitResult {
+  if (verdict.kind === 'failed') return 'failed';
+  return verdict.over[index] === true ? overResult(limit) : 'allowed';
 }
 
 /** Envoy: a limit that was met here has a body, one of a service has not. */

@@ -22,7 +22,13 @@ export interface QuestionedLimit {
 }
 
 export type LimitVerdict =
-  | { readonly kind: 'within' | 'over'; readonly headers: Headers; readonly told: ToldLimit | undefined }
+  | {
+      readonly kind: 'within' | 'over';
+      readonly headers: Headers;
+      readonly told: ToldLimit | undefined;
+      /** Whether each of the limits is over, in their order. */
+      readonly over: readonly boolean[];
+    }
   | { readonly kind: 'failed' };
 
 /** The limit that is closest, for the client. */
@@ -108,16 +114,17 @@ function verdictOf(answer: UnaryAnswer | undefined, limits: readonly QuestionedL
   // Statuses come in the order of the descriptors.
   const told = response.statuses.flatMap((status, i) => toldOf(status, limits[i]) ?? []);
   const closest = told.toSorted((a, b) => a.remaining - b.remaining)[0];
-  switch (response.overallCode) {
+  const { statuses, overallCode } = response;
+  // A service that says nothing of single limits means all of them.
+  const over = limits.map(
+    (_, i) => (statuses[i]?.code ?? (statuses.length > 0 ? Code.OK : overallCode)) === Code.OVER_LIMIT,
+  );
+  switch (overallCode) {
     case Code.OK:
-      return { kind: 'within', headers, told: closest };
+      return { kind: 'within', headers, told: closest, over };
     case Code.OVER_LIMIT: {
-      const refusing = response.statuses.some(
-        ({ code }, i) => code === Code.OVER_LIMIT && limits[i]?.limit.isDryRun === false,
-      );
-      const isAllDry = limits.every(({ limit }) => limit.isDryRun);
-      const isOver = refusing || (response.statuses.length === 0 && !isAllDry);
-      return { kind: isOver ? 'over' : 'within', headers, told: closest };
+      const isRefused = over.some((isOver, i) => isOver && limits[i]?.limit.isDryRun === false);
+      return { kind: isRefused ? 'over' : 'within', headers, told: closest, over };
     }
     default:
       return { kind: 'failed' };

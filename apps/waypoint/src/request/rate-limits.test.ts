@@ -193,3 +193,38 @@ test('a client that leaves takes the question back', () => {
   assert.equal(lab.upstreams.last.isAborted, true);
   lab.assertNothingHeld();
 });
+
+test('each limit that counts a request says what it decided, dry runs and services that do not answer too', () => {
+  const told = (lab: Lab): readonly string[] => lab.decisions.splice(0);
+  const local = labWith([
+    { ...twoPerMinute, name: 'first', requests: 1, dryRun: true },
+    { ...twoPerMinute, name: 'second' },
+  ]);
+  for (let i = 0; i < 3; i++) status(local);
+  assert.deepEqual(told(local), [
+    'first local allowed',
+    'second local allowed',
+    'first local dry-run',
+    'second local allowed',
+    'first local dry-run',
+    'second local limited',
+  ]);
+
+  const global = globalLab(false, [counted, { ...counted, name: 'tried', dryRun: true }]);
+  const { OK, OVER_LIMIT } = ratelimit.RateLimitResponse_Code;
+  for (const statuses of [[{ code: OK }, { code: OVER_LIMIT }], [{ code: OVER_LIMIT }, { code: OK }], []]) {
+    global.request();
+    answer(global.upstreams.last, { overallCode: OVER_LIMIT, statuses });
+  }
+  assert.deepEqual(told(global), [
+    'shop/p/l global allowed',
+    'tried global dry-run',
+    'shop/p/l global limited',
+    'tried global allowed',
+    'shop/p/l global limited',
+    'tried global dry-run',
+  ]);
+  global.request();
+  global.timers.advance(21);
+  assert.deepEqual(told(global), ['shop/p/l global failed', 'tried global failed']);
+});

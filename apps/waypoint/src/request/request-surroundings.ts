@@ -2,6 +2,7 @@ import type { TokenBuckets } from '@ambit/routing';
 
 import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import type { CopyBudget } from './body-copy.ts';
+import type { LimitObserver } from './limit-gate.ts';
 import type { ProxySelf } from './prepare-request.ts';
 import type { RequestObserver } from './request-record.ts';
 import type { SpanSink } from './trace/span-exporter.ts';
@@ -19,6 +20,8 @@ export interface RequestSurroundings extends ProxySelf {
   readonly copyBudget: CopyBudget;
   /** Of rate limits; all workers take of the same. */
   readonly buckets: TokenBuckets;
+  /** Without it nobody is told what they decide. */
+  readonly limits?: LimitObserver;
   /** The configuration now; a request asks once. */
   config(): ConfigSnapshot;
   wallTimeMs(): number;

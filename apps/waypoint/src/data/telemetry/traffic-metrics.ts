@@ -2,6 +2,8 @@ import type { Counter, Histogram, LabelSchema, LabelValues, MetricFamily, Metric
 import type { Workload } from '@ambit/workload';
 
 import type { TelemetrySettings } from '../../config/proxy.ts';
+import type { BackendTarget } from '../../config/backend-target.ts';
+import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import type { RequestRecord } from '../../request/request-record.ts';
 import type { TcpRecord } from '../tcp-record.ts';
 import { commonLabels, httpLabelNames, tcpLabelNames, type TrafficFacts } from './traffic-labels.ts';
@@ -70,6 +72,23 @@ interface RequestSeries {
   duration: Histogram | undefined;
   requestBytes: Histogram | undefined;
   responseBytes: Histogram | undefined;
+  /** Of gRPC; requests with other status codes share them. */
+  requestMessages: Counter | undefined;
+  responseMessages: Counter | undefined;
+}
+
+/** The series of a connection's last request, with all that decides about them but the connection. */
+interface LastSeries {
+  readonly generation: number;
+  readonly plan: MetricPlan;
+  readonly reporter: TrafficFacts['reporter'];
+  readonly target: BackendTarget | undefined;
+  readonly workload: Workload | undefined;
+  readonly isGrpc: boolean;
+  readonly flags: string;
+  readonly status: number;
+  readonly grpcStatus: number | undefined;
+  readonly series: RequestSeries;
 }
 
 type LabelSet = ReturnType<LabelSchema<HttpNames>['set']>;
@@ -100,6 +119,9 @@ export class TrafficMetrics {
   readonly #received: MetricFamily<Counter, TcpNames>;
   readonly #heldHttp = new Map<string, RequestSeries>();
   readonly #heldTcp = new Map<string, TcpSeries>();
+  readonly #last = new WeakMap<DownstreamFacts, LastSeries>();
+  /** Grows when held series are let go. */
+  #generation = 0;
   readonly #told = new WeakMap<TcpRecord, { sent: number; received: number }>();
   readonly #ids = new WeakMap<Workload, number>();
   #nextId = 1;
@@ -135,22 +157,30 @@ export class TrafficMetrics {
   onRequestEnd(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
     const { disabled } = plan;
     if (disabled.size === metricCount) return;
-    const facts = requestFacts(record, reporter);
-    const series = this.#requestSeries(record, facts, plan);
-    const own = (key: MetricKey): LabelSet => this.#http.set(httpLabels(facts, record, plan.hidden.get(key)));
-    if (!disabled.has('requests')) (series.requests ??= this.#requests.bind(own('requests'))).inc();
-    if (!disabled.has('duration'))
-      (series.duration ??= this.#duration.bind(own('duration'))).observe(record.durationMs);
-    if (!disabled.has('requestBytes'))
-      (series.requestBytes ??= this.#requestBytes.bind(own('requestBytes'))).observe(record.requestBytes);
-    if (!disabled.has('responseBytes'))
-      (series.responseBytes ??= this.#responseBytes.bind(own('responseBytes'))).observe(record.responseBytes);
+    const series = this.#seriesOf(record, reporter, plan);
+    if (!disabled.has('requests'))
+      (series.requests ??= this.#requests.bind(this.#httpSet(record, reporter, plan, 'requests'))).inc();
+    if (!disabled.has('duration')) {
+      series.duration ??= this.#duration.bind(this.#httpSet(record, reporter, plan, 'duration'));
+      series.duration.observe(record.durationMs);
+    }
+    if (!disabled.has('requestBytes')) {
+      series.requestBytes ??= this.#requestBytes.bind(this.#httpSet(record, reporter, plan, 'requestBytes'));
+      series.requestBytes.observe(record.requestBytes);
+    }
+    if (!disabled.has('responseBytes')) {
+      series.responseBytes ??= this.#responseBytes.bind(this.#httpSet(record, reporter, plan, 'responseBytes'));
+      series.responseBytes.observe(record.responseBytes);
+    }
     if (!record.isGrpc) return;
-    const common = (key: MetricKey): LabelSet => this.#tcp.set(commonLabels(facts, plan.hidden.get(key)));
-    if (!disabled.has('requestMessages'))
-      addOnce(this.#requestMessages.bind(common('requestMessages')), record.requestMessages);
-    if (!disabled.has('responseMessages'))
-      addOnce(this.#responseMessages.bind(common('responseMessages')), record.responseMessages);
+    if (!disabled.has('requestMessages')) {
+      series.requestMessages ??= this.#requestMessages.bind(this.#tcpSet(record, reporter, plan, 'requestMessages'));
+      series.requestMessages.add(record.requestMessages);
+    }
+    if (!disabled.has('responseMessages')) {
+      series.responseMessages ??= this.#responseMessages.bind(this.#tcpSet(record, reporter, plan, 'responseMessages'));
+      series.responseMessages.add(record.responseMessages);
+    }
   }
 
   onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
@@ -173,14 +203,50 @@ export class TrafficMetrics {
 
   /** Before the registry sweeps, which retires what nobody holds. */
   letGo(): void {
+    this.#generation += 1;
     for (const series of this.#heldHttp.values()) {
-      for (const one of [series.requests, series.duration, series.requestBytes, series.responseBytes]) one?.release();
+      const { requests, duration, requestBytes, responseBytes, requestMessages, responseMessages } = series;
+      for (const one of [requests, duration, requestBytes, responseBytes, requestMessages, responseMessages])
+        one?.release();
     }
     for (const series of this.#heldTcp.values()) {
       for (const one of [series.opened, series.closed, series.sent, series.received]) one.release();
     }
     this.#heldHttp.clear();
     this.#heldTcp.clear();
+  }
+
+  #httpSet(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan, key: MetricKey): LabelSet {
+    return this.#http.set(httpLabels(requestFacts(record, reporter), record, plan.hidden.get(key)));
+  }
+
+  #tcpSet(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan, key: MetricKey): LabelSet {
+    return this.#tcp.set(commonLabels(requestFacts(record, reporter), plan.hidden.get(key)));
+  }
+
+  /** Most requests of a connection are counted like the one before. */
+  #seriesOf(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): RequestSeries {
+    const { facts, target, isGrpc, flags, status, grpcStatus } = record;
+    const workload = record.endpoint?.workload;
+    const last = this.#last.get(facts);
+    if (
+      last !== undefined &&
+      last.generation === this.#generation &&
+      last.plan === plan &&
+      last.reporter === reporter &&
+      last.target === target &&
+      last.workload === workload &&
+      last.isGrpc === isGrpc &&
+      last.flags === flags &&
+      last.status === status &&
+      last.grpcStatus === grpcStatus
+    )
+      return last.series;
+    const series = this.#requestSeries(record, requestFacts(record, reporter), plan);
+    const generation = this.#generation;
+    const fresh = { generation, plan, reporter, target, workload, isGrpc, flags, status, grpcStatus, series };
+    this.#last.set(facts, fresh);
+    return series;
   }
 
   #requestSeries(record: RequestRecord, facts: TrafficFacts, plan: MetricPlan): RequestSeries {
@@ -194,6 +260,8 @@ export class TrafficMetrics {
       duration: undefined,
       requestBytes: undefined,
       responseBytes: undefined,
+      requestMessages: undefined,
+      responseMessages: undefined,
     };
     this.#heldHttp.set(key, series);
     return series;
@@ -248,11 +316,6 @@ function httpLabels(
   const code = hidden?.has('response_code') === true ? '' : String(status);
   const grpc = grpcStatus === undefined || hidden?.has('grpc_response_status') === true ? '' : String(grpcStatus);
   return [...commonLabels(facts, hidden), code, grpc];
-}
-
-function addOnce(counter: Counter, amount: number): void {
-  counter.add(amount);
-  counter.release();
 }
 
 function isMetricKey(name: string): name is MetricKey {

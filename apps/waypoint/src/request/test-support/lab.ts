@@ -125,6 +125,8 @@ export class Lab {
   readonly spans: SpanExporter;
   readonly started: RequestRecord[] = [];
   readonly ended: RequestRecord[] = [];
+  /** What rate limits said, as `<limit> <scope> <result>`. */
+  readonly decisions: string[] = [];
   readonly #copyBytes: number;
   readonly #handler: RequestHandler;
   config: ConfigSnapshot;
@@ -157,6 +159,9 @@ export class Lab {
       spans: this.spans,
       copyBudget: this.budget,
       buckets: new TokenBuckets(TokenBuckets.allocate(1024), () => BigInt(Math.round(this.timers.nowMs * 1e6))),
+      limits: {
+        onLimit: ({ name, scope }, result) => void this.decisions.push(`${name} ${scope.kind} ${result}`),
+      },
       config: () => this.config,
       wallTimeMs: () => Date.UTC(2026, 0, 1) + this.timers.nowMs,
       random: options.random ?? ((): number => 0.5),
