@@ -90,8 +90,9 @@ export class FieldList {
       }
       to += 2;
     }
-    const isRemoved = to < entries.length;
+    // Setting the length is a call into the engine even if it stays the same.
+    if (to === entries.length) return false;
     entries.length = to;
-    return isRemoved;
+    return true;
   }
 }

@@ -70,6 +70,22 @@ export class LineBuffer {
     this.#length = start + text.length;
   }
 
+  /** Appends text in UTF-8, each run of line ends in it as one blank: it must not begin a new line. */
+  textOnOneLine(text: string): void {
+    const start = this.#length;
+    if (start + text.length > this.bytes.length) {
+      this.#isOverrun = true;
+      return;
+    }
+    const { bytes } = this;
+    for (let index = 0; index < text.length; index += 1) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7e || code === 0x0a || code === 0x0d) return this.text(text.replace(/[\r\n]+/g, ' '));
+      bytes[start + index] = code;
+    }
+    this.#length = start + text.length;
+  }
+
   /** Appends a non-negative integer. */
   integer(value: number): void {
     if (value < 10) this.byte(0x30 + value);

@@ -4,6 +4,8 @@ import type { FieldList } from '../field-list.ts';
 import { isSendable } from '../sendable.ts';
 
 const lineEnd = '\r\n';
+/** From here on one call into the engine and a pass over the bytes cost less than asking for each character. */
+const longText = 64;
 
 /**
  * Puts a head together in one buffer of the thread, to be sent with one write. Whatever the text came from, it cannot end a
@@ -26,11 +28,20 @@ export class HeadText {
 
   /** Text that came from elsewhere. */
   text(text: string): void {
-    const at = this.#reserve(text.length);
+    const { length } = text;
+    const at = this.#reserve(length);
     const bytes = this.#bytes;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      bytes[at + i] = code >= 0x20 && code <= 0xff ? code : code === 9 ? 9 : 0x20;
+    if (length < longText) {
+      for (let i = 0; i < length; i++) {
+        const code = text.charCodeAt(i);
+        bytes[at + i] = code >= 0x20 && code <= 0xff ? code : code === 9 ? 9 : 0x20;
+      }
+      return;
+    }
+    Buffer.prototype.latin1Write.call(bytes, text, at, length);
+    for (let i = at; i < at + length; i++) {
+      const octet = bytes[i] ?? 0;
+      if (octet < 0x20 && octet !== 9) bytes[i] = 0x20;
     }
   }
 

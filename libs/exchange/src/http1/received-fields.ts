@@ -49,6 +49,7 @@ const plainOptions: ReadonlySet<string> = new Set(['close', 'keep-alive', 'upgra
 function namedByConnection(head: Http1Head): readonly string[] {
   let named: string[] | undefined;
   for (const index of head.connectionIndexes) {
+    if (head.plainConnection(index) !== undefined) continue;
     for (const part of head.fields.value(index).split(',')) {
       const option = part.trim().toLowerCase();
       if (!plainOptions.has(option)) (named ??= []).push(option);

@@ -246,6 +246,11 @@ function checkFraming(head: Http1Head): void {
 
 /** Reads the tokens of a Connection field; says whether `upgrade` is one. */
 function noteConnection(head: Http1Head, index: number): boolean {
+  const plain = head.plainConnection(index);
+  if (plain !== undefined) {
+    head.persistence = plain === 'close' || head.persistence === 'close' ? 'close' : 'keep-alive';
+    return false;
+  }
   let namesUpgrade = false;
   for (const part of head.fields.value(index).split(',')) {
     const token = part.trim().toLowerCase();

@@ -41,7 +41,8 @@ export class Http1Head {
     this.persistence = 'unspecified';
     this.asksUpgrade = false;
     this.expectsContinue = false;
-    this.connectionIndexes.length = 0;
+    // Setting the length is a call into the engine even if it stays the same.
+    if (this.connectionIndexes.length > 0) this.connectionIndexes.length = 0;
   }
 
   get method(): string {
@@ -56,6 +57,15 @@ export class Http1Head {
   /** The Host field; undefined only in HTTP/1.0. */
   get host(): string | undefined {
     return this.hostIndex < 0 ? undefined : this.fields.value(this.hostIndex);
+  }
+
+  /** Whether a Connection field says nothing but `close` or `keep-alive`, as nearly all of them. No allocation. */
+  plainConnection(index: number): 'close' | 'keep-alive' | undefined {
+    const { fields } = this;
+    const from = fields.valueFrom(index);
+    const to = fields.valueTo(index);
+    if (equalsLower(fields.buffer, from, to, 'keep-alive')) return 'keep-alive';
+    return equalsLower(fields.buffer, from, to, 'close') ? 'close' : undefined;
   }
 
   /** Whether the connection may carry another message after this one. Spec: RFC 9112 section 9.3. */

@@ -23,7 +23,10 @@ export function textLogFormat(format: string): RequestLogFormat {
   return {
     unknownOperators: unknown,
     write(line, request) {
-      for (const operator of operators) line.text(shown(operator, request));
+      for (const operator of operators) {
+        if (operator.kind === 'literal') line.text(operator.text);
+        else writeShown(line, read(operator, request));
+      }
       return line.endLine();
     },
   };
@@ -47,6 +50,13 @@ export function jsonLogFormat(fields: Readonly<Record<string, string>>): Request
       return line.endLine();
     },
   };
+}
+
+function writeShown(line: LineBuffer, value: string | number | undefined): void {
+  if (value === undefined || value === '') line.text('-');
+  else if (typeof value === 'string') line.textOnOneLine(value);
+  else if (Number.isInteger(value) && value >= 0) line.integer(value);
+  else line.text(String(value));
 }
 
 function writeJson(line: LineBuffer, operators: readonly LogOperator[], request: LoggedRequest): void {
