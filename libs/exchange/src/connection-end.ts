@@ -1,6 +1,5 @@
-import type { ByteChannel, EventLoop } from '@ambit/net';
+import { type ByteChannel, Deadline, type DeadlineUser, type EventLoop } from '@ambit/net';
 
-import { Deadline, type DeadlineUser } from './deadline.ts';
 import { ExchangeError } from './exchange-error.ts';
 
 /** The connection whose end this is. */

@@ -1,7 +1,14 @@
-import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
+import {
+  type ByteChannel,
+  type ByteChannelUser,
+  Deadline,
+  type DeadlineUser,
+  type EventLoop,
+  type NetError,
+  type TurnEndTask,
+} from '@ambit/net';
 
 import type { ServerConnectionSettings } from './connection-settings.ts';
-import { Deadline, type DeadlineUser } from './deadline.ts';
 import { detectHttp } from './detect-http.ts';
 import { ExchangeError } from './exchange-error.ts';
 import { Http1ServerConnection } from './http1/http1-server-connection.ts';

@@ -1,13 +1,13 @@
 import { ErrorCode, errorCodeName } from '@ambit/http';
-import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, io } from '@ambit/net';
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, ByteQueue, io } from '@ambit/net';
 import type { EventLoop, Fd, IoHandler, TimerHandler, TimerId } from '@ambit/net';
 
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { EPOLLET, isOrdinaryEnding } from './copy-endings.ts';
 import { errnoText, HboneError } from './hbone-error.ts';
-import { PendingBytes } from './pending-bytes.ts';
 import { NO_WINDOW } from './tunnel-sender.ts';
 import type { StreamUser, TunnelStream } from './tunnel-stream.ts';
+import { writePending } from './write-pending.ts';
 
 /**
  * How long a socket whose tunnel is dead may take to notice its FIN. The peer's program waits for ever; here an
@@ -29,7 +29,7 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
   readonly #stream: TunnelStream;
   readonly #fd: Fd;
   readonly #sink: BridgeSink;
-  #prelude: PendingBytes | undefined;
+  #prelude: ByteQueue | undefined;
   /** The socket may have something to read. */
   #isReadable = false;
   /** The socket told of its end: read until it shows. */
@@ -180,7 +180,7 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
   // --- writing to the socket
 
   #begin(prelude: Uint8Array): void {
-    this.#prelude = new PendingBytes();
+    this.#prelude = new ByteQueue();
     this.#prelude.append(prelude, 0, prelude.length);
   }
 
@@ -188,7 +188,7 @@ export class StreamBridge implements StreamUser, IoHandler, TimerHandler, Bridge
   #flush(): void {
     if (this.#isSocketDeaf) return;
     if (this.#prelude !== undefined) {
-      const written = this.#prelude.writeTo(this.#fd);
+      const written = writePending(this.#prelude, this.#fd);
       if (written < 0) return this.#onWriteError(written);
       if (this.#prelude.length > 0) return;
       this.#prelude = undefined;

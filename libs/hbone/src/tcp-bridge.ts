@@ -1,11 +1,11 @@
-import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, io } from '@ambit/net';
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, ByteQueue, io } from '@ambit/net';
 import type { EventLoop, Fd, IoHandler, TurnEndTask } from '@ambit/net';
 
 import type { Bridge, BridgeOptions, BridgeSink } from './bridge.ts';
 import { EPOLLET, isOrdinaryEnding } from './copy-endings.ts';
 import { errnoText, HboneError } from './hbone-error.ts';
-import { PendingBytes } from './pending-bytes.ts';
-import { threadBuffers } from './slab-pool.ts';
+import { threadBuffers } from './thread-buffers.ts';
+import { writePending } from './write-pending.ts';
 
 /** Chunks one direction copies in a turn before others get theirs. */
 const readsPerTurn = 4;
@@ -18,7 +18,7 @@ class Direction {
   isReadable = false;
   isHangup = false;
   isDone = false;
-  pending: PendingBytes | undefined;
+  pending: ByteQueue | undefined;
 
   constructor(from: Fd, to: Fd) {
     this.from = from;
@@ -67,7 +67,7 @@ export class TcpBridge implements Bridge, TurnEndTask {
     this.#fromPeer = new Direction(peerFd, fd);
     this.#toPeer.bytes = options.bytesAlreadySent ?? 0;
     if (options.prelude !== undefined) {
-      this.#toPeer.pending = new PendingBytes();
+      this.#toPeer.pending = new ByteQueue();
       this.#toPeer.pending.append(options.prelude, 0, options.prelude.length);
       this.#toPeer.bytes -= options.prelude.length;
     }
@@ -123,14 +123,14 @@ export class TcpBridge implements Bridge, TurnEndTask {
     const taken = Math.max(0, written);
     direction.bytes += taken;
     if (taken === length) return true;
-    direction.pending = new PendingBytes();
+    direction.pending = new ByteQueue();
     direction.pending.append(buffer, taken, length - taken);
     return false;
   }
 
   #flush(direction: Direction): boolean {
     if (direction.pending === undefined) return true;
-    const written = direction.pending.writeTo(direction.to);
+    const written = writePending(direction.pending, direction.to);
     if (written < 0) {
       this.#end(direction, written, 'receive');
       return false;

@@ -1,15 +1,14 @@
-import { ErrorCode, errorCodeName, Http2Error, maxInt31, nextStreamState } from '@ambit/http';
+import { ConnectionDrain, ErrorCode, errorCodeName, Http2Error, maxInt31, nextStreamState } from '@ambit/http';
 import type { ReceiveWindow, ReceivingConnection, StreamEvent } from '@ambit/http';
-import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '@ambit/net';
-import type { EventLoop, Fd, IoHandler, TimerHandler, TurnEndTask } from '@ambit/net';
+import { EAGAIN, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP, Keepalive } from '@ambit/net';
+import type { EventLoop, Fd, IoHandler, KeepaliveTarget, TimerHandler, TurnEndTask } from '@ambit/net';
 
 import type { ByteTransport } from './byte-transport.ts';
 import { HboneError, revokedError } from './hbone-error.ts';
 import type { HboneSettings } from './hbone-settings.ts';
-import { Keepalive } from './keepalive.ts';
-import type { KeepaliveTarget } from './keepalive.ts';
-import { threadBuffers } from './slab-pool.ts';
+import { threadBuffers } from './thread-buffers.ts';
 import { StreamWindows } from './stream-windows.ts';
+import { TunnelCredit } from './tunnel-credit.ts';
 import { TunnelFrames } from './tunnel-frames.ts';
 import { TunnelOutput } from './tunnel-output.ts';
 import { writePreface } from './tunnel-preface.ts';
@@ -44,13 +43,12 @@ export class TunnelConnection
   readonly #output: TunnelOutput;
   readonly #receiver: TunnelReceiver;
   readonly #keepalive: Keepalive;
+  readonly #drain: ConnectionDrain;
   readonly #windows: StreamWindows;
+  readonly #credit: TunnelCredit;
   #phase: 'open' | 'lingering' | 'closed' = 'open';
   #isScheduled = false;
   #hasMoreToRead = false;
-  #isDraining = false;
-  /** The peer has seen the first GOAWAY: no request can be under way. */
-  #isDrainSettled = false;
   #isPeerLeaving = false;
 
   constructor(
@@ -69,13 +67,14 @@ export class TunnelConnection
     this.#transport = transport;
     this.#output = new TunnelOutput(transport);
     this.frames = new TunnelFrames(this.#output);
-    this.sender = new TunnelSender(this.#output);
+    this.sender = new TunnelSender(this.#output, this.frames);
+    this.#credit = new TunnelCredit(this.receiveWindow, this.frames, this.#windows, () => this.schedule());
     this.#receiver = new TunnelReceiver(this);
+    this.#drain = new ConnectionDrain(this.frames);
     this.#keepalive = new Keepalive(loop, this, settings.pingIntervalMs, settings.pingTimeoutMs);
     transport.attach(this);
     writePreface(this.frames, settings, this.#windows.initialBytes, this.isServer);
-    const increment = this.receiveWindow.open();
-    if (increment > 0) this.frames.windowUpdate(0, increment);
+    this.#credit.open();
     // TLS may hold bytes that came with the handshake's last record, of which epoll knows nothing.
     this.#hasMoreToRead = true;
     this.schedule();
@@ -116,7 +115,7 @@ export class TunnelConnection
   }
 
   sendPing(): void {
-    this.frames.ping(false, pingPayload, 0);
+    this.frames.keepalivePing();
     this.schedule();
   }
 
@@ -126,28 +125,19 @@ export class TunnelConnection
 
   // --- called by the receiver
 
-  get peerMaxFrameBytes(): number {
-    return this.sender.peerMaxFrameBytes;
-  }
-
-  set peerMaxFrameBytes(bytes: number) {
-    this.sender.peerMaxFrameBytes = bytes;
-  }
-
   onPeerSettings(): void {
     this.schedule();
     this.owner.onSettings();
   }
 
   onPingAnswer(opaque: Uint8Array, offset: number): void {
-    this.#keepalive.onAnswer();
-    if (this.#isDraining && !this.#isDrainSettled && opaque[offset] === drainPayload[0]) {
-      this.#isDrainSettled = true;
-      this.#receiver.acceptBelow = this.#receiver.lastPeerStreamId;
-      this.frames.goAway(this.#receiver.lastPeerStreamId, ErrorCode.noError);
-      this.schedule();
-      if (this.streams.size === 0) this.close(undefined);
-    }
+    // An interval counts from the answer to its PING. Spec: data-plane 1.2.
+    if (this.#keepalive.isWaiting) this.#keepalive.onSignOfLife();
+    if (!this.#drain.onPingAnswer(opaque, offset)) return;
+    this.#receiver.acceptBelow = this.#receiver.lastPeerStreamId;
+    this.frames.goAway(this.#receiver.lastPeerStreamId, ErrorCode.noError);
+    this.schedule();
+    if (this.streams.size === 0) this.close(undefined);
   }
 
   onPeerGoAway(lastStreamId: number, code: number): void {
@@ -197,7 +187,7 @@ export class TunnelConnection
   /** Client: opens a stream. @throws RangeError for an illegal header. */
   request(pseudo: readonly HeaderField[], headers: readonly HeaderField[], user: StreamUser): TunnelStream {
     const id = this.lastOwnStreamId === 0 ? 1 : this.lastOwnStreamId + 2;
-    this.frames.headers(id, pseudo, headers, false, this.sender.peerMaxFrameBytes);
+    this.frames.headers(id, pseudo, headers, false);
     this.lastOwnStreamId = id;
     const stream = this.addStream(id);
     stream.user = user;
@@ -208,7 +198,7 @@ export class TunnelConnection
   respond(stream: TunnelStream, status: number, headers: readonly HeaderField[], endStream: boolean): void {
     if (!stream.canSend || stream.isAnswered || !this.isOpen) return;
     try {
-      this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream, this.sender.peerMaxFrameBytes);
+      this.frames.headers(stream.id, [[':status', String(status)]], headers, endStream);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return this.reset(stream, ErrorCode.internalError);
@@ -235,24 +225,11 @@ export class TunnelConnection
   }
 
   release(stream: TunnelStream, bytes: number): void {
-    if (!this.isOpen) return;
-    if (stream.canReceive) {
-      const { receiveWindow, pending } = stream;
-      const increment = receiveWindow.release(bytes);
-      if (increment > 0) {
-        const growth = (pending?.length ?? 0) === 0 ? this.#windows.grow(receiveWindow) : 0;
-        this.frames.windowUpdate(stream.id, increment + growth);
-        this.schedule();
-      }
-    }
-    this.releaseConnection(bytes);
+    if (this.isOpen) this.#credit.release(stream, bytes);
   }
 
   releaseConnection(bytes: number): void {
-    const increment = this.receiveWindow.release(bytes);
-    if (increment === 0 || !this.isOpen) return;
-    this.frames.windowUpdate(0, increment);
-    this.schedule();
+    if (this.isOpen) this.#credit.releaseConnection(bytes);
   }
 
   readInto(stream: TunnelStream, fd: Fd): number {
@@ -285,10 +262,8 @@ export class TunnelConnection
 
   /** Server: no new streams after a round trip, closes when the last one has ended. Spec: RFC 9113 section 6.8. */
   drain(): void {
-    if (this.#isDraining || !this.isOpen) return;
-    this.#isDraining = true;
-    this.frames.goAway(this.isServer ? maxInt31 : 0, ErrorCode.noError);
-    this.frames.ping(false, drainPayload, 0);
+    if (this.#drain.hasBegun || !this.isOpen) return;
+    this.#drain.begin();
     this.schedule();
   }
 
@@ -336,7 +311,7 @@ export class TunnelConnection
 
   #onNoStreams(): void {
     if (!this.isOpen) return;
-    if (this.#isDrainSettled) this.close(undefined);
+    if (this.#drain.isSettled) this.close(undefined);
     else this.owner.onIdle();
   }
 
@@ -378,7 +353,7 @@ export class TunnelConnection
 
   #pump(): void {
     if (!this.sender.pump()) return this.#lose(new HboneError('TUNNEL_LOST', 'write to the tunnel failed'));
-    if (this.frames.isOverrun) {
+    if (this.#output.isOverrun) {
       const text = 'h2 failed: peer does not read what it asked for';
       return this.close(new HboneError('ABUSE', text), ErrorCode.enhanceYourCalm);
     }
@@ -387,6 +362,3 @@ export class TunnelConnection
     if (this.sender.hasWork) this.schedule();
   }
 }
-
-const pingPayload: Uint8Array = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
-const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);

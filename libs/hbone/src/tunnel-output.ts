@@ -1,80 +1,36 @@
-import type { ByteTransport } from './byte-transport.ts';
-import { outputControlBytes, outputDataBytes, threadBuffers } from './slab-pool.ts';
+import { FrameOutput } from '@ambit/http';
+import { SlabPool } from '@ambit/net';
 
-/**
- * What a connection has to send: one slab, filled during a turn and written at its end.
- *
- * DATA may fill the lower part only; the rest is for control frames, so that a connection whose peer does not read can
- * still be told so, and a peer that makes us owe it more than that is disconnected.
- */
-export class TunnelOutput {
+import type { ByteTransport } from './byte-transport.ts';
+
+/** Bytes of DATA that a tunnel collects before it must write. */
+const dataBytes = 256 * 1024;
+/** Room above that for control frames and headers. */
+const controlBytes = 128 * 1024;
+
+/** One size for all: sockets are read right into it, and how much they have is not known before. */
+const slabs: readonly SlabPool[] = [new SlabPool(dataBytes + controlBytes, 8)];
+
+/** What a tunnel connection has to send; the transport takes of it what it can. */
+export class TunnelOutput extends FrameOutput {
   readonly #transport: ByteTransport;
-  #slab: Uint8Array | undefined;
-  #sent = 0;
-  #length = 0;
-  /** The transport did not take everything; wait until it is writable. */
-  isBlocked = false;
 
   constructor(transport: ByteTransport) {
+    super(slabs, dataBytes);
     this.#transport = transport;
   }
 
-  /** Bytes of DATA frames, headers included, that fit now. */
-  get dataRoom(): number {
-    return this.isBlocked ? 0 : outputDataBytes - this.#length;
-  }
-
-  /** The slab to write into, at `position`. */
-  get slab(): Uint8Array {
-    this.#slab ??= threadBuffers().output.take();
-    return this.#slab;
-  }
-
-  get position(): number {
-    return this.#length;
-  }
-
-  get isEmpty(): boolean {
-    return this.#length === this.#sent;
-  }
-
-  /** Makes sure that `bytes` of control frames fit; false if the peer is owed too much already. */
-  hasControlRoom(bytes: number): boolean {
-    if (this.#length + bytes <= outputDataBytes + outputControlBytes) return true;
-    this.flush();
-    if (this.#sent > 0 && this.#slab !== undefined) {
-      this.#slab.copyWithin(0, this.#sent, this.#length);
-      this.#length -= this.#sent;
-      this.#sent = 0;
-    }
-    return this.#length + bytes <= outputDataBytes + outputControlBytes;
-  }
-
-  /** Bytes up to `position` were written into the slab. */
-  commit(position: number): void {
-    this.#length = position;
-  }
-
-  /** Writes what is there. False if the transport failed; `isBlocked` tells whether all is out. */
-  flush(): boolean {
-    const slab = this.#slab;
-    if (slab !== undefined && this.#length > this.#sent) {
-      const taken = this.#transport.write(slab, this.#sent, this.#length - this.#sent);
+  /** False if the transport failed; `isBlocked` tells whether all is out. */
+  override flush(): boolean {
+    if (this.length > 0) {
+      const taken = this.#transport.write(this.slab, this.start, this.length);
       if (taken < 0) return false;
-      this.#sent += taken;
+      this.take(taken);
     }
     const left = this.#transport.flush();
     if (left < 0) return false;
-    this.isBlocked = left > 0 || this.#sent < this.#length;
-    if (this.#sent === this.#length) this.release();
+    this.isBlocked = left > 0 || this.length > 0;
+    if (this.length === 0) this.release();
     return true;
-  }
-
-  /** Drops what is there and gives the slab back. */
-  release(): void {
-    if (this.#slab !== undefined) threadBuffers().output.giveBack(this.#slab);
-    this.#slab = undefined;
-    this.#sent = 0;
-    this.#length = 0;
   }
 }

@@ -1,9 +1,9 @@
 import { canReceive, canSend, ErrorCode, ReceiveWindow, SendWindow } from '@ambit/http';
 import type { HeaderList, StreamState } from '@ambit/http';
-import type { Fd } from '@ambit/net';
+import { ByteQueue, type Fd } from '@ambit/net';
 
 import type { HboneError } from './hbone-error.ts';
-import { PendingBytes } from './pending-bytes.ts';
+import { writePending } from './write-pending.ts';
 
 /** Who uses a stream at the moment: a request that waits for its answer, then a bridge. */
 export interface StreamUser {
@@ -48,7 +48,7 @@ export class TunnelStream {
   state: StreamState = 'idle';
   user: StreamUser | undefined;
   /** Received and not yet taken by the user; at most the stream window. */
-  pending: PendingBytes | undefined;
+  pending: ByteQueue | undefined;
   isQueued = false;
   /** A response head was sent or received. */
   isAnswered = false;
@@ -81,14 +81,14 @@ export class TunnelStream {
       if (taken > 0) this.connection.release(this, taken);
     }
     if (taken === length) return;
-    this.pending ??= new PendingBytes();
+    this.pending ??= new ByteQueue();
     this.pending.append(buffer, offset + taken, length - taken);
   }
 
-  /** Writes pending bytes to `fd`; returns what `PendingBytes.writeTo` does. */
+  /** Writes pending bytes to `fd`; returns what `writePending` does. */
   flushPending(fd: Fd): number {
     if (this.pending === undefined) return 0;
-    const written = this.pending.writeTo(fd);
+    const written = writePending(this.pending, fd);
     if (written > 0) this.connection.release(this, written);
     if (this.pending.length === 0) this.pending = undefined;
     return written;
@@ -105,7 +105,8 @@ export class TunnelStream {
   }
 
   dropPending(): void {
-    const dropped = this.pending?.clear() ?? 0;
+    const dropped = this.pending?.length ?? 0;
+    this.pending?.clear();
     this.pending = undefined;
     if (dropped > 0) this.connection.release(this, dropped);
   }

@@ -38,6 +38,11 @@ export type { AbuseBudget, AbuseKind, Http2AbuseLimits } from './http2-abuse-met
 export { Http2Error } from './http2-error.ts';
 export { Http2Receiver, type Http2ReceiverLimits } from './receiver/http2-receiver.ts';
 export type { ReceivingConnection } from './receiver/receiving-connection.ts';
+export { ConnectionDrain } from './sender/connection-drain.ts';
+export { FrameOutput } from './sender/frame-output.ts';
+export { Http2Frames } from './sender/http2-frames.ts';
+export { type FrameSizes, Http2Sender } from './sender/http2-sender.ts';
+export { ReceiveCredit } from './sender/receive-credit.ts';
 export { contentLengthOf, isAuthority, isMethod, isPathTarget } from './request-text.ts';
 export { canReceive, canSend, nextStreamState } from './stream-state.ts';
 export type { StreamEvent, StreamState } from './stream-state.ts';

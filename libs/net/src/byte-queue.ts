@@ -1,30 +1,23 @@
-/** Bytes a slab holds: a small one for the first bytes of a queue, large ones behind it. */
-const smallSlabBytes = 4 * 1024;
-const largeSlabBytes = 64 * 1024;
-/** Free slabs that a thread keeps: enough small ones for a turn in which many connections write a little. */
-const keptSmallSlabs = 1024;
-const keptLargeSlabs = 64;
+import { SlabPool } from './slab-pool.ts';
 
-const smallSlabs: Uint8Array[] = [];
-const largeSlabs: Uint8Array[] = [];
-
-function takeSlab(isSmall: boolean): Uint8Array {
-  return (isSmall ? smallSlabs : largeSlabs).pop() ?? Buffer.allocUnsafeSlow(isSmall ? smallSlabBytes : largeSlabBytes);
-}
-
-function giveBack(slab: Uint8Array): void {
-  const isSmall = slab.length === smallSlabBytes;
-  const free = isSmall ? smallSlabs : largeSlabs;
-  if (free.length < (isSmall ? keptSmallSlabs : keptLargeSlabs)) free.push(slab);
-}
+/** A small slab for the first bytes of a queue: enough are kept for a turn in which many connections write a little. */
+const smallSlabs: SlabPool = new SlabPool(4 * 1024, 1024);
+/** For what comes behind it. */
+const largeSlabs: SlabPool = new SlabPool(64 * 1024, 64);
 
 class Chunk {
+  readonly pool: SlabPool;
   readonly slab: Uint8Array;
   start = 0;
   end = 0;
 
-  constructor(slab: Uint8Array) {
-    this.slab = slab;
+  constructor(pool: SlabPool) {
+    this.pool = pool;
+    this.slab = pool.take();
+  }
+
+  giveBack(): void {
+    this.pool.giveBack(this.slab);
   }
 }
 
@@ -50,7 +43,8 @@ export class ByteQueue {
     while (from < to) {
       let tail = this.#chunks.at(-1);
       if (tail === undefined || tail.end === tail.slab.length) {
-        tail = new Chunk(takeSlab(tail === undefined && to - from <= smallSlabBytes));
+        const isSmall = tail === undefined && to - from <= smallSlabs.slabBytes;
+        tail = new Chunk(isSmall ? smallSlabs : largeSlabs);
         this.#chunks.push(tail);
       }
       const take = Math.min(to - from, tail.slab.length - tail.end);
@@ -76,13 +70,24 @@ export class ByteQueue {
       this.#length -= taken;
       if (taken < given) break;
       this.#chunks.shift();
-      giveBack(head.slab);
+      head.giveBack();
     }
     return total;
   }
 
+  /** Takes the bytes of the first slab out and hands them over, all of them; `take` may change the queue. How many. */
+  handOver(take: (buffer: Uint8Array, offset: number, length: number) => void): number {
+    const head = this.#chunks.shift();
+    if (head === undefined) return 0;
+    const length = head.end - head.start;
+    this.#length -= length;
+    take(head.slab, head.start, length);
+    head.giveBack();
+    return length;
+  }
+
   clear(): void {
-    for (const chunk of this.#chunks) giveBack(chunk.slab);
+    for (const chunk of this.#chunks) chunk.giveBack();
     this.#chunks.length = 0;
     this.#length = 0;
   }

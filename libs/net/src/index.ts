@@ -5,6 +5,7 @@ export { PacketCapture } from './capture/packet-capture.ts';
 export { ChannelBridge, type ChannelBridgeResult } from './channel-bridge.ts';
 export { Cidr, parseCidr } from './cidr.ts';
 export { CidrSet } from './cidr-set.ts';
+export { Deadline, type DeadlineUser } from './deadline.ts';
 export { defaultChannelMarks, socketChannel, tlsChannel, type ChannelMarks } from './descriptor-channel.ts';
 export {
   enforcementProbe,
@@ -18,6 +19,7 @@ export {
 export * from './epoll-events.ts';
 export * from './errno.ts';
 export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';
+export { Keepalive, type KeepaliveTarget } from './keepalive.ts';
 export { LoopWorker, type LoopWorkerOptions } from './loop-worker.ts';
 export {
   io,
@@ -42,6 +44,7 @@ export {
   type ProxyTlv,
 } from './proxy-protocol.ts';
 export { type LoopProgram, type LoopThread, runLoopWorker } from './run-loop-worker.ts';
+export { SlabPool } from './slab-pool.ts';
 export { formatSocketAddress, parsePort, parseSocketAddress, type SocketAddress } from './socket-address.ts';
 export { type TimerHandler } from './timer-heap.ts';
 export {

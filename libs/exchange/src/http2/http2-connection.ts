@@ -1,68 +1,71 @@
 import {
+  ConnectionDrain,
   defaultWindowBytes,
   ErrorCode,
   errorCodeName,
   Http2Error,
   maxInt31,
   nextStreamState,
+  ReceiveCredit,
   ReceiveWindow,
   type HeaderList,
   type ReceivingConnection,
   type StreamEvent,
 } from '@ambit/http';
-import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
+import {
+  type ByteChannel,
+  type ByteChannelUser,
+  type EventLoop,
+  Keepalive,
+  type KeepaliveTarget,
+  type NetError,
+  type TurnEndTask,
+} from '@ambit/net';
 
 import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { Http2Settings } from '../connection-settings.ts';
 import { ExchangeError } from '../exchange-error.ts';
 import type { FieldList } from '../field-list.ts';
+import { ExchangeFrames } from './exchange-frames.ts';
+import { ExchangeOutput } from './exchange-output.ts';
 import { ExchangeReceiver } from './exchange-receiver.ts';
-import { Http2Credit } from './http2-credit.ts';
-import { Http2Frames } from './http2-frames.ts';
-import { Http2Output } from './http2-output.ts';
+import { ExchangeSender } from './exchange-sender.ts';
 import { writePreface } from './http2-preface.ts';
-import { Http2Sender } from './http2-sender.ts';
 import type { Http2Side } from './http2-side.ts';
 import { Http2Stream } from './http2-stream.ts';
-import { Keepalive } from './keepalive.ts';
 import { ReadGate } from './read-gate.ts';
 import { Untaken } from './untaken.ts';
-
-const pumpsPerTurn = 4;
-const drainPayload: Uint8Array = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0);
 
 /**
  * One HTTP/2 connection: streams, sending, the ways it ends. `ExchangeReceiver` says what the peer's frames mean, an `Http2Side`
  * what requests and responses are. Owns its channel. What is sent in a turn leaves with one write.
  */
 export class Http2Connection
-  implements ReceivingConnection<Http2Stream>, ByteChannelUser, TurnEndTask, EndingConnection
+  implements ReceivingConnection<Http2Stream>, ByteChannelUser, TurnEndTask, EndingConnection, KeepaliveTarget
 {
   readonly loop: EventLoop;
   readonly settings: Http2Settings;
   readonly isServer: boolean;
   readonly streams: Map<number, Http2Stream> = new Map();
   readonly receiveWindow: ReceiveWindow;
-  readonly credit: Http2Credit;
-  readonly frames: Http2Frames;
-  readonly sender: Http2Sender;
+  readonly credit: ReceiveCredit<Http2Stream>;
+  readonly frames: ExchangeFrames;
+  readonly sender: ExchangeSender;
   /** Undefined until the peer says so. */
   peerMaxStreams: number | undefined;
   peerTakesExtendedConnect = false;
   lastOwnStreamId = 0;
   readonly #side: Http2Side;
-  readonly #output: Http2Output;
+  readonly #output: ExchangeOutput;
   readonly #receiver: ExchangeReceiver;
   readonly #untaken: Untaken;
   readonly #gate: ReadGate;
   readonly #end: ConnectionEnd;
   readonly #idleTimeoutMs: number;
   readonly #keepalive: Keepalive | undefined;
+  readonly #drain: ConnectionDrain;
   #isScheduled = false;
   #hasChanged = false;
-  #isDraining = false;
-  /** The peer has seen the first GOAWAY: no request can be under way. */
-  #isDrainSettled = false;
   #isPeerLeaving = false;
 
   constructor(
@@ -78,18 +81,20 @@ export class Http2Connection
     this.isServer = role === 'server';
     this.#side = side;
     this.#idleTimeoutMs = timeouts.idleMs;
-    this.#output = new Http2Output(channel);
-    this.frames = new Http2Frames(this.#output);
-    this.sender = new Http2Sender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
+    this.#output = new ExchangeOutput(channel);
+    this.frames = new ExchangeFrames(this.#output);
+    this.sender = new ExchangeSender(this.#output, this.frames, (stream) => this.#onSentEnd(stream));
     const bytes = settings.connectionWindowBytes;
     this.receiveWindow = new ReceiveWindow(0, bytes, defaultWindowBytes, bytes >> 4);
-    this.credit = new Http2Credit(this.receiveWindow, this.frames, () => this.schedule());
+    this.#drain = new ConnectionDrain(this.frames);
+    this.credit = new ReceiveCredit(this.receiveWindow, this.frames, () => this.schedule());
     this.#receiver = new ExchangeReceiver(this);
     this.#untaken = new Untaken(this.credit);
     this.#gate = new ReadGate(channel, this.#output);
     this.#end = new ConnectionEnd(this, channel, loop);
     this.#end.setTimeout(timeouts.firstMs);
-    if (settings.pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, settings);
+    const { pingIntervalMs, pingTimeoutMs } = settings;
+    if (pingIntervalMs > 0) this.#keepalive = new Keepalive(loop, this, pingIntervalMs, pingTimeoutMs);
     writePreface(this.frames, settings, this.isServer);
     this.credit.open();
     channel.attach(this);
@@ -102,14 +107,14 @@ export class Http2Connection
 
   /** New streams may begin, as far as the peer has said. */
   get takesStreams(): boolean {
-    return this.isOpen && !this.#isPeerLeaving && !this.#isDraining && this.lastOwnStreamId < maxInt31 - 1000;
+    return this.isOpen && !this.#isPeerLeaving && !this.#drain.hasBegun && this.lastOwnStreamId < maxInt31 - 1000;
   }
 
   // --- channel
 
   onBytes(buffer: Uint8Array, offset: number, length: number): void {
     if (!this.isOpen) return;
-    this.#keepalive?.onBytes();
+    this.#keepalive?.onSignOfLife();
     try {
       this.#receiver.push(buffer, offset, length);
     } catch (error) {
@@ -161,21 +166,12 @@ export class Http2Connection
     }
   }
 
-  get peerMaxFrameBytes(): number {
-    return this.frames.peerMaxFrameBytes;
-  }
-
-  set peerMaxFrameBytes(bytes: number) {
-    this.frames.peerMaxFrameBytes = bytes;
-  }
-
   onPeerSettings(): void {
     this.#change();
   }
 
   onPingAnswer(opaque: Uint8Array, offset: number): void {
-    if (!this.#isDraining || this.#isDrainSettled || opaque[offset] !== drainPayload[0]) return;
-    this.#isDrainSettled = true;
+    if (!this.#drain.onPingAnswer(opaque, offset)) return;
     this.#receiver.acceptBelow = this.#receiver.lastPeerStreamId;
     if (this.streams.size === 0) return this.#sayGoodbye(undefined, ErrorCode.noError);
     this.frames.goAway(this.#receiver.lastPeerStreamId, ErrorCode.noError);
@@ -263,8 +259,8 @@ export class Http2Connection
     if (this.#untaken.add(stream)) this.schedule();
   }
 
-  sendPing(opaque: Uint8Array): void {
-    this.frames.ping(false, opaque, 0);
+  sendPing(): void {
+    this.frames.keepalivePing();
     this.schedule();
   }
 
@@ -278,14 +274,9 @@ export class Http2Connection
 
   /** No new streams; ends when the last one has. Of a server after a round trip. Spec: RFC 9113 section 6.8. */
   drain(): void {
-    if (this.#isDraining || !this.isOpen) return;
-    this.#isDraining = true;
-    if (this.isServer) {
-      this.frames.goAway(maxInt31, ErrorCode.noError);
-      this.frames.ping(false, drainPayload, 0);
-    } else {
-      this.#isDrainSettled = true;
-    }
+    if (this.#drain.hasBegun || !this.isOpen) return;
+    if (this.isServer) this.#drain.begin();
+    else this.#drain.settle();
     this.#change();
   }
 
@@ -332,7 +323,7 @@ export class Http2Connection
     if (this.#end.isClosed || !this.#hasChanged) return;
     this.#hasChanged = false;
     if (this.isOpen && this.streams.size === 0) {
-      if (this.#isDrainSettled || (this.#isPeerLeaving && !this.isServer)) {
+      if (this.#drain.isSettled || (this.#isPeerLeaving && !this.isServer)) {
         this.#sayGoodbye(undefined, ErrorCode.noError);
       } else {
         this.#end.setTimeout(this.#idleTimeoutMs);
@@ -354,12 +345,7 @@ export class Http2Connection
 
   #pump(): void {
     const output = this.#output;
-    for (let round = 0; round < pumpsPerTurn; round++) {
-      this.sender.pump();
-      output.flush();
-      this.sender.tellWritable();
-      if (output.length === 0 && !this.sender.hasWork) break;
-    }
+    this.sender.pump();
     if (output.isOverrun) {
       const error = new ExchangeError('overload', 'the peer does not read what it asked for');
       return this.#fail(error, ErrorCode.enhanceYourCalm);
@@ -384,7 +370,7 @@ export class Http2Connection
 
   #fail(error: ExchangeError, code: number): void {
     // What the peer is owed and does not read is not worth to be kept.
-    if (this.#output.isOverrun) this.#output.release();
+    if (this.#output.isOverrun) this.#output.discard();
     this.#sayGoodbye(error, code);
     this.failExchanges(error);
   }

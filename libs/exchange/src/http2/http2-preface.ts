@@ -1,10 +1,10 @@
 import { SettingId } from '@ambit/http';
 
 import type { Http2Settings } from '../connection-settings.ts';
-import type { Http2Frames } from './http2-frames.ts';
+import type { ExchangeFrames } from './exchange-frames.ts';
 
 /** What each end says first. Spec: RFC 9113 section 3.4. */
-export function writePreface(frames: Http2Frames, settings: Http2Settings, isServer: boolean): void {
+export function writePreface(frames: ExchangeFrames, settings: Http2Settings, isServer: boolean): void {
   const common = [
     [SettingId.initialWindowSize, settings.streamWindowBytes],
     [SettingId.maxFrameSize, settings.maxFrameBytes],

@@ -1,6 +1,6 @@
 import type { ByteChannel } from '@ambit/net';
 
-import type { Http2Output } from './http2-output.ts';
+import type { ExchangeOutput } from './exchange-output.ts';
 
 /** Frames that wait for a peer which does not read: above this, nothing is read from it either. */
 const maxOwedBytes = 128 * 1024;
@@ -8,10 +8,10 @@ const maxOwedBytes = 128 * 1024;
 /** Stops reading from a peer that owes its own reading: its frames ask for answers, which would pile up. */
 export class ReadGate {
   readonly #channel: Pick<ByteChannel, 'pause' | 'resume'>;
-  readonly #output: Pick<Http2Output, 'isBlocked' | 'length'>;
+  readonly #output: Pick<ExchangeOutput, 'isBlocked' | 'length'>;
   #isShut = false;
 
-  constructor(channel: Pick<ByteChannel, 'pause' | 'resume'>, output: Pick<Http2Output, 'isBlocked' | 'length'>) {
+  constructor(channel: Pick<ByteChannel, 'pause' | 'resume'>, output: Pick<ExchangeOutput, 'isBlocked' | 'length'>) {
     this.#channel = channel;
     this.#output = output;
   }

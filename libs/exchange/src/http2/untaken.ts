@@ -1,4 +1,5 @@
-import type { Http2Credit } from './http2-credit.ts';
+import type { ReceiveCredit } from '@ambit/http';
+
 import type { Http2Stream } from './http2-stream.ts';
 
 const scratchBytes = 16 * 1024;
@@ -6,10 +7,10 @@ let scratch: Uint8Array | undefined;
 
 /** What streams received while their users were paused, given to them after `resume`. */
 export class Untaken {
-  readonly #credit: Http2Credit;
+  readonly #credit: ReceiveCredit<Http2Stream>;
   #resuming: Http2Stream[] = [];
 
-  constructor(credit: Http2Credit) {
+  constructor(credit: ReceiveCredit<Http2Stream>) {
     this.#credit = credit;
   }
 

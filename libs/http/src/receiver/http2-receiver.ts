@@ -174,7 +174,7 @@ export abstract class Http2Receiver<
         connection.peerMaxStreams = value;
         return;
       case SettingId.maxFrameSize:
-        connection.peerMaxFrameBytes = value;
+        connection.frames.peerMaxFrameBytes = value;
         return;
       case SettingId.initialWindowSize:
         this.#setPeerInitialWindow(value);

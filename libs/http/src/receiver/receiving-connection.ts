@@ -13,6 +13,8 @@ export interface ReceivedStream {
 
 /** Control frames on their way out. */
 export interface ControlFrames {
+  /** Set from the peer's SETTINGS. */
+  peerMaxFrameBytes: number;
   setPeerTableSize(bytes: number): void;
   settingsAck(): void;
   /** `opaque`: 8 bytes at `from`. */
@@ -40,7 +42,6 @@ export interface ReceivingConnection<Stream extends ReceivedStream> {
   readonly lastOwnStreamId: number;
   /** Set from the peer's SETTINGS. */
   peerMaxStreams: number | undefined;
-  peerMaxFrameBytes: number;
   /** Something is to be sent at the end of the turn. */
   schedule(): void;
   /** A stream may send more. */

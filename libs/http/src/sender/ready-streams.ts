@@ -1,21 +1,24 @@
-import type { TunnelStream } from './tunnel-stream.ts';
+/** A stream as the queue of those that want to send knows it. */
+export interface QueuedStream {
+  isQueued: boolean;
+}
 
 /** Streams that may have something to send, in turn; each is in it once. A queue in an array with a moving head. */
-export class ReadyStreams {
-  #streams: (TunnelStream | undefined)[] = [];
+export class ReadyStreams<Stream extends QueuedStream> {
+  #streams: (Stream | undefined)[] = [];
   #head = 0;
 
   get length(): number {
     return this.#streams.length - this.#head;
   }
 
-  add(stream: TunnelStream): void {
+  add(stream: Stream): void {
     if (stream.isQueued) return;
     stream.isQueued = true;
     this.#streams.push(stream);
   }
 
-  shift(): TunnelStream | undefined {
+  shift(): Stream | undefined {
     const stream = this.#streams[this.#head];
     if (stream === undefined) return undefined;
     stream.isQueued = false;

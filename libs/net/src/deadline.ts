@@ -1,4 +1,5 @@
-import type { EventLoop, TimerHandler, TimerId } from '@ambit/net';
+import type { EventLoop, TimerId } from './event-loop.ts';
+import type { TimerHandler } from './timer-heap.ts';
 
 /** Who is told that time is over. */
 export interface DeadlineUser {
