@@ -1,6 +1,6 @@
 /** Assembles the control plane from its parts and runs it until it is disposed. */
 import type { EventBus } from '@ambit/events';
-import { TokenVerifier } from '@ambit/grpc';
+import { healthMethod, RpcPort, TokenVerifier } from '@ambit/grpc';
 import { TokenReviewer } from '@ambit/kube';
 import { type Clock, Readiness, systemClock, toAmbitError } from '@ambit/runtime';
 import { type Logger, type LoggerRoot, MetricRegistry, observeProcess } from '@ambit/telemetry';
@@ -14,8 +14,6 @@ import { runForLeader } from './leader.ts';
 import { JwksFetcher } from './l7/jwks-fetcher.ts';
 import { RefusalLedger } from './l7/refusal-ledger.ts';
 import { type MeshPipeline, openMeshPipeline } from './mesh-pipeline.ts';
-import { healthMethod } from './rpc/health-method.ts';
-import { RpcPort } from './rpc/rpc-port.ts';
 import { certificateSource } from './serve/certificate-source.ts';
 import { ControlPlaneMetrics } from './serve/control-plane-metrics.ts';
 import { buildHttpServer, buildMetricsServer } from './serve/http-server.ts';

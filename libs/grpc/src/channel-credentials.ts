@@ -14,6 +14,7 @@ import {
   createSecureContext,
 } from 'node:tls';
 import { CallCredentials, ChannelCredentials } from '@grpc/grpc-js';
+import type { ClientCertificate } from './grpc-client.ts';
 
 /** What {@link TlsChannelCredentials} needs. */
 export interface TlsChannelOptions {
@@ -25,12 +26,6 @@ export interface TlsChannelOptions {
   readonly altHostname?: string;
   /** Own certificate and key, for callers that authenticate with one. */
   readonly clientCertificate?: ClientCertificate;
-}
-
-/** PEM chain (leaf first) and PEM private key. */
-export interface ClientCertificate {
-  readonly certificateChainPem: string;
-  readonly privateKeyPem: string;
 }
 
 type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FRAME_PREFIX_BYTES, frameWriter, putFramePrefix } from './frame-writer.ts';
+import { FRAME_PREFIX_BYTES, putFramePrefix } from './frame-prefix.ts';
+import { frameWriter } from './frame-writer.ts';
 import { GrpcChannel } from './grpc-channel.ts';
 import { bidiHandler } from './grpc-handler.ts';
 import { GrpcServer } from './grpc-server.ts';

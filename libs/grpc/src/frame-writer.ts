@@ -8,18 +8,7 @@
  */
 import { Duplex } from 'node:stream';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
-
-/** Bytes before each message: one of flags, four of length. Spec: gRPC over HTTP/2, Length-Prefixed-Message. */
-export const FRAME_PREFIX_BYTES = 5;
-
-/** Writes the prefix of a message of this length to the start of `frame`. */
-export function putFramePrefix(frame: Uint8Array, messageBytes: number, isCompressed: boolean = false): void {
-  frame[0] = isCompressed ? 1 : 0;
-  frame[1] = messageBytes >>> 24;
-  frame[2] = (messageBytes >>> 16) & 0xff;
-  frame[3] = (messageBytes >>> 8) & 0xff;
-  frame[4] = messageBytes & 0xff;
-}
+import { FRAME_PREFIX_BYTES } from './frame-prefix.ts';
 
 /** The sending side of one stream. */
 export interface FrameWriter {

@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import {
   type ChannelOptions,
   Client,
@@ -7,45 +7,19 @@ import {
   Metadata,
   credentials,
 } from '@grpc/grpc-js';
-import { type ClientCertificate, TlsChannelCredentials } from './channel-credentials.ts';
+import { TlsChannelCredentials } from './channel-credentials.ts';
+import {
+  type CallOptions,
+  callHeaders,
+  checkedAddress,
+  DEFAULT_MAX_RECEIVE_BYTES,
+  DEFAULT_UNARY_TIMEOUT_MS,
+  type GrpcClient,
+  type GrpcClientOptions,
+} from './grpc-client.ts';
 import { GrpcError, toGrpcError } from './grpc-error.ts';
-import { type TokenSource, readToken } from './token-source.ts';
-import { type TrustRoots, loadTrustRoots, watchTrustRoots } from './trust-roots.ts';
-
-/** How to reach and authenticate to one gRPC server. */
-export interface GrpcChannelOptions {
-  /** `https://host:port`, `host:port` (the same), or `http://host:port` for plaintext. */
-  readonly address: string;
-  /** Trust anchors; required unless the address is plaintext. */
-  readonly roots?: TrustRoots;
-  /** A second name the server's certificate may be valid for. */
-  readonly altHostname?: string;
-  /** Bearer token sent with each call; refused on a plaintext channel. */
-  readonly token?: TokenSource;
-  /** Sent as `clusterid` with each call. Istio: CLUSTER_ID. */
-  readonly clusterId?: string;
-  /** Further headers of each call. Istio: XDS_HEADER_*, CA_HEADER_*. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Own certificate, for servers that take one instead of a token. */
-  readonly clientCertificate?: ClientCertificate;
-  /** Largest message accepted from the server, bytes; default 200 MiB because a full wildcard xDS answer is one message. */
-  readonly maxReceiveBytes?: number;
-  /** Quiet time before changed roots are used, milliseconds; default 2000. */
-  readonly rootsDebounceMs?: number;
-}
-
-/** Options of one call. */
-export interface CallOptions {
-  /** Ends the call with CANCELLED. */
-  readonly signal?: AbortSignal;
-  /** Deadline of a unary call, milliseconds from now; default 30 000. */
-  readonly timeoutMs?: number;
-  /** Headers of this call only. */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-const DEFAULT_UNARY_TIMEOUT_MS = 30_000;
-const DEFAULT_MAX_RECEIVE_BYTES = 200 * 1024 * 1024;
+import { authorityOf, type ServerAddress } from './server-address.ts';
+import { loadTrustRoots, watchTrustRoots } from './trust-roots.ts';
 
 interface Connection {
   readonly client: Client;
@@ -54,29 +28,24 @@ interface Connection {
 }
 
 /**
- * A channel to one server. Connects when first used. When the directory of the root file changes, the next call opens a
+ * A channel to one server over grpc-js. Connects when first used. When the directory of the root file changes, the next call opens a
  * new connection with the new roots; calls in progress finish on the old one. If the new roots cannot be read the old
  * connection stays and the next call tries again.
  *
  * Owner: whoever constructs it closes it (`close` or `using`).
  */
-export class GrpcChannel implements Disposable {
-  readonly #options: GrpcChannelOptions;
-  readonly #target: Target;
+export class GrpcChannel implements GrpcClient {
+  readonly #options: GrpcClientOptions;
+  readonly #target: ServerAddress;
   readonly #watch: Disposable;
   #connection: Connection | undefined;
   #rootsChanged = false;
   #closed = false;
 
   /** Throws GrpcError INVALID_ARGUMENT for a bad address, a token on plaintext, or TLS without roots. */
-  constructor(options: GrpcChannelOptions) {
+  constructor(options: GrpcClientOptions) {
     this.#options = options;
-    this.#target = parseTarget(options.address);
-    if (this.#target.plaintext) {
-      if (options.token !== undefined) throw invalid('a bearer token is never sent over plaintext');
-    } else if (options.roots === undefined) {
-      throw invalid('a TLS channel needs trust roots');
-    }
+    this.#target = checkedAddress(options);
     this.#watch = watchTrustRoots(
       options.roots ?? { kind: 'system' },
       () => {
@@ -179,10 +148,10 @@ export class GrpcChannel implements Disposable {
   }
 
   #open(): Connection {
-    const { host, plaintext, target } = this.#target;
+    const { host, isPlaintext } = this.#target;
     const roots = this.#options.roots;
     const channelCredentials =
-      plaintext || roots === undefined
+      isPlaintext || roots === undefined
         ? credentials.createInsecure()
         : new TlsChannelCredentials({
             roots: loadTrustRoots(roots),
@@ -192,7 +161,11 @@ export class GrpcChannel implements Disposable {
               ? {}
               : { clientCertificate: this.#options.clientCertificate }),
           });
-    const client = new Client(target, channelCredentials, channelOptions(this.#options.maxReceiveBytes));
+    const client = new Client(
+      targetOf(this.#target),
+      channelCredentials,
+      channelOptions(this.#options.maxReceiveBytes),
+    );
     return { client, calls: 0, retired: false };
   }
 
@@ -206,37 +179,17 @@ export class GrpcChannel implements Disposable {
     if (connection.calls === 0) connection.client.close();
   }
 
-  #metadata(callHeaders: Readonly<Record<string, string>> | undefined): Metadata {
+  #metadata(ofCall: Readonly<Record<string, string>> | undefined): Metadata {
     const metadata = new Metadata();
-    const { token, clusterId, headers } = this.#options;
-    for (const [name, value] of Object.entries(headers ?? {})) metadata.set(name, value);
-    for (const [name, value] of Object.entries(callHeaders ?? {})) metadata.set(name, value);
-    const bearer = token === undefined ? '' : readToken(token);
-    // A value that ends with a blank is no legal field, and servers reset the stream instead of saying who may call.
-    if (bearer !== '') metadata.set('authorization', `Bearer ${bearer}`);
-    if (clusterId !== undefined) metadata.set('clusterid', clusterId);
+    for (const [name, value] of callHeaders(this.#options, ofCall)) metadata.set(name, value);
     return metadata;
   }
 }
 
-interface Target {
-  readonly host: string;
-  readonly plaintext: boolean;
-  /** In grpc-js' resolver syntax. */
-  readonly target: string;
-}
-
-function parseTarget(address: string): Target {
-  const withScheme = address.includes('://') ? address : `https://${address}`;
-  const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:') || url.hostname === '') {
-    throw invalid(`not a gRPC address: ${address}`);
-  }
-  const plaintext = url.protocol === 'http:';
-  const port = url.port === '' ? (plaintext ? '80' : '443') : url.port;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIPv6(host)) return { host, plaintext, target: `ipv6:[${host}]:${port}` };
-  return { host, plaintext, target: `${isIP(host) === 4 ? 'ipv4' : 'dns'}:${host}:${port}` };
+/** In the syntax of grpc-js' resolvers. */
+function targetOf(address: ServerAddress): string {
+  const family = isIP(address.host);
+  return `${family === 6 ? 'ipv6' : family === 4 ? 'ipv4' : 'dns'}:${authorityOf(address)}`;
 }
 
 /** Istio: ztunnel's channel; PING every 30 s while a stream is open, 10 s to answer, reconnect after 10 ms x2 up to 15 s. */
@@ -256,8 +209,4 @@ function channelOptions(maxReceiveBytes: number | undefined): ChannelOptions {
     'grpc-node.flow_control_window': 4 * 1024 * 1024,
     'grpc.use_local_subchannel_pool': 1,
   };
-}
-
-function invalid(message: string): GrpcError {
-  return new GrpcError('INVALID_ARGUMENT', message);
 }

@@ -1,8 +1,28 @@
 import { AmbitError, type AmbitErrorOptions } from '@ambit/runtime';
-import { status } from '@grpc/grpc-js';
 
-/** gRPC status codes by name, as sent in `grpc-status`. */
-export type GrpcStatus = keyof typeof status;
+/** The index is the code on the wire, as sent in `grpc-status`. */
+const grpcStatusNames = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
+
+/** gRPC status codes by name. */
+export type GrpcStatus = (typeof grpcStatusNames)[number];
 
 /**
  * What a server handler throws to choose the status the caller sees, and what a client call rejects with.
@@ -29,7 +49,7 @@ const RETRYABLE: ReadonlySet<GrpcStatus> = new Set([
 
 /** Number of a status on the wire. */
 export function grpcStatusCode(name: GrpcStatus): number {
-  return status[name];
+  return grpcStatusNames.indexOf(name);
 }
 
 /** Turns whatever grpc-js rejected with into a {@link GrpcError}; a GrpcError is returned unchanged. */
@@ -37,7 +57,7 @@ export function toGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
   if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
     const details = 'details' in error && typeof error.details === 'string' ? error.details : error.message;
-    return new GrpcError(statusName(error.code), details, { cause: error });
+    return new GrpcError(grpcStatusOfCode(error.code), details, { cause: error });
   }
   return new GrpcError('UNKNOWN', error instanceof Error ? error.message : String(error), { cause: error });
 }
@@ -48,27 +68,7 @@ export function grpcCodeOf(name: string): number {
   return grpcStatusNames.findIndex((one) => one === wanted);
 }
 
-function statusName(code: number): GrpcStatus {
-  return grpcStatusNames.find((name) => status[name] === code) ?? 'UNKNOWN';
+/** The name of a code; UNKNOWN for one that is none. */
+export function grpcStatusOfCode(code: number): GrpcStatus {
+  return grpcStatusNames[code] ?? 'UNKNOWN';
 }
-
-/** The index is the code on the wire. */
-const grpcStatusNames: readonly GrpcStatus[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];

@@ -7,9 +7,8 @@ import type {
   handleBidiStreamingCall,
   handleUnaryCall,
 } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import { type CallContext, callContext } from './call-context.ts';
-import { GrpcError } from './grpc-error.ts';
+import { GrpcError, grpcStatusCode } from './grpc-error.ts';
 
 /** One RPC with its implementation, ready for {@link GrpcServer}. */
 export interface GrpcHandler {
@@ -72,7 +71,7 @@ function errorResponse(path: string, error: unknown, onError: HandlerErrorListen
   if (known === undefined) onError(path, error);
   const grpcStatus = known?.status ?? 'INTERNAL';
   const message = known?.message ?? 'internal error';
-  return { name: grpcStatus, message, code: status[grpcStatus], details: message };
+  return { name: grpcStatus, message, code: grpcStatusCode(grpcStatus), details: message };
 }
 
 function statusError(response: ServerErrorResponse): Error {

@@ -1,11 +1,19 @@
 export { type CallContext } from './call-context.ts';
-export { FRAME_PREFIX_BYTES, type FrameWriter, frameWriter, putFramePrefix } from './frame-writer.ts';
-export { type ClientCertificate } from './channel-credentials.ts';
-export { type CallOptions, GrpcChannel, type GrpcChannelOptions } from './grpc-channel.ts';
+export { FRAME_PREFIX_BYTES, frameOf, putFramePrefix } from './frame-prefix.ts';
+export { type FrameWriter, frameWriter } from './frame-writer.ts';
+export { GrpcChannel } from './grpc-channel.ts';
+export {
+  type CallOptions,
+  type ClientCertificate,
+  type GrpcClient,
+  type GrpcClientOptions,
+  type GrpcStream,
+} from './grpc-client.ts';
 export { GrpcError, type GrpcStatus, grpcCodeOf, grpcStatusCode, toGrpcError } from './grpc-error.ts';
 export { type GrpcHandler, type HandlerErrorListener, bidiHandler, unaryHandler } from './grpc-handler.ts';
 export { GrpcServer, type GrpcServerOptions, type ListenOptions } from './grpc-server.ts';
-export { type HealthRequest, type ServingStatus, healthCheckMethod, healthHandler } from './health.ts';
+export { type HealthRequest, type ServingStatus, healthCheckMethod } from './health-check.ts';
+export { healthHandler } from './health.ts';
 export {
   type TypedMethod,
   methodDefinition,
@@ -19,3 +27,7 @@ export { type TokenVerdict, TokenVerifier, type TokenVerifierOptions } from './t
 export { type TrustRoots, parseTrustRoots } from './trust-roots.ts';
 export type { ClientDuplexStream, MethodDefinition, ServerDuplexStream } from '@grpc/grpc-js';
 export { type BoundPod, type ServiceAccountClaims } from './token-claims.ts';
+export { healthMethod } from './rpc/health-method.ts';
+export { RpcChannel } from './rpc/rpc-channel.ts';
+export type { RpcCall, RpcMethod, RpcReceiver } from './rpc/rpc-call.ts';
+export { RpcPort } from './rpc/rpc-port.ts';

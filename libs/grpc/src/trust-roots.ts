@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { rootCertificates } from 'node:tls';
 import { watchDirectory } from '@ambit/runtime';
 import { GrpcError } from './grpc-error.ts';
 
@@ -24,7 +23,8 @@ export function parseTrustRoots(setting: string): TrustRoots {
 export function loadTrustRoots(roots: TrustRoots): string | string[] {
   switch (roots.kind) {
     case 'system':
-      return [...rootCertificates];
+      // Not imported: Node's TLS is several MiB that most processes of the mesh do without.
+      return [...process.getBuiltinModule('node:tls').rootCertificates];
     case 'inline':
       return roots.pem;
     case 'file':

@@ -1,5 +1,5 @@
 import { auth } from '@ambit/api';
-import { type GrpcChannel, methodDefinition } from '@ambit/grpc';
+import { type GrpcClient, methodDefinition } from '@ambit/grpc';
 import { type Clock, systemClock } from '@ambit/runtime';
 import { create } from '@bufbuild/protobuf';
 import { IdentityError } from './identity-error.ts';
@@ -16,7 +16,7 @@ export interface CaClient {
 /** Options of {@link GrpcCaClient}. */
 export interface GrpcCaClientOptions {
   /** Owned by the caller. */
-  readonly channel: GrpcChannel;
+  readonly channel: GrpcClient;
   /** Requested lifetime, seconds; Istio: SECRET_TTL, 24 h. */
   readonly ttlSec?: number;
   /**

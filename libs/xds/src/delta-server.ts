@@ -5,7 +5,6 @@
  * {@link REQUEST_BYTES}, because a reconnect names every resource the client holds.
  */
 import { randomUUID } from 'node:crypto';
-import { discovery } from '@ambit/api';
 import {
   bidiHandler,
   type CallContext,
@@ -13,13 +12,10 @@ import {
   type FrameWriter,
   GrpcError,
   type GrpcHandler,
-  type MethodDefinition,
-  methodDefinition,
   type ServerDuplexStream,
-  withByteRequests,
-  withByteResponses,
 } from '@ambit/grpc';
 import { type Clock, systemClock } from '@ambit/runtime';
+import { deltaMethod } from './delta-method.ts';
 import type { DecodedRequest } from './delta-request.ts';
 import { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 import type { NameResolver } from './name-resolver.ts';
@@ -32,12 +28,6 @@ import type { XdsNode } from './xds-node.ts';
 
 /** Room for the versions of some 500,000 resources in one reconnect request. */
 export const REQUEST_BYTES: number = 64 * 1024 * 1024;
-
-/** The delta method with requests and responses as bytes. */
-export function deltaMethod(): MethodDefinition<Uint8Array, Uint8Array> {
-  const { deltaAggregatedResources } = discovery.AggregatedDiscoveryService.method;
-  return withByteRequests(withByteResponses(methodDefinition(deltaAggregatedResources)));
-}
 
 export interface DeltaServerOptions {
   readonly store: ResourceStore;

@@ -1,6 +1,6 @@
 /** The stream a {@link DeltaClient} talks over: gRPC in production, a pair of functions in tests. */
-import { type GrpcChannel, type GrpcStatus, toGrpcError } from '@ambit/grpc';
-import { deltaMethod } from './delta-server.ts';
+import { type GrpcClient, type GrpcStatus, toGrpcError } from '@ambit/grpc';
+import { deltaMethod } from './delta-method.ts';
 import { ACCEPT_ENCODING } from './served-stream.ts';
 
 /**
@@ -35,7 +35,7 @@ export type DeltaConnector = (signal: AbortSignal) => DeltaStream | Promise<Delt
 const DISCONNECTS: ReadonlySet<GrpcStatus> = new Set(['UNKNOWN', 'CANCELLED', 'DEADLINE_EXCEEDED']);
 
 /** Streams over a channel made per attempt, so that each reads the trust roots afresh and none inherits a back-off. */
-export function grpcConnector(openChannel: () => GrpcChannel): DeltaConnector {
+export function grpcConnector(openChannel: () => GrpcClient): DeltaConnector {
   return (signal) => {
     const channel = openChannel();
     try {
@@ -46,7 +46,7 @@ export function grpcConnector(openChannel: () => GrpcChannel): DeltaConnector {
         try {
           for await (const message of call) {
             heard = true;
-            if (message instanceof Uint8Array) yield message;
+            yield message;
           }
         } catch (cause) {
           const error = toGrpcError(cause);

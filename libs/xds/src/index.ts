@@ -16,7 +16,8 @@ export {
   type ScannedResponse,
   scanResponse,
 } from './delta-response.ts';
-export { DeltaServer, type DeltaServerOptions, deltaMethod, REQUEST_BYTES } from './delta-server.ts';
+export { deltaMethod } from './delta-method.ts';
+export { DeltaServer, type DeltaServerOptions, REQUEST_BYTES } from './delta-server.ts';
 export { ACCEPT_ENCODING, type ServedStream, type XdsCaller } from './served-stream.ts';
 export { type DeltaServerObserver, DeltaSession, type SessionSink } from './delta-session.ts';
 export {

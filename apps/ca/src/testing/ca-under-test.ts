@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GrpcChannel, type GrpcChannelOptions } from '@ambit/grpc';
+import { type GrpcClient, type GrpcClientOptions, RpcChannel } from '@ambit/grpc';
 import { GrpcCaClient } from '@ambit/identity';
 import { type Clock, loadConfig } from '@ambit/runtime';
 import { createLogger } from '@ambit/telemetry';
@@ -82,9 +82,9 @@ export class CaUnderTest implements AsyncDisposable {
   }
 
   /** A channel as node proxies open it; `token` may be replaced or removed. */
-  channel(options: Partial<GrpcChannelOptions> & { readonly bearer?: string } = {}): GrpcChannel {
+  channel(options: Partial<GrpcClientOptions> & { readonly bearer?: string } = {}): GrpcClient {
     const { bearer, ...rest } = options;
-    return new GrpcChannel({
+    return new RpcChannel({
       address: `https://127.0.0.1:${this.running.port}`,
       roots: { kind: 'inline', pem: this.rootsPem },
       clusterId: 'Kubernetes',
@@ -94,7 +94,7 @@ export class CaUnderTest implements AsyncDisposable {
   }
 
   /** A node proxy's client on `node`. The caller disposes the channel. */
-  nodeClient(node: string): { readonly client: GrpcCaClient; readonly channel: GrpcChannel } {
+  nodeClient(node: string): { readonly client: GrpcCaClient; readonly channel: GrpcClient } {
     const channel = this.channel({ bearer: this.issuer.issue('istio-system/ztunnel', node) });
     return { client: new GrpcCaClient({ channel, isImpersonating: true }), channel };
   }

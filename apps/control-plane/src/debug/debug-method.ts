@@ -3,10 +3,9 @@
  * `istio.io/debug/syncz`, and `istio.io/debug` with the name of a dump. For service accounts of the mesh's own namespace
  * only, as on `/debug`; nothing else is served state of the world. Spec: control-plane.md section 9.6.
  */
-import { type CallContext, FRAME_PREFIX_BYTES, GrpcError, putFramePrefix } from '@ambit/grpc';
+import { type CallContext, frameOf, GrpcError, type RpcMethod } from '@ambit/grpc';
 import { parseSpiffeId, spiffeIdParts } from '@ambit/identity';
 import type { XdsCaller } from '@ambit/xds';
-import type { RpcMethod } from '../rpc/rpc-call.ts';
 import type { XdsConnections } from '../serve/xds-connections.ts';
 import { type DebugRequest, type DebugResource, readDebugRequest, writeDebugResponse } from './debug-messages.ts';
 import { clientConfig, syncStatus } from './sync-status.ts';
@@ -46,12 +45,9 @@ export function debugMethod(options: DebugMethodOptions): RpcMethod {
           const resources = answer(request, options);
           const { typeUrl } = request;
           const body = writeDebugResponse({ typeUrl, nonce: String((answers += 1)), controlPlane, resources });
-          const frame = new Uint8Array(FRAME_PREFIX_BYTES + body.length);
-          putFramePrefix(frame, body.length);
-          frame.set(body, FRAME_PREFIX_BYTES);
           // Who asks more than it takes is not kept waiting for.
           if (call.isWriting) call.finish(new GrpcError('RESOURCE_EXHAUSTED', 'read the last answer first'));
-          else call.open().write(frame);
+          else call.open().write(frameOf(body));
         },
         close: () => undefined,
       };

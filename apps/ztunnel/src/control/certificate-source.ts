@@ -1,5 +1,5 @@
 /** The certificate manager over the configured CA. */
-import { GrpcChannel, parseTokenSource, parseTrustRoots } from '@ambit/grpc';
+import { parseTokenSource, parseTrustRoots, RpcChannel } from '@ambit/grpc';
 import { CertificateManager, GrpcCaClient } from '@ambit/identity';
 import { imagePath, serverAddress, tokenSetting } from './derived-settings.ts';
 import type { ZtunnelConfig } from './ztunnel-config.ts';
@@ -18,7 +18,7 @@ export function openCertificates(
   if (address === undefined) return undefined;
   const token = tokenSetting(config.authToken, tokenExists);
   const isPlaintext = address.startsWith('http://');
-  const channel = new GrpcChannel({
+  const channel = new RpcChannel({
     address,
     clusterId: config.clusterId,
     headers,

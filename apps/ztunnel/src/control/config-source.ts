@@ -1,6 +1,6 @@
 /** Where the mesh's configuration comes from: a control plane, a static document, or both none. */
 import { readFileSync } from 'node:fs';
-import { GrpcChannel, parseTokenSource, parseTrustRoots } from '@ambit/grpc';
+import { parseTokenSource, parseTrustRoots, RpcChannel } from '@ambit/grpc';
 import type { TaskScope } from '@ambit/runtime';
 import { DeltaClient, type DeltaClientObserver, grpcConnector, ztunnelNode } from '@ambit/xds';
 import type { JsonObject } from '@bufbuild/protobuf';
@@ -79,10 +79,10 @@ function onDemand(client: DeltaClient, typeUrl: string): ConfigSource['demand'] 
   };
 }
 
-function openChannel({ config, headers, tokenExists }: ConfigSourceOptions, address: string): GrpcChannel {
+function openChannel({ config, headers, tokenExists }: ConfigSourceOptions, address: string): RpcChannel {
   const token = tokenSetting(config.authToken, tokenExists);
   const isPlaintext = address.startsWith('http://');
-  return new GrpcChannel({
+  return new RpcChannel({
     address,
     clusterId: config.clusterId,
     headers,

@@ -151,6 +151,22 @@ test('a reset says whether the request may be repeated', () => {
   assert.deepEqual([reset.log.error?.kind, reset.log.error?.http2Code], ['reset', ErrorCode.internalError]);
 });
 
+test('an answer that is complete is taken to its end, also when the server then gives up the rest of the request', () => {
+  const rig = new Rig();
+  const { log, exchange } = rig.begin(requestOf('POST', '/'), false);
+  exchange.pause();
+  rig.peer.headers(1, ok, false);
+  rig.peer.data(1, 'body', false);
+  rig.peer.headers(1, [['t', '1']], true);
+  rig.peer.reset(1, ErrorCode.noError);
+  rig.settle();
+  assert.deepEqual([log.body, log.isEnded, rig.client.activeExchanges], ['', false, 0]);
+  exchange.resume();
+  rig.settle();
+  assert.deepEqual([log.body, entriesOf(log.trailers), log.isEnded, log.error], ['body', ['t: 1'], true, undefined]);
+  assert.equal(rig.peer.resetCode(1), undefined);
+});
+
 test('GOAWAY refuses what is above its last stream and lets the others end', () => {
   const rig = new Rig();
   const first = rig.begin();

@@ -190,6 +190,8 @@ export class Http2Connection
   onPeerReset(stream: Http2Stream, code: number): void {
     const kind = code === ErrorCode.refusedStream ? 'refused' : 'reset';
     this.advance(stream, 'receivedReset');
+    // The message is complete, and only the other direction is not wanted: what was not taken stays. Spec: RFC 9113 section 8.1.
+    if (code === ErrorCode.noError && stream.hasUntakenEnd) return this.sender.drop(stream);
     this.#drop(stream);
     stream.user?.onFailed(new ExchangeError(kind, `stream reset: ${errorCodeName(code)}`, { http2Code: code }));
   }
@@ -350,9 +352,7 @@ export class Http2Connection
       const error = new ExchangeError('overload', 'the peer does not read what it asked for');
       return this.#fail(error, ErrorCode.enhanceYourCalm);
     }
-    if (output.length > 0 || this.sender.hasWork) {
-      if (!output.isBlocked) this.schedule();
-    }
+    if ((output.length > 0 || this.sender.hasWork) && !output.isBlocked) this.schedule();
     this.#gate.update();
   }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GrpcError } from '@ambit/grpc';
 import fc from 'fast-check';
+import { GrpcError } from '../grpc-error.ts';
 import { MessageReader } from './message-reader.ts';
 
 function framed(message: Uint8Array): Buffer {
@@ -75,7 +75,7 @@ test('arbitrary bytes give messages within the limit or a GrpcError, and never c
           for (const message of read(new MessageReader(64), bytes, pieces)) assert.ok(message.length <= 64);
         } catch (error) {
           assert.ok(error instanceof GrpcError);
-          assert.ok(['RESOURCE_EXHAUSTED', 'UNIMPLEMENTED'].includes(error.status));
+          assert.ok(['RESOURCE_EXHAUSTED', 'UNIMPLEMENTED', 'INTERNAL'].includes(error.status));
         }
       },
     ),
@@ -89,5 +89,23 @@ test('a length over the limit and a compressed message are refused at their pref
   refused([0, 0, 0, 3, 0xe9], 'RESOURCE_EXHAUSTED');
   refused([0, 0xff, 0xff, 0xff, 0xff], 'RESOURCE_EXHAUSTED');
   refused([1, 0, 0, 0, 1], 'UNIMPLEMENTED');
+  refused([2, 0, 0, 0, 1], 'INTERNAL');
   assert.deepEqual(read(new MessageReader(1_000), Buffer.from([0, 0, 0, 3, 0xe8]), []), []);
+});
+
+test('a client is told which messages are compressed', () => {
+  const reader = new MessageReader(1_000, 'client');
+  const told: (readonly [string, boolean])[] = [];
+  const bytes = Buffer.concat([framed(Buffer.from('plain')), framed(Buffer.from('packed')), framed(Buffer.alloc(0))]);
+  bytes[10] = 1;
+  for (let at = 0; at < bytes.length; at += 1) {
+    reader.push(bytes, at, 1, (message, _isView, isCompressed) =>
+      told.push([Buffer.from(message).toString(), isCompressed]),
+    );
+  }
+  assert.deepEqual(told, [
+    ['plain', false],
+    ['packed', true],
+    ['', false],
+  ]);
 });

@@ -1,6 +1,8 @@
 /** One gRPC call of an {@link RpcPort}: its head, its messages in both directions, its status. */
 import { FieldList, type ServerExchange, type ServerExchangeUser } from '@ambit/exchange';
-import { type CallContext, type FrameWriter, GrpcError, grpcStatusCode } from '@ambit/grpc';
+import type { CallContext } from '../call-context.ts';
+import type { FrameWriter } from '../frame-writer.ts';
+import { GrpcError, grpcStatusCode } from '../grpc-error.ts';
 import { MessageReader } from './message-reader.ts';
 
 /** Who takes the messages of a call. */

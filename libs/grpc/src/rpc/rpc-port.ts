@@ -5,7 +5,6 @@
  */
 import { lookup } from 'node:dns/promises';
 import { defaultHttp2Settings, defaultServerConnectionSettings, type ServerConnectionSettings } from '@ambit/exchange';
-import { GrpcError, type ServerTlsMaterial } from '@ambit/grpc';
 import {
   type Fd,
   formatSocketAddress,
@@ -16,6 +15,8 @@ import {
   type TlsContext,
   type TlsSession,
 } from '@ambit/net';
+import { GrpcError } from '../grpc-error.ts';
+import type { ServerTlsMaterial } from '../server-credentials.ts';
 import { RpcAcceptor } from './rpc-acceptor.ts';
 import type { RpcCallSettings, RpcMethod, RpcPeer } from './rpc-call.ts';
 import { RpcConnection, type RpcConnectionSettings } from './rpc-connection.ts';

@@ -6,8 +6,8 @@ import {
   type ServerConnectionSettings,
   type ServerExchange,
 } from '@ambit/exchange';
-import { GrpcError } from '@ambit/grpc';
 import type { ByteChannel, EventLoop, TimerId } from '@ambit/net';
+import { GrpcError } from '../grpc-error.ts';
 import { RpcCall, type RpcCallSettings, type RpcMethod, type RpcPeer } from './rpc-call.ts';
 
 export interface RpcConnectionSettings extends RpcCallSettings {

@@ -4,24 +4,25 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type CallContext,
-  GrpcChannel,
-  type GrpcChannelOptions,
-  GrpcError,
-  healthCheckMethod,
-  type MethodDefinition,
-  putFramePrefix,
-  type ServerTlsMaterial,
-} from '@ambit/grpc';
+import { discovery } from '@ambit/api';
 import { makeTestCa } from '@ambit/testing';
-import { deltaMethod } from '@ambit/xds';
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type { CallContext } from '../call-context.ts';
+import { frameOf } from '../frame-prefix.ts';
+import { GrpcChannel } from '../grpc-channel.ts';
+import type { GrpcClientOptions } from '../grpc-client.ts';
+import { GrpcError } from '../grpc-error.ts';
+import { healthCheckMethod } from '../health-check.ts';
+import { methodDefinition, withByteRequests, withByteResponses } from '../method-definition.ts';
+import type { ServerTlsMaterial } from '../server-credentials.ts';
 import { healthMethod } from './health-method.ts';
 import type { RpcCall, RpcMethod } from './rpc-call.ts';
 import { RpcPort } from './rpc-port.ts';
 
 /** Bytes in both directions; what the messages mean is of no interest here. */
-const method: MethodDefinition<Uint8Array, Uint8Array> = deltaMethod();
+const method: MethodDefinition<Uint8Array, Uint8Array> = withByteRequests(
+  withByteResponses(methodDefinition(discovery.AggregatedDiscoveryService.method.deltaAggregatedResources)),
+);
 const ca = makeTestCa();
 const leaf = ca.issue(undefined, { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1'] });
 const cleanup: AsyncDisposable[] = [];
@@ -52,7 +53,7 @@ interface Rig {
   readonly port: RpcPort;
   readonly tls: Material;
   readonly errors: unknown[];
-  channel(more?: Partial<GrpcChannelOptions>): GrpcChannel;
+  channel(more?: Partial<GrpcClientOptions>): GrpcChannel;
 }
 
 async function start(serve: RpcMethod['serve'], roots?: string): Promise<Rig> {
@@ -67,7 +68,7 @@ async function start(serve: RpcMethod['serve'], roots?: string): Promise<Rig> {
     onHandlerError: (_path, error) => errors.push(error),
   });
   cleanup.push(port);
-  const channel = (more: Partial<GrpcChannelOptions> = {}): GrpcChannel => {
+  const channel = (more: Partial<GrpcClientOptions> = {}): GrpcChannel => {
     const made = new GrpcChannel({
       address: `https://127.0.0.1:${port.port}`,
       roots: { kind: 'inline', pem: ca.rootsPem },
@@ -77,13 +78,6 @@ async function start(serve: RpcMethod['serve'], roots?: string): Promise<Rig> {
     return made;
   };
   return { port, tls, errors, channel };
-}
-
-function frameOf(message: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(5 + message.length);
-  putFramePrefix(frame, message.length);
-  frame.set(message, 5);
-  return frame;
 }
 
 const echo = (call: RpcCall): ReturnType<RpcMethod['serve']> => {
