@@ -24,6 +24,7 @@ export {
 export { delay } from './delay.ts';
 export type { DrainPhase, DrainTicket } from './drain.ts';
 export { Drain } from './drain.ts';
+export { memoryEnvironment, type MeshProgram, nodeOptions } from './node-options.ts';
 export type { ProcessContext } from './process.ts';
 export { exitCodes, runProcess } from './process.ts';
 export { Readiness } from './readiness.ts';

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { memoryEnvironment } from '@ambit/runtime';
 import {
   APP_FOLDER,
   AGENT_PROGRAMS,
@@ -59,7 +60,7 @@ export class ImageBuilder {
       title: image.title,
       user: image.user,
       entrypoint: entrypoint(image),
-      environment: image.environment,
+      environment: memoryEnvironment,
       ports: image.ports,
     });
   }

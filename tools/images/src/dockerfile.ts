@@ -2,12 +2,14 @@
  * The Dockerfile of each app: the same image by an engine, from the bundle in `apps/NAME/dist`. Committed, so that nobody
  * has to generate them; a test compares them with these.
  */
+import { memoryEnvironment } from '@ambit/runtime';
+
 import { AGENT_PROGRAMS, APP_FOLDER, entrypoint, imageName, labels, type AppImage } from './app-images.ts';
 
 /** Text of `apps/NAME/Dockerfile`. Nothing in it needs BuildKit or a network. */
 export function dockerfile(image: AppImage, version: string): string {
   const isNodeAgent = image.base === 'base-cni-agent';
-  const environment = Object.entries(image.environment).map(([key, value]) => `ENV ${key}=${value}`);
+  const environment = Object.entries(memoryEnvironment).map(([key, value]) => `ENV ${key}=${value}`);
   const lines = [
     `# ${image.title}. Before: \`npm run images -- ${image.base} --load-docker\` (the base) and \`node tools/bundle/src/main.ts ${image.app}\`.`,
     ...(isNodeAgent ? ['# And: sh apps/cni-agent/plugin/build.sh'] : []),

@@ -1,5 +1,6 @@
 /** The mesh's processes: where each runs, what it is told, and how one sees that it is ready. Pure. */
 import { join } from 'node:path';
+import { memoryEnvironment, nodeOptions } from '@ambit/runtime';
 import { FABRIC_ADDRESS, linkAddresses } from './address-plan.ts';
 import { IdentityFiles, SYSTEM_NAMESPACE } from './identity-files.ts';
 import type { LabDescription, LabNode } from './lab-file.ts';
@@ -135,24 +136,6 @@ function agent(node: LabNode, paths: LabPaths): PlannedProcess {
   };
 }
 
-/**
- * V8 sizes its heaps for a machine of its own; a node proxy is one process of many. Together they save some 15 MiB of
- * private memory after load and cost nothing that the benchmark shows. An image of ztunnel has to start it with the same.
- */
-const SMALL_HEAPS: readonly string[] = ['--optimize-for-size', '--heap-growing-percent=30'];
-
-/**
- * V8 compiles what is called often only after counts that suit a page in a browser: with lower ones the code of new connections is at
- * its speed after some hundred of them instead of some thousand (250 us of a connection become 160), with no more memory.
- */
-const EARLY_CODE: readonly string[] = [
-  '--invocation-count-for-maglev=100',
-  '--invocation-count-for-turbofan=1000',
-  '--minimum-invocations-after-ic-update=100',
-];
-
-const ZTUNNEL_NODE_OPTIONS: readonly string[] = [...SMALL_HEAPS, ...EARLY_CODE];
-
 function ztunnel(node: LabNode, paths: LabPaths, program: string | undefined): PlannedProcess {
   return {
     name: `ztunnel.${node.name}`,
@@ -160,11 +143,10 @@ function ztunnel(node: LabNode, paths: LabPaths, program: string | undefined): P
     machine: node.name,
     entry: 'apps/ztunnel/src/main.ts',
     args: [],
-    ...(program === undefined ? { nodeOptions: ZTUNNEL_NODE_OPTIONS } : { program }),
+    ...(program === undefined ? { nodeOptions: nodeOptions.ztunnel } : { program }),
     usesNodeResolver: true,
     env: {
-      // One heap of the C library for all threads, as in its image: each further one costs some 3 MiB of private memory.
-      MALLOC_ARENA_MAX: '1',
+      ...memoryEnvironment,
       NODE_NAME: node.name,
       POD_NAME: `ztunnel-${node.name}`,
       POD_NAMESPACE: SYSTEM_NAMESPACE,

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Gateway } from '@ambit/kube';
+import { memoryEnvironment, nodeOptions } from '@ambit/runtime';
 import { FABRIC_ADDRESS } from './address-plan.ts';
 import type { LabPaths } from './lab-names.ts';
 import { PORTS } from './process-plan.ts';
@@ -11,9 +12,6 @@ import { PORTS } from './process-plan.ts';
 /** Classes whose Gateways a lab runs. */
 const waypointClasses: ReadonlySet<string> = new Set(['ambit-waypoint', 'istio-waypoint']);
 const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name';
-
-/** As its image starts it: heaps for one process of many. */
-const nodeOptions: readonly string[] = ['--optimize-for-size', '--heap-growing-percent=30'];
 
 /** Whether a lab runs a process for this Gateway. */
 export function isLabWaypoint({ spec }: Pick<Gateway, 'spec'>): boolean {
@@ -39,7 +37,7 @@ export function waypointObjects(
   const pod = waypointPod(name);
   const root = join(paths.caDirectory, 'root-cert.pem');
   const environment: Readonly<Record<string, string>> = {
-    MALLOC_ARENA_MAX: '1',
+    ...memoryEnvironment,
     AMBIT_GATEWAY: name,
     POD_NAME: pod,
     POD_NAMESPACE: namespace,
@@ -66,7 +64,7 @@ export function waypointObjects(
           {
             name: 'istio-proxy',
             image: 'waypoint',
-            command: ['$(NODE)', ...nodeOptions, entry],
+            command: ['$(NODE)', ...nodeOptions.waypoint, entry],
             env: Object.entries(environment).map(([variable, value]) => ({ name: variable, value })),
             ports: [{ name: 'status-port', containerPort: 15_021 }],
             readinessProbe: { httpGet: { path: '/healthz/ready', port: 15_021 }, periodSeconds: 1 },

@@ -5,14 +5,11 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AmbitError } from '@ambit/runtime';
+import { AmbitError, memoryEnvironment, nodeOptions } from '@ambit/runtime';
 import { makeTestCa } from '@ambit/testing';
 import { SYSTEM_NAMESPACE } from './mesh-objects.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../../apps/control-plane/src/main.ts', import.meta.url));
-
-/** As in the image: tools/images/src/app-images.ts. */
-const IMAGE_OPTIONS = ['--min-semi-space-size=16', '--heap-growing-percent=100'];
 
 /** A control plane that does not end within this time is killed, milliseconds. */
 const STOP_MS = 10_000;
@@ -52,15 +49,14 @@ export class ControlPlaneProcess implements AsyncDisposable {
     const output = openSync(join(folder, 'log'), 'w');
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', ...IMAGE_OPTIONS, ...options.nodeArguments, PROGRAM],
+      ['--disable-warning=ExperimentalWarning', ...nodeOptions['control-plane'], ...options.nodeArguments, PROGRAM],
       {
         stdio: ['ignore', output, output],
         env: {
           PATH: '/usr/bin:/bin',
           // Images hold one compiled file; here at least later rounds are spared the stripping of types.
           NODE_COMPILE_CACHE: join(tmpdir(), 'ambit-bench-compile-cache'),
-          // As in the image.
-          MALLOC_ARENA_MAX: '1',
+          ...memoryEnvironment,
           AMBIT_SOURCE: 'kubernetes',
           KUBECONFIG: options.kubeconfig,
           POD_NAMESPACE: SYSTEM_NAMESPACE,
