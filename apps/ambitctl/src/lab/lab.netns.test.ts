@@ -60,7 +60,8 @@ describe('a lab', { skip }, () => {
     const { netnsPath } = lab.pod('shop/brief');
     assert.ok(existsSync(netnsPath));
     lab.manifests.remove('more.yaml');
-    await lab.waitFor('the pod to be gone', () => !existsSync(netnsPath));
+    await lab.waitFor('the pod to be gone', () => !lab.pods().some(({ key }) => key === 'shop/brief'));
+    assert.ok(!existsSync(netnsPath));
     assert.throws(() => lab.pod('shop/brief'), { code: 'POD_UNKNOWN' });
   });
 
