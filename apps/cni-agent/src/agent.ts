@@ -14,8 +14,6 @@ import { EnrolmentLog, logVerdict, publishEvent } from './agent-events.ts';
 import { createAgentMetrics, type AgentMetrics } from './agent-metrics.ts';
 import { enrolmentPorts, proofPorts } from './agent-ports.ts';
 import { setUpCapture, type CaptureSetup } from './capture-setup.ts';
-import { ClusterSide } from './cluster/cluster-side.ts';
-import { FolderSide } from './cluster/folder-side.ts';
 import type { MeshSide } from './cluster/mesh-side.ts';
 import { serveCniPlugin } from './cni-plugin-server.ts';
 import { EnrolmentController } from './enrolment/enrolment-controller.ts';
@@ -82,7 +80,7 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     nodeName: config.nodeName,
     systemNamespace: config.systemNamespace,
     eligibility: {
-      selectors: config.selectors === undefined ? DEFAULT_SELECTORS : parseEnablementSelectors(config.selectors),
+      selectors: config.selectors === undefined ? DEFAULT_SELECTORS : await parseEnablementSelectors(config.selectors),
       excludeNamespaces: config.excludeNamespaces,
     },
     settings: {
@@ -170,9 +168,11 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
   log.info({ leaves }, leaves ? 'agent leaves; the node is as it was' : 'agent ends; pods stay as they are');
 }
 
+/** Each brings what the other does without: Node's TLS and HTTP client, and a YAML parser. */
 async function openSide(config: AgentConfig, log: Logger): Promise<MeshSide> {
   if (config.source === 'kubernetes') {
     const { kubeconfig, serviceHost, servicePort } = config;
+    const { ClusterSide } = await import('./cluster/cluster-side.ts');
     return ClusterSide.open({
       nodeName: config.nodeName,
       namespace: config.systemNamespace,
@@ -187,6 +187,7 @@ async function openSide(config: AgentConfig, log: Logger): Promise<MeshSide> {
   }
   if (config.statusDir === undefined)
     throw new AmbitError('BAD_CONFIG', 'AMBIT_STATUS_DIR is needed when AMBIT_SOURCE is folder');
+  const { FolderSide } = await import('./cluster/folder-side.ts');
   return new FolderSide({ manifestDirs: config.manifestDirs, statusDir: config.statusDir });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempDisposableSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempDisposableSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -46,6 +46,32 @@ test('an app and its worker become one file each that run without sources, and s
   assert.equal((await bundleApp(root, 'demo', false)).kind, 'cached', 'tests do not count');
   write(root, { 'libs/noise/src/index.ts': 'export const unused = 2;\n' });
   assert.equal((await bundleApp(root, 'demo', false)).kind, 'built', 'a library counts');
+});
+
+test('what is imported at run time only is a file of its own, also for a program that waits for it', async () => {
+  using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-bundle-'));
+  const root = folder.path;
+  write(root, {
+    ...APP,
+    'apps/demo/src/main.ts': `
+      import { greeting } from './greeting.ts';
+      const { late } = await import('./late.ts');
+      console.log(greeting('early'), late);
+    `,
+    'apps/demo/src/late.ts': `
+      import { isIP } from 'node:net';
+      import { greeting } from './greeting.ts';
+      export const late = greeting('late') + isIP('::1');
+    `,
+  });
+  const built = await bundleApp(root, 'demo', false);
+  assert.ok(built.kind === 'built' && built.files.includes('main-late.mjs'));
+  const dist = join(root, 'apps/demo/dist');
+  assert.doesNotMatch(readFileSync(join(dist, 'main.mjs'), 'utf8'), /node:net/);
+  assert.equal(
+    execFileSync(process.execPath, [join(dist, 'main.mjs')], { encoding: 'utf8' }),
+    'hello early hello late6\n',
+  );
 });
 
 test('an app without a main file is reported as absent', async () => {

@@ -68,19 +68,25 @@ export async function bundleApp(root: string, app: string, isForced: boolean): P
   }
 }
 
-/** Bundles the main file, then each worker found on the way, each into one self-contained file. */
+/**
+ * Bundles the main file, then each worker found on the way. What one of them imports at run time only becomes a file beside it:
+ * V8 keeps the text of a script and an outline of each function, and a program that does not use it pays for neither.
+ */
 async function bundleEntries(main: string, folder: string): Promise<string[]> {
   const open: WorkerEntry[] = [{ source: main, bundle: 'main.mjs' }];
   const done = new Map<string, string>();
+  const parts: string[] = [];
   for (let entry = open.pop(); entry !== undefined; entry = open.pop()) {
     const { source, bundle } = entry;
     const known = done.get(bundle);
     if (known === source) continue;
     if (known !== undefined) throw new Error(`${known} and ${source} would both become ${bundle}: rename one`);
     done.set(bundle, source);
-    open.push(...(await bundleEntry(source, join(folder, bundle))));
+    const { files, workers } = await bundleEntry(source, folder, bundle);
+    parts.push(...files);
+    open.push(...workers);
   }
-  return [...done.keys()];
+  return [...done.keys(), ...parts];
 }
 
 /** Escapes what is left beyond ASCII; in a bundle without comments that can only stand in strings, templates and patterns. */
@@ -88,7 +94,13 @@ function asciiOnly(code: string): string {
   return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]> {
+interface BundledEntry {
+  /** Beside the entry's own file. */
+  readonly files: readonly string[];
+  readonly workers: readonly WorkerEntry[];
+}
+
+async function bundleEntry(source: string, folder: string, bundle: string): Promise<BundledEntry> {
   const workers: WorkerEntry[] = [];
   const findWorkers: Plugin = {
     name: 'ambit-workers',
@@ -115,11 +127,24 @@ async function bundleEntry(source: string, file: string): Promise<WorkerEntry[]>
     // Names stay for stack traces and profiles. Comments go: V8 keeps the text of a script as long as it lives, and with
     // one character beyond Latin-1 at two bytes a character (4.3 MiB instead of 1.2 for ztunnel).
     const minify = { compress: false, mangle: false, codegen: { removeWhitespace: true } } as const;
-    await build.write({ file, format: 'esm', sourcemap: true, codeSplitting: false, comments: false, minify });
-    writeFileSync(file, asciiOnly(readFileSync(file, 'utf8')));
+    const { output } = await build.write({
+      dir: folder,
+      entryFileNames: bundle,
+      chunkFileNames: `${basename(bundle, '.mjs')}-[name].mjs`,
+      format: 'esm',
+      sourcemap: true,
+      comments: false,
+      minify,
+    });
+    const chunks = output.filter((part) => part.type === 'chunk');
+    for (const { fileName, imports, isEntry } of chunks) {
+      // An entry that awaits is not there yet when a part of it is imported, and would wait for itself.
+      if (!isEntry && imports.includes(bundle)) throw new Error(`${fileName} imports ${bundle}`);
+      const file = join(folder, fileName);
+      writeFileSync(file, asciiOnly(readFileSync(file, 'utf8')));
+    }
+    return { files: chunks.map(({ fileName }) => fileName).filter((name) => name !== bundle), workers };
   } finally {
     await build.close();
   }
-  if (!existsSync(file)) throw new Error(`rolldown wrote no ${basename(file)}`);
-  return workers;
 }

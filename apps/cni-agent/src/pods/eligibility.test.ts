@@ -48,18 +48,18 @@ for (const [name, shape, namespaceLabels, expected] of [
   });
 }
 
-test('selectors are read from YAML and replace the default', () => {
-  const selectors = parseEnablementSelectors(
+test('selectors are read from YAML and replace the default', async () => {
+  const selectors = await parseEnablementSelectors(
     '- podSelector:\n    matchExpressions:\n    - {key: tier, operator: In, values: [gold]}\n',
   );
   const own = { selectors, excludeNamespaces: [] };
   assert.ok(isEligible(pod({ labels: { tier: 'gold' } }), {}, own));
   assert.ok(!isEligible(pod({ labels: { tier: 'iron' } }), ambient, own));
-  assert.throws(() => parseEnablementSelectors('- podSelectr: {}'), {
+  await assert.rejects(parseEnablementSelectors('- podSelectr: {}'), {
     code: 'BAD_SELECTOR',
     message: /podSelectr is not known/,
   });
-  assert.throws(() => parseEnablementSelectors('- podSelector: {matchExpressions: [{key: a, operator: Is}]}'), {
+  await assert.rejects(parseEnablementSelectors('- podSelector: {matchExpressions: [{key: a, operator: Is}]}'), {
     message: /operator must be one of/,
   });
 });

@@ -1,7 +1,6 @@
 /** `AMBIENT_ENABLEMENT_SELECTOR`: which pods belong to the mesh, as a YAML list of selector pairs of which one must match. */
 import { type LabelSelector, parseLabelSelector } from '@ambit/kube';
 import { AmbitError, toAmbitError } from '@ambit/runtime';
-import { parse } from 'yaml';
 
 export interface EnablementSelector {
   readonly podSelector: LabelSelector;
@@ -22,8 +21,10 @@ export const DEFAULT_SELECTORS: readonly EnablementSelector[] = [
   { podSelector: NOT_OPTED_OUT, namespaceSelector: AMBIENT },
 ];
 
-/** @throws AmbitError `BAD_SELECTOR` naming the part that cannot be read. */
-export function parseEnablementSelectors(yamlText: string): readonly EnablementSelector[] {
+/** Rejects with AmbitError `BAD_SELECTOR` naming the part that cannot be read. */
+export async function parseEnablementSelectors(yamlText: string): Promise<readonly EnablementSelector[]> {
+  // Loaded when used: the default needs no YAML parser.
+  const { parse } = await import('yaml');
   const document: unknown = parse(yamlText);
   if (!Array.isArray(document)) throw bad('must be a list');
   return document.map((entry: unknown, index) => {

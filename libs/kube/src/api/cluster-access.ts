@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { WatchedFile } from '@ambit/runtime';
 import { PluginToken } from './credential-plugin.ts';
 import { KubeError } from './kube-error.ts';
-import { parseKubeconfig } from './kubeconfig.ts';
 
 /** Credentials and address. Fields may be getters: read them for each connection, files behind them are rotated. */
 export interface ClusterAccess {
@@ -52,13 +51,19 @@ export async function clusterAccess(options: ClusterAccessOptions = {}): Promise
   return inCluster(host, port, options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR);
 }
 
-function fromKubeconfig(path: string, context: string | undefined, allowsPlugins: boolean): ClusterAccess {
+async function fromKubeconfig(
+  path: string,
+  context: string | undefined,
+  allowsPlugins: boolean,
+): Promise<ClusterAccess> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     throw new KubeError('ACCESS', `the kubeconfig ${path} cannot be read`, { cause });
   }
+  // Loaded when used: in a pod nothing else needs a YAML parser.
+  const { parseKubeconfig } = await import('./kubeconfig.ts');
   const { tokenFile, token, plugin, ...rest } = parseKubeconfig(text, path, context, allowsPlugins);
   if (plugin !== undefined) {
     const source = new PluginToken(plugin);
