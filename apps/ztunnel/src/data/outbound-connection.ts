@@ -1,30 +1,14 @@
-import {
-  type Bridge,
-  type BridgeResult,
-  type BridgeSink,
-  type ConnectCallback,
-  HboneError,
-  type OutboundStream,
-  TcpBridge,
-} from '@ambit/hbone';
+import { type ConnectCallback, HboneError, type OutboundStream, TcpBridge } from '@ambit/hbone';
 import { type Fd, io, type SocketAddress, type TlsContext } from '@ambit/net';
 import { addressText, findAddress, type OutboundPlan, planOutbound, type Workload } from '@ambit/workload';
 import type { ConnectionRecord as ConnectionDump } from '../worker-protocol.ts';
 import type { CertificateWaiter } from './certificates.ts';
 import { connectHeaders, newTraceParent } from './connect-headers.ts';
 import { ConnectionRecord } from './connection-record.ts';
-import {
-  connectFailure,
-  type Failure,
-  hboneFailure,
-  identityFailure,
-  otherFailure,
-  selfCall,
-  unknownWorkload,
-} from './failure.ts';
+import { hboneFailure, identityFailure, otherFailure, selfCall, unknownWorkload } from './failure.ts';
 import { isLoopback } from './loopback.ts';
-import { LocalWorkloadWait } from './local-workload.ts';
-import { type LiveConnection, type PodScope, podSocketOptions, type Traffic } from './pod-scope.ts';
+import { PodConnection } from './pod-connection.ts';
+import { type PodScope, podSocketOptions } from './pod-scope.ts';
 import { type DialListener, TcpDial } from './tcp-dial.ts';
 
 type HbonePlan = Extract<OutboundPlan, { kind: 'hbone' }>;
@@ -39,53 +23,37 @@ const noAddresses: ReadonlyMap<string, readonly string[]> = new Map();
  * A connection that the pod opened: source workload, plan, certificate, tunnel or plain dial, copy. Owns the accepted socket
  * until a bridge takes it.
  */
-export class OutboundConnection
-  implements LiveConnection, CertificateWaiter, ConnectCallback, DialListener, BridgeSink
-{
+export class OutboundConnection extends PodConnection implements CertificateWaiter, ConnectCallback, DialListener {
   readonly direction = 'outbound';
-  readonly #scope: PodScope;
   readonly #fd: Fd;
   readonly #source: SocketAddress;
   readonly #target: SocketAddress;
-  readonly #startMs: number;
   #resolved: ReadonlyMap<string, readonly string[]> = noAddresses;
-  /** Ends what is being waited for. */
-  #cancelWait: (() => void) | undefined;
-  #isPending = true;
-  #isOver = false;
   #plan: ReadyPlan | undefined;
-  #record: ConnectionRecord | undefined;
-  #bridge: Bridge | undefined;
-  #abortFailure: Failure | undefined;
 
   /** `target` is where the application wanted to go. Nothing happens before `start`. */
   constructor(scope: PodScope, fd: Fd, source: SocketAddress, target: SocketAddress) {
-    this.#scope = scope;
+    super(scope);
     this.#fd = fd;
     this.#source = source;
     this.#target = target;
-    this.#startMs = scope.data.loop.nowMs;
   }
 
   start(): void {
-    const { data, pod } = this.#scope;
-    data.pending.enter();
+    const { data, pod } = this.scope;
     data.outlets.metrics.sockets('source').inc();
-    this.#scope.add(this);
+    this.enter();
     if (isLoopback(this.#target.address) && data.illegalPorts.has(this.#target.port)) {
       this.#deny(selfCall);
       return;
     }
-    const wait = new LocalWorkloadWait(data, pod, (workload) => {
-      this.#cancelWait = undefined;
+    this.waitForWorkload((workload) => {
       if (workload === undefined) this.#deny(unknownWorkload(pod));
       else this.#demand(workload);
     });
-    this.#cancelWait = () => wait.cancel();
-    wait.start();
   }
 
-  describe(): ConnectionDump | undefined {
+  override describe(): ConnectionDump | undefined {
     if (this.#plan === undefined) return undefined;
     return {
       src: addressText(this.#source),
@@ -95,62 +63,44 @@ export class OutboundConnection
     };
   }
 
-  updateCounters(): void {
-    if (this.#bridge === undefined) return;
-    this.#record?.progress(this.#bridge.bytesToPeer, this.#bridge.bytesFromPeer);
-  }
-
-  traffic(): Traffic | undefined {
-    return this.#bridge && { asked: this.#bridge.bytesToPeer, answered: this.#bridge.bytesFromPeer };
-  }
-
-  abort(failure: Failure): void {
-    if (this.#isOver) return;
-    this.#abortFailure = failure;
-    if (this.#bridge === undefined) this.#fail(failure);
-    else this.#bridge.abort(new HboneError('CLOSED', failure.text));
-  }
-
   onCertificate(context: TlsContext): void {
-    this.#cancelWait = undefined;
+    this.cancelWait = undefined;
     const plan = this.#plan;
-    if (this.#isOver || plan?.kind !== 'hbone') return;
+    if (this.isOver || plan?.kind !== 'hbone') return;
     this.#openTunnel(plan, context);
   }
 
   onCertificateFailed(detail: string): void {
-    this.#fail(identityFailure(detail));
+    this.fail(identityFailure(detail));
   }
 
   onConnected(opened: OutboundStream | Fd): void {
-    this.#cancelWait = undefined;
-    this.#leavePending();
-    this.#bridge =
+    this.cancelWait = undefined;
+    this.leavePending();
+    this.bridge =
       typeof opened === 'number'
-        ? new TcpBridge(this.#scope.data.loop, this.#fd, opened, this)
+        ? new TcpBridge(this.scope.data.loop, this.#fd, opened, this)
         : opened.bridge(this.#fd, this);
   }
 
   onError(error: HboneError): void {
-    this.#cancelWait = undefined;
+    this.cancelWait = undefined;
     if (error.code === 'CERT_REVOKED' && error.details['isHandshake'] === true)
-      this.#scope.data.revocations.onRefused('source');
-    this.#fail(hboneFailure(error));
+      this.scope.data.revocations.onRefused('source');
+    this.fail(hboneFailure(error));
   }
 
-  onDialFailed(errno: number): void {
-    this.#cancelWait = undefined;
-    this.#fail(connectFailure(errno));
+  protected override refuse(): void {
+    io.close(this.#fd);
   }
 
-  onClose(result: BridgeResult): void {
-    this.#record?.progress(result.bytesToPeer, result.bytesFromPeer);
-    this.#finish(this.#abortFailure ?? (result.error && hboneFailure(result.error)));
+  protected override leave(): void {
+    this.scope.data.outlets.metrics.sockets('source').dec();
   }
 
   /** In on-demand mode what is not known is asked for before the plan takes it for a foreign address. */
   #demand(source: Workload): void {
-    const { data } = this.#scope;
+    const { data } = this.scope;
     const { network, isOnDemand } = data.settings;
     const isKnown =
       !isOnDemand || findAddress(data.store, network, this.#target.address, source.namespace) !== undefined;
@@ -159,12 +109,12 @@ export class OutboundConnection
       return;
     }
     data.demands.ask(`${network}/${this.#target.address}`, () => {
-      if (!this.#isOver) this.#decide(source);
+      if (!this.isOver) this.#decide(source);
     });
   }
 
   #decide(source: Workload): void {
-    const { data } = this.#scope;
+    const { data } = this.scope;
     const plan = planOutbound({
       view: data.store,
       network: data.settings.network,
@@ -185,8 +135,8 @@ export class OutboundConnection
       this.#deny(`no ip addresses were resolved for workload: ${hostname}`);
       return;
     }
-    this.#scope.data.hosts.resolve(hostname, (addresses) => {
-      if (this.#isOver) return;
+    this.scope.data.hosts.resolve(hostname, (addresses) => {
+      if (this.isOver) return;
       this.#resolved = new Map([...this.#resolved, [hostname, addresses]]);
       this.#decide(source);
     });
@@ -194,9 +144,9 @@ export class OutboundConnection
 
   #execute(plan: ReadyPlan): void {
     this.#plan = plan;
-    const { data } = this.#scope;
+    const { data } = this.scope;
     const isTunnel = plan.kind !== 'tcp';
-    this.#record = new ConnectionRecord(data.outlets, {
+    this.record = new ConnectionRecord(data.outlets, {
       reporter: 'source',
       source: plan.source,
       sourceBaggage: undefined,
@@ -207,28 +157,28 @@ export class OutboundConnection
       sourceAddress: this.#source,
       destinationAddress: plan.nextHop,
       authority: isTunnel ? plan.authority : undefined,
-      startMs: this.#startMs,
+      startMs: this.startMs,
     });
     switch (plan.kind) {
       case 'tcp': {
-        const options = { ...podSocketOptions(this.#scope), ...plan.nextHop };
+        const options = { ...podSocketOptions(this.scope), ...plan.nextHop };
         const dial = new TcpDial(data.loop, options, this);
-        this.#cancelWait = () => dial.cancel();
+        this.cancelWait = () => dial.cancel();
         return;
       }
       case 'hbone': {
         const { identity } = plan.source;
-        this.#cancelWait = () => data.certificates.cancel(identity, this);
+        this.cancelWait = () => data.certificates.cancel(identity, this);
         data.certificates.obtain(identity, this);
         return;
       }
       case 'double-hbone':
-        this.#fail(otherFailure('unsupported feature: double HBONE to another network'));
+        this.fail(otherFailure('unsupported feature: double HBONE to another network'));
     }
   }
 
   #openTunnel(plan: HbonePlan, tls: TlsContext): void {
-    const { data, pool } = this.#scope;
+    const { data, pool } = this.scope;
     const { nextHop, expectedIdentities } = plan;
     const key = {
       sourceIdentity: plan.source.identity,
@@ -237,7 +187,7 @@ export class OutboundConnection
       ...nextHop,
     };
     const dial = {
-      ...podSocketOptions(this.#scope),
+      ...podSocketOptions(this.scope),
       ...nextHop,
       tls,
       verifyPeer: (names: readonly string[]): boolean => names.some((name) => expectedIdentities.includes(name)),
@@ -252,40 +202,16 @@ export class OutboundConnection
     };
     try {
       const pending = pool.connect(key, dial, request, this);
-      this.#cancelWait = () => pending.cancel();
+      this.cancelWait = () => pending.cancel();
     } catch (error) {
-      this.#fail(error instanceof HboneError ? hboneFailure(error) : otherFailure(String(error)));
+      this.fail(error instanceof HboneError ? hboneFailure(error) : otherFailure(String(error)));
     }
   }
 
   /** Ends it before it counts as a connection: a warning, no metrics. */
   #deny(reason: string): void {
-    this.#scope.data.log.denied(this.#source, this.#target, 'outbound', reason);
+    this.scope.data.log.denied(this.#source, this.#target, 'outbound', reason);
     io.close(this.#fd);
-    this.#finish(undefined);
-  }
-
-  /** Ends it before bytes flowed. */
-  #fail(failure: Failure): void {
-    if (this.#isOver) return;
-    this.#cancelWait?.();
-    this.#cancelWait = undefined;
-    io.close(this.#fd);
-    this.#finish(failure);
-  }
-
-  #finish(failure: Failure | undefined): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#leavePending();
-    this.#record?.close(failure);
-    this.#scope.data.outlets.metrics.sockets('source').dec();
-    this.#scope.remove(this);
-  }
-
-  #leavePending(): void {
-    if (!this.#isPending) return;
-    this.#isPending = false;
-    this.#scope.data.pending.leave();
+    this.finish(undefined);
   }
 }
