@@ -29,11 +29,19 @@ export class ObjectReader {
   readonly #value: PlainObject;
   readonly #sink: ProblemSink;
   readonly #known = new Set<string>();
+  /** Shared by the readers of one object. */
+  readonly #unhonoured: string[];
 
-  constructor(value: PlainObject, path: Path, sink: ProblemSink) {
+  constructor(value: PlainObject, path: Path, sink: ProblemSink, unhonoured: string[] = []) {
     this.#value = value;
     this.path = path;
     this.#sink = sink;
+    this.#unhonoured = unhonoured;
+  }
+
+  /** Fields of the object that are set and have no effect here, as text; complete when all has been read. */
+  get unhonoured(): readonly string[] {
+    return this.#unhonoured;
   }
 
   has(name: string): boolean {
@@ -218,6 +226,11 @@ export class ObjectReader {
     for (const name of names) this.#known.add(name);
   }
 
+  /** Declares fields that users expect to have an effect, and that have none here: where they are set, `unhonoured` says so. */
+  doNotHonour(...names: readonly string[]): void {
+    for (const name of names) if (this.has(name)) this.#unhonoured.push(formatPath([...this.path, name]));
+  }
+
   error(name: string, message: string): void {
     this.#problem('error', name === '' ? this.path : [...this.path, name], message);
   }
@@ -240,7 +253,7 @@ export class ObjectReader {
   }
 
   #child<T>(value: PlainObject, path: Path, read: (reader: ObjectReader) => T): T {
-    const reader = new ObjectReader(value, path, this.#sink);
+    const reader = new ObjectReader(value, path, this.#sink, this.#unhonoured);
     const result = read(reader);
     reader.finish();
     return result;

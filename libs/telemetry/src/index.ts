@@ -8,8 +8,12 @@ export {
   type LogSink,
 } from './access-log-writer.ts';
 export { type AdminHandler, answerAdmin, createAdminServer } from './admin/admin-server.ts';
+export type { AttributeName, HeaderPlace } from './expression/attributes.ts';
+export { evaluate, type Expression, type ExpressionSource, type ExpressionValue } from './expression/expression.ts';
+export { type CompilePattern, type ParsedExpression, parseExpression } from './expression/parse-expression.ts';
 export { closeServer, listen, listenAddress } from './admin/http-listener.ts';
 export { createReadinessServer, readinessHandler } from './admin/readiness-server.ts';
+export { extraLabels, isLabelName, renderExtraLabels } from './label-text.ts';
 export { type LabelSchema, type LabelSet, type LabelValues, OVERFLOW_VALUE } from './label-schema.ts';
 export { descriptorSink, type DescriptorSink } from './log-descriptor.ts';
 export { isLevelEnabled, type LogLevel, LogLevels } from './log-levels.ts';

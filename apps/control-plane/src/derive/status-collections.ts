@@ -87,6 +87,7 @@ export function conditionFindings(
       (type === 'istio.io/WaypointBound' && status === 'False') ||
       type === 'istio.io/WaypointMissing' ||
       type === 'ambit.dev/WaypointConfigured' ||
+      type === 'ambit.dev/FieldsInForce' ||
       (type === 'WaypointAccepted' && reason !== 'Accepted');
     if (!isAmiss) return [];
     const text = `${kind} ${metadata.namespace}/${metadata.name}: ${message}`;

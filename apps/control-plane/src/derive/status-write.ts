@@ -4,6 +4,7 @@ import type { AllocatedAddress, ObjectMeta, StatusCondition } from '@ambit/kube'
 export type StatusKind =
   | 'AuthorizationPolicy'
   | 'BackendTLSPolicy'
+  | 'DestinationRule'
   | 'EnvoyFilter'
   | 'GRPCRoute'
   | 'Gateway'
@@ -15,7 +16,9 @@ export type StatusKind =
   | 'ServiceEntry'
   | 'TCPRoute'
   | 'TLSRoute'
+  | 'Telemetry'
   | 'TrafficExtension'
+  | 'VirtualService'
   | 'WasmPlugin'
   | 'WorkloadEntry';
 
@@ -87,6 +90,7 @@ export const ownConditionTypes: ReadonlySet<string> = new Set([
   'ZtunnelAccepted',
   'WaypointAccepted',
   'ambit.dev/WaypointConfigured',
+  'ambit.dev/FieldsInForce',
 ]);
 
 /** What has to be written for an object; nothing when its conditions read as wanted. */

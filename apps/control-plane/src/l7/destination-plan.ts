@@ -7,7 +7,7 @@ import type { AccessRuleFinder } from './access-rules.ts';
 import type { BackendTlsFinder } from './backend-tls.ts';
 import type { DestinationRules, HostRules } from './destination-rules.ts';
 import type { ListenerFinder } from './gateway-listeners.ts';
-import { destinationName, type L7Gateway } from './l7-gateway.ts';
+import { destinationName, type L7Gateway, proxyLabels } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { ServiceRoutes } from './service-routes.ts';
@@ -141,6 +141,7 @@ export class DestinationPlanner {
       backendTls: this.#tls(service, port, at, reads),
       membersOf: (label) =>
         reads.get(members, membersKey(found.policyRule, labelSubset(label), service.key))?.uids ?? [],
+      proxyLabels: proxyLabels(at),
       subjectAltNames: service.message.subjectAltNames,
       credential: (name) => reads.get(sources.Secret, `${at.gateway.metadata.namespace}/${name}`),
     };

@@ -1,13 +1,7 @@
 /** Everything that L7 proxies are told, kept up to date. */
 import { type access } from '@ambit/api';
 import { type Collection, derive, type FetchContext, type Graph, join, SourceCollection } from '@ambit/collections';
-import {
-  formatReport,
-  type Gateway,
-  type RequestAuthentication,
-  type SourceReport,
-  type VirtualService,
-} from '@ambit/kube';
+import { type Gateway, type RequestAuthentication, type SourceReport } from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { StatusWrite } from '../derive/status-write.ts';
@@ -22,6 +16,7 @@ import { GatewayPlanner, type PlannedGateway, type PlannedServer } from './gatew
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 import { destinationName, type L7Gateway, l7Gateway } from './l7-gateway.ts';
 import { MeshView } from './mesh-view.ts';
+import { fieldStatuses } from './field-statuses.ts';
 import { extensionStatuses } from './proxy-extensions.ts';
 import { authorizationProvider, type PlannedProxy, planProxy } from './proxy-plan.ts';
 import { type LimitServiceUse, limitServiceUses } from './limit-services.ts';
@@ -31,7 +26,6 @@ import { l7Statuses } from './l7-statuses.ts';
 import { RouteJudge } from './route-judge.ts';
 import { ServiceRoutes } from './service-routes.ts';
 import { TelemetryFinder } from './telemetry-settings.ts';
-import { virtualServiceFindings } from './virtual-service-findings.ts';
 import { subsetMembers } from './subset-members.ts';
 
 export interface L7Collections {
@@ -178,17 +172,13 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   });
   const judge = new RouteJudge({ sources, services, gateways, view, listeners, conversions, settings });
   const extensions = extensionStatuses(graph, sources, gateways, view, settings);
+  const fields = fieldStatuses(graph, sources, gateways, settings);
   const statuses = join<StatusWrite>(graph, 'l7-status-writes', [
     l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings }),
     extensions.statuses,
+    fields.statuses,
   ]);
-  const ofVirtualServices = derive<VirtualService, SourceReport>(graph, {
-    name: 'virtual-service-findings',
-    from: sources.VirtualService,
-    keyOf: formatReport,
-    transform: virtualServiceFindings,
-  });
-  const findings = join<SourceReport>(graph, 'l7-findings', [ofVirtualServices, extensions.findings]);
+  const findings = join<SourceReport>(graph, 'l7-findings', [extensions.findings, fields.findings]);
   return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
 }
 

@@ -1,5 +1,5 @@
 import { proxy } from '@ambit/api';
-import type { Gateway, GatewayClass } from '@ambit/kube';
+import type { Gateway, GatewayClass, Labels } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 
 /** A Gateway whose proxies are Ambit's. */
@@ -34,6 +34,15 @@ export function l7Gateway(
   return settings.gatewayControllers.includes(controllerName)
     ? { key, role: 'gateway', controllerName, gateway }
     : undefined;
+}
+
+/** Labels of the pods of a gateway, as selectors of users and preferences of place see them. */
+export function proxyLabels({ gateway: { metadata, spec } }: L7Gateway): Labels {
+  return {
+    ...(spec.podLabels ?? metadata.labels),
+    'gateway.networking.k8s.io/gateway-name': metadata.name,
+    'gateway.networking.k8s.io/gateway-class-name': spec.gatewayClassName,
+  };
 }
 
 /** Kind of proxy in the words of the contract. */

@@ -1,6 +1,6 @@
 /** How place counts among endpoints. Spec: l7.md section 9.2. */
 import { type traffic, workload } from '@ambit/api';
-import type { BalancerSpec, OutlierSpec } from '@ambit/kube';
+import type { BalancerSpec, Labels, OutlierSpec } from '@ambit/kube';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
 type LocalityInit = MessageInitShape<typeof traffic.Balancing_LocalitySchema>;
@@ -16,12 +16,19 @@ const scopeOfLabel: ReadonlyMap<string, workload.LoadBalancing_Scope> = new Map(
   ['kubernetes.io/hostname', NODE],
 ]);
 
+/** Whether a preference by this label is one by place. */
+export function isPlaceLabel(label: string): boolean {
+  return scopeOfLabel.has(label);
+}
+
 /** What else decides. */
 export interface LocalitySurroundings {
   /** Of the service. */
   readonly loadBalancing: workload.LoadBalancing | undefined;
-  /** Workloads of the service with a label, `key=value`; none for a rule that names no such label. */
+  /** Workloads of the service with a label, `key=value`, or without one, `key`; none for a rule that names no such label. */
   readonly membersOf: (label: string) => readonly string[];
+  /** Of the proxy's own pods. */
+  readonly proxyLabels: Labels;
 }
 
 /**
@@ -31,8 +38,9 @@ export interface LocalitySurroundings {
 export function localityOf(
   balancer: BalancerSpec | undefined,
   outliers: OutlierSpec | undefined,
-  { loadBalancing, membersOf }: LocalitySurroundings,
+  surroundings: LocalitySurroundings,
 ): LocalityInit | undefined {
+  const { loadBalancing } = surroundings;
   const wished = loadBalancing?.mode === workload.LoadBalancing_Mode.FAILOVER ? loadBalancing.routingPreference : [];
   const setting = balancer?.locality;
   if (setting?.isEnabled === false) return undefined;
@@ -44,7 +52,7 @@ export function localityOf(
   if (outliers === undefined && setting?.isForced !== true) return undefined;
   const labels = setting?.failoverPriority ?? [];
   if (labels.some((label) => !scopeOfLabel.has(label))) {
-    return { enabled: true, preferences: labels.map((label) => preference(label, membersOf)) };
+    return { enabled: true, preferences: labels.map((label) => preference(label, surroundings)) };
   }
   const scopes = labels.flatMap((label) => scopeOfLabel.get(label) ?? []);
   return {
@@ -54,9 +62,11 @@ export function localityOf(
   };
 }
 
-/** A label of pods that says nothing of place is compared with the value that is written; a proxy has none to compare with. */
-function preference(label: string, membersOf: LocalitySurroundings['membersOf']): PreferenceInit {
+/** A label of pods that says nothing of place is compared with the value that is written, a bare one with the proxy's own. */
+function preference(label: string, { membersOf, proxyLabels }: LocalitySurroundings): PreferenceInit {
   const scope = scopeOfLabel.get(label);
   if (scope !== undefined) return { kind: { case: 'scope', value: scope } };
-  return { kind: { case: 'members', value: { workloadUids: [...membersOf(label)] } } };
+  const own = label.includes('=') ? undefined : proxyLabels[label];
+  const meant = own === undefined ? label : `${label}=${own}`;
+  return { kind: { case: 'members', value: { workloadUids: [...membersOf(meant)] } } };
 }

@@ -16,7 +16,7 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 import { conditionFindings } from '../derive/status-collections.ts';
 import { conditionWrites, type DesiredCondition, type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
-import type { L7Gateway } from './l7-gateway.ts';
+import { type L7Gateway, proxyLabels } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 
 type AnyExtension = EnvoyFilter | WasmPlugin | TrafficExtension;
@@ -104,15 +104,6 @@ export function extensionStatuses(
       keyOf: formatReport,
       transform: ({ extension, conditions }) => conditionFindings(extension, conditions),
     }),
-  };
-}
-
-/** What selectors of users see on the pods of a gateway. */
-function proxyLabels({ gateway: { metadata, spec } }: L7Gateway): Readonly<Record<string, string>> {
-  return {
-    ...metadata.labels,
-    'gateway.networking.k8s.io/gateway-name': metadata.name,
-    'gateway.networking.k8s.io/gateway-class-name': spec.gatewayClassName,
   };
 }
 

@@ -7,6 +7,7 @@ import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
+import { expressionProblem, labelProblem } from './telemetry-problems.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 
@@ -69,11 +70,14 @@ export class TelemetryFinder {
     const isMeant = (mode: string): boolean =>
       mode === 'CLIENT_AND_SERVER' || mode === (role === 'waypoint' ? 'SERVER' : 'CLIENT');
     const accessLog = accessLogOf(
-      levels.flatMap(({ spec }) => (spec.accessLogging.length > 0 ? [spec.accessLogging] : [])),
+      levels.flatMap(({ spec }) => {
+        const meant = spec.accessLogging.filter((entry) => isMeant(entry.mode));
+        return meant.length > 0 ? [meant] : [];
+      }),
     );
     const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
     const tracing = tracingOf(
-      levels.flatMap(({ spec }) => spec.tracing),
+      levels.flatMap(({ spec }) => spec.tracing.filter((entry) => isMeant(entry.mode))),
       (name) => this.#collector(reads, name),
     );
     return create(proxy.TelemetrySchema, {
@@ -86,7 +90,11 @@ export class TelemetryFinder {
           disabled: isDisabled ?? false,
           removedLabels: tags.flatMap(([label, { isRemoved }]) => (isRemoved ? [label] : [])),
           addedLabels: Object.fromEntries(
-            tags.flatMap(([label, { isRemoved, value }]) => (isRemoved || value === undefined ? [] : [[label, value]])),
+            tags.flatMap(([label, change]) =>
+              change.isRemoved || change.value === undefined || labelProblem(label, change.value) !== undefined
+                ? []
+                : [[label, change.value]],
+            ),
           ),
         })),
     });
@@ -106,15 +114,18 @@ interface Collector {
   readonly port: number;
 }
 
-/** The most specific level decides. Of filters only a least status can be kept; any other would have to be evaluated. */
+/** The most specific level decides. A filter that proxies do not understand lets everything through, and is told of. */
 function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.Telemetry_AccessLog | undefined {
   const entries = levels.at(-1);
   if (entries === undefined) return undefined;
   const on = entries.filter(({ isDisabled }) => !isDisabled);
-  const [, least] = /^\s*response\.code\s*>=\s*(\d{3})\s*$/.exec(on.at(-1)?.filter ?? '') ?? [];
+  const filter = on.at(-1)?.filter ?? '';
+  const [, least] = /^\s*response\.code\s*>=\s*(\d{3})\s*$/.exec(filter) ?? [];
+  const isUsable = least === undefined && filter !== '' && expressionProblem(filter) === undefined;
   return create(proxy.Telemetry_AccessLogSchema, {
     enabled: on.length > 0,
     minStatus: least === undefined ? 0 : Number(least),
+    filter: isUsable ? filter : '',
   });
 }
 

@@ -22,6 +22,8 @@ export interface DestinationRule extends ResourceBase<'DestinationRule'> {
     /** Undefined: for every proxy. */
     readonly workloadSelector: Labels | undefined;
   };
+  /** Fields that are set and have no effect. */
+  readonly unhonoured: readonly string[];
   readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
@@ -42,6 +44,7 @@ export function readDestinationRule(reader: ObjectReader, metadata: ObjectMeta, 
     metadata,
     origin,
     spec: spec ?? { host: '', policy: undefined, subsets: [], exportTo: [], workloadSelector: undefined },
+    unhonoured: reader.unhonoured,
     status: { conditions: readConditions(reader) },
   };
 }

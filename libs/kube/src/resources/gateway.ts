@@ -1,5 +1,5 @@
 import type { Location } from '../location.ts';
-import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
+import type { Labels, ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
 import {
   type AllowedNamespaces,
@@ -27,12 +27,14 @@ export interface GatewayAddress {
 }
 
 /**
- * A gateway of the Gateway API. What a deployment controller needs beyond this (infrastructure) is read by whoever
+ * A gateway of the Gateway API. What a deployment controller needs beyond this (the rest of infrastructure) is read by whoever
  * deploys gateways.
  */
 export interface Gateway extends ResourceBase<'Gateway'> {
   readonly spec: {
     readonly gatewayClassName: string;
+    /** `infrastructure.labels`: what pods are labelled with instead of the Gateway's own labels; undefined: nothing is said. */
+    readonly podLabels: Labels | undefined;
     readonly listeners: readonly GatewayListener[];
     readonly addresses: readonly GatewayAddress[];
     /** Client certificates on HTTPS listeners: on most ports, and on some. */
@@ -54,11 +56,20 @@ export interface Gateway extends ResourceBase<'Gateway'> {
   };
 }
 
+/** Undefined where labels and annotations of the Gateway itself go to what is generated. */
+function readPodLabels(reader: ObjectReader): Labels | undefined {
+  reader.ignore('parametersRef');
+  const labels = reader.stringMap('labels');
+  const annotations = reader.stringMap('annotations');
+  return Object.keys(labels).length + Object.keys(annotations).length > 0 ? labels : undefined;
+}
+
 export function readGateway(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Gateway {
   const spec = reader.requiredObject('spec', (body) => {
-    body.ignore('infrastructure', 'backendTLS', 'defaultScope');
+    body.ignore('backendTLS', 'defaultScope');
     return {
       gatewayClassName: body.requiredString('gatewayClassName'),
+      podLabels: body.object('infrastructure', readPodLabels),
       listeners: body.objects('listeners', readListener),
       addresses: body.objects('addresses', readAddress),
       ...(body.object('tls', readGatewayTls) ?? noTls),
@@ -81,7 +92,14 @@ export function readGateway(reader: ObjectReader, metadata: ObjectMeta, origin: 
     kind: 'Gateway',
     metadata,
     origin,
-    spec: spec ?? { gatewayClassName: '', listeners: [], addresses: [], ...noTls, allowedListeners: undefined },
+    spec: spec ?? {
+      gatewayClassName: '',
+      podLabels: undefined,
+      listeners: [],
+      addresses: [],
+      ...noTls,
+      allowedListeners: undefined,
+    },
     status: status ?? { addresses: [], conditions: [], listeners: [], attachedListenerSets: undefined },
   };
 }

@@ -6,6 +6,8 @@ import { readConditions, type StatusCondition } from './status-condition.ts';
 import { readSelector, type WorkloadSelector } from './workload-selector.ts';
 
 export interface AccessLoggingSpec {
+  /** `CLIENT`, `SERVER` or `CLIENT_AND_SERVER`. */
+  readonly mode: string;
   readonly providers: readonly string[];
   readonly isDisabled: boolean;
   /** A CEL expression over the request. */
@@ -29,6 +31,8 @@ export interface MetricsSpec {
 }
 
 export interface TracingSpec {
+  /** As of access logs. */
+  readonly mode: string;
   readonly providers: readonly string[];
   readonly samplingPercent: number | undefined;
   readonly isDisabled: boolean | undefined;
@@ -47,6 +51,8 @@ export interface Telemetry extends ResourceBase<'Telemetry'> {
     readonly metrics: readonly MetricsSpec[];
     readonly tracing: readonly TracingSpec[];
   };
+  /** Fields that are set and have no effect. */
+  readonly unhonoured: readonly string[];
   readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
@@ -55,15 +61,15 @@ export function readTelemetry(reader: ObjectReader, metadata: ObjectMeta, origin
     selector: readSelector(body),
     targets: readTargets(body),
     accessLogging: body.objects('accessLogging', (logging) => {
-      logging.ignore('match');
       return {
+        mode: readMode(logging),
         providers: readProviders(logging),
         isDisabled: logging.boolean('disabled') ?? false,
         filter: logging.object('filter', (filter) => filter.string('expression')),
       };
     }),
     metrics: body.objects('metrics', (metrics) => {
-      metrics.ignore('reportingInterval');
+      metrics.doNotHonour('reportingInterval');
       return { providers: readProviders(metrics), overrides: metrics.objects('overrides', readOverride) };
     }),
     tracing: body.objects('tracing', readTracing),
@@ -73,8 +79,13 @@ export function readTelemetry(reader: ObjectReader, metadata: ObjectMeta, origin
     metadata,
     origin,
     spec: spec ?? { selector: undefined, targets: [], accessLogging: [], metrics: [], tracing: [] },
+    unhonoured: reader.unhonoured,
     status: { conditions: readConditions(reader) },
   };
+}
+
+function readMode(reader: ObjectReader): string {
+  return reader.object('match', (match) => match.string('mode')) ?? 'CLIENT_AND_SERVER';
 }
 
 function readProviders(reader: ObjectReader): readonly string[] {
@@ -97,8 +108,9 @@ function readOverride(reader: ObjectReader): MetricOverrideSpec {
 }
 
 function readTracing(reader: ObjectReader): TracingSpec {
-  reader.ignore('match', 'useRequestIdForTraceSampling', 'enableIstioTags', 'disableContextPropagation');
+  reader.doNotHonour('useRequestIdForTraceSampling', 'enableIstioTags', 'disableContextPropagation');
   return {
+    mode: readMode(reader),
     providers: readProviders(reader),
     samplingPercent: reader.number('randomSamplingPercentage', 0, 100),
     isDisabled: reader.boolean('disableSpanReporting'),
@@ -106,7 +118,7 @@ function readTracing(reader: ObjectReader): TracingSpec {
       name,
       tag.object('literal', (literal) => ({ kind: 'literal', value: literal.string('value') ?? '' }) as const) ??
         tag.object('header', (header) => {
-          header.ignore('defaultValue');
+          header.doNotHonour('defaultValue');
           return { kind: 'header', value: header.requiredString('name') } as const;
         }) ??
         (tag.ignore('environment', 'formatter'), { kind: 'other' } as const),

@@ -104,7 +104,7 @@ const max32 = 4_294_967_295;
 /** Reads `trafficPolicy`. */
 export function readTrafficPolicy(reader: ObjectReader): TrafficPolicySpec | undefined {
   return reader.object('trafficPolicy', (policy) => {
-    policy.ignore('tunnel');
+    policy.doNotHonour('tunnel');
     return {
       ...readParts(policy),
       ports: policy.objects('portLevelSettings', (level) => ({
@@ -122,7 +122,7 @@ function readParts(reader: ObjectReader): PolicyParts {
     outliers: reader.object('outlierDetection', readOutliers),
     tls: reader.object('tls', readTls),
     retryBudget: reader.object('retryBudget', (budget) => {
-      budget.ignore('budgetInterval');
+      budget.doNotHonour('budgetInterval');
       return {
         percent:
           budget.number('percent', 0, 100) ??
@@ -138,7 +138,7 @@ function readParts(reader: ObjectReader): PolicyParts {
 function readBalancer(reader: ObjectReader): BalancerSpec {
   const legacyMs = readDuration(reader, 'warmupDurationSecs');
   const zoneAware = reader.object('zoneAwareLbSetting', (setting) => {
-    setting.ignore('minClusterSize');
+    setting.doNotHonour('minClusterSize');
     return readLocality(setting, true);
   });
   return {
@@ -202,7 +202,7 @@ function readHash(reader: ObjectReader): NonNullable<BalancerSpec['hash']> {
 
 function readPool(reader: ObjectReader): PoolSpec {
   const tcp = reader.object('tcp', (body) => {
-    body.ignore('tcpKeepalive');
+    body.doNotHonour('tcpKeepalive');
     return {
       maxConnections: body.integer('maxConnections', 0, max32),
       connectTimeoutMs: readDuration(body, 'connectTimeout'),
@@ -211,7 +211,7 @@ function readPool(reader: ObjectReader): PoolSpec {
     };
   });
   const http = reader.object('http', (body) => {
-    body.ignore('http2KeepAlive');
+    body.doNotHonour('http2KeepAlive');
     return {
       maxPendingRequests: body.integer('http1MaxPendingRequests', 0, max32),
       maxRequests: body.integer('http2MaxRequests', 0, max32),
@@ -244,7 +244,7 @@ const noHttp = {
 } as const;
 
 function readOutliers(reader: ObjectReader): OutlierSpec {
-  reader.ignore('outlierDetectionHttpErrorCodes');
+  reader.doNotHonour('outlierDetectionHttpErrorCodes');
   const legacy = reader.integer('consecutiveErrors', 0, max32);
   return {
     consecutive5xx: reader.integer('consecutive5xxErrors', 0, max32) ?? legacy,
@@ -259,7 +259,7 @@ function readOutliers(reader: ObjectReader): OutlierSpec {
 }
 
 function readTls(reader: ObjectReader): ClientTlsSpec {
-  reader.ignore('caCrl');
+  reader.doNotHonour('caCrl');
   const files = ['clientCertificate', 'privateKey', 'caCertificates'].filter(
     (name) => (reader.string(name) ?? '') !== '',
   );

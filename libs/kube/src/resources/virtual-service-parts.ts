@@ -85,7 +85,7 @@ function readOperation(reader: ObjectReader): HeaderOperation {
 /** Reads `retries` of a route. */
 export function readRetries(reader: ObjectReader): HttpRetry | undefined {
   return reader.object('retries', (retries) => {
-    retries.ignore('retryRemoteLocalities');
+    retries.doNotHonour('retryRemoteLocalities');
     return {
       attempts: retries.integer('attempts', 0, 2_147_483_647),
       perTryTimeoutMs: readDuration(retries, 'perTryTimeout'),
@@ -104,7 +104,7 @@ export function readFault(reader: ObjectReader): FaultSpec | undefined {
       percent: readPercentage(delay),
     })),
     abort: fault.object('abort', (abort) => {
-      abort.ignore('http2Error');
+      abort.doNotHonour('http2Error');
       return {
         httpStatus: abort.integer('httpStatus', 200, 599),
         grpcStatus: abort.string('grpcStatus'),

@@ -115,6 +115,8 @@ export interface VirtualService extends ResourceBase<'VirtualService'> {
     readonly tls: readonly StreamRule[];
     readonly tcp: readonly StreamRule[];
   };
+  /** Fields that are set and have no effect. */
+  readonly unhonoured: readonly string[];
   readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
@@ -132,6 +134,7 @@ export function readVirtualService(reader: ObjectReader, metadata: ObjectMeta, o
     metadata,
     origin,
     spec: spec ?? { hosts: [], gateways: [], exportTo: [], http: [], tls: [], tcp: [] },
+    unhonoured: reader.unhonoured,
     status: { conditions: readConditions(reader) },
   };
 }
@@ -195,7 +198,7 @@ function readDestination(reader: ObjectReader): RouteDestination {
 }
 
 function readMatch(reader: ObjectReader): HttpMatchRequest {
-  reader.ignore('statPrefix');
+  reader.doNotHonour('statPrefix');
   return {
     name: reader.string('name'),
     uri: readText(reader, 'uri'),

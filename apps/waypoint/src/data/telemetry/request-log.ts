@@ -1,6 +1,8 @@
 import {
   defaultLogFormat,
   type DescriptorSink,
+  evaluate,
+  type Expression,
   jsonLogFormat,
   LineBuffer,
   type LoggedRequest,
@@ -10,6 +12,10 @@ import {
 } from '@ambit/telemetry';
 
 import type { TelemetrySettings } from '../../config/proxy.ts';
+import type { RequestRecord } from '../../request/request-record.ts';
+import type { TcpRecord } from '../tcp-record.ts';
+import { TrafficAttributes } from './traffic-attributes.ts';
+import { userExpression } from './user-expression.ts';
 
 /** Lines that wait to be written; what does not fit is counted and lost. */
 const bufferBytes = 256 * 1024;
@@ -18,17 +24,20 @@ const bufferBytes = 256 * 1024;
 export interface LogPlan {
   readonly format: RequestLogFormat | undefined;
   readonly minStatus: number;
+  /** What is not true of a request keeps it out. */
+  readonly filter: Expression | undefined;
 }
 
 /** What a configuration says of the access log. */
 export function logPlan(settings: TelemetrySettings | undefined): LogPlan {
   const log = settings?.accessLog;
-  if (log?.enabled !== true) return { format: undefined, minStatus: 0 };
+  if (log?.enabled !== true) return { format: undefined, minStatus: 0, filter: undefined };
   const hasJson = Object.keys(log.jsonFormat).length > 0;
   const format = hasJson
     ? jsonLogFormat(log.jsonFormat)
     : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat);
-  return { format, minStatus: log.minStatus };
+  const filter = log.filter === '' ? undefined : userExpression(log.filter);
+  return { format, minStatus: log.minStatus, filter };
 }
 
 /** The access log of one worker: lines collected during a turn, written at its end. */
@@ -48,10 +57,11 @@ export class RequestLog {
     return this.#lostLines;
   }
 
-  write(record: LoggedRequest, { format, minStatus }: LogPlan): void {
+  write(record: RequestRecord | TcpRecord, { format, minStatus, filter }: LogPlan): void {
     if (format === undefined) return;
     const status = record.value('RESPONSE_CODE');
     if (minStatus > 0 && typeof status === 'number' && status !== 0 && status < minStatus) return;
+    if (filter !== undefined && evaluate(filter, new TrafficAttributes(record)) !== true) return;
     const named = new NamedRecord(record, this.#hostname);
     if (format.write(this.#buffer, named)) return;
     this.flush();

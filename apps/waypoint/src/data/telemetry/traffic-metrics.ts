@@ -1,4 +1,12 @@
-import type { Counter, Histogram, LabelSchema, LabelValues, MetricFamily, MetricRegistry } from '@ambit/telemetry';
+import {
+  type Counter,
+  extraLabels,
+  type Histogram,
+  type LabelSchema,
+  type LabelSet,
+  type MetricFamily,
+  type MetricRegistry,
+} from '@ambit/telemetry';
 import type { Workload } from '@ambit/workload';
 
 import type { TelemetrySettings } from '../../config/proxy.ts';
@@ -6,10 +14,12 @@ import type { BackendTarget } from '../../config/backend-target.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import type { RequestRecord } from '../../request/request-record.ts';
 import type { TcpRecord } from '../tcp-record.ts';
+import { applyTags, type TagPlan, tagPlan, tagValues } from './tag-plan.ts';
+import { TrafficAttributes } from './traffic-attributes.ts';
 import { commonLabels, httpLabelNames, tcpLabelNames, type TrafficFacts } from './traffic-labels.ts';
 
-type HttpNames = typeof httpLabelNames;
-type TcpNames = typeof tcpLabelNames;
+type HttpNames = readonly [...typeof httpLabelNames, typeof extraLabels];
+type TcpNames = readonly [...typeof tcpLabelNames, typeof extraLabels];
 
 /** Milliseconds and bytes. Istio: the buckets of its standard histograms. */
 const buckets = [
@@ -40,7 +50,11 @@ export interface MetricPlan {
   readonly disabled: ReadonlySet<MetricKey>;
   /** Labels that are left out, by metric. */
   readonly hidden: ReadonlyMap<MetricKey, ReadonlySet<string>>;
+  /** Labels whose values expressions say; undefined for none. */
+  readonly tags: TagPlan | undefined;
 }
+
+const httpMetrics: ReadonlySet<string> = new Set(['requests', 'duration', 'requestBytes', 'responseBytes']);
 
 let lastPlan = 0;
 
@@ -49,6 +63,7 @@ export function metricPlan(settings: TelemetrySettings | undefined): MetricPlan 
   const all = Object.keys(metricNames).filter(isMetricKey);
   const disabled = new Set<MetricKey>(settings?.metricsDisabled === true ? all : []);
   const hidden = new Map<MetricKey, Set<string>>();
+  const tags = new Map<MetricKey, Map<string, string>>();
   for (const override of settings?.metricOverrides ?? []) {
     for (const key of all) {
       const isMeant = override.metric === 'ALL_METRICS' || metricNames[key].some((name) => name === override.metric);
@@ -59,10 +74,19 @@ export function metricPlan(settings: TelemetrySettings | undefined): MetricPlan 
       for (const name of override.removedLabels) labels.add(name);
       for (const name of Object.keys(override.addedLabels)) labels.delete(name);
       if (labels.size > 0) hidden.set(key, labels);
+      const texts = tags.get(key) ?? new Map<string, string>();
+      for (const name of override.removedLabels) texts.delete(name);
+      for (const [name, text] of Object.entries(override.addedLabels)) texts.set(name, text);
+      if (texts.size > 0) tags.set(key, texts);
+      else tags.delete(key);
     }
   }
   lastPlan += 1;
-  return { id: lastPlan, disabled, hidden };
+  return { id: lastPlan, disabled, hidden, tags: tagPlan(tags, standardLabels) };
+}
+
+function standardLabels(metric: string): readonly string[] {
+  return httpMetrics.has(metric) ? httpLabelNames : tcpLabelNames;
 }
 
 /** Series of one combination of labels, held for the requests to come. */
@@ -90,8 +114,6 @@ interface LastSeries {
   readonly grpcStatus: number | undefined;
   readonly series: RequestSeries;
 }
-
-type LabelSet = ReturnType<LabelSchema<HttpNames>['set']>;
 
 interface TcpSeries {
   readonly opened: Counter;
@@ -127,8 +149,8 @@ export class TrafficMetrics {
   #nextId = 1;
 
   constructor(registry: MetricRegistry) {
-    this.#http = registry.labels(httpLabelNames);
-    this.#tcp = registry.labels(tcpLabelNames);
+    this.#http = registry.labels([...httpLabelNames, extraLabels]);
+    this.#tcp = registry.labels([...tcpLabelNames, extraLabels]);
     const byRequest = { labels: this.#http };
     const byConnection = { labels: this.#tcp };
     this.#requests = registry.counter({ name: 'istio_requests', help: 'Requests', ...byRequest });
@@ -174,11 +196,15 @@ export class TrafficMetrics {
     }
     if (!record.isGrpc) return;
     if (!disabled.has('requestMessages')) {
-      series.requestMessages ??= this.#requestMessages.bind(this.#tcpSet(record, reporter, plan, 'requestMessages'));
+      series.requestMessages ??= this.#requestMessages.bind(
+        this.#tcpSet(requestFacts(record, reporter), record, plan, 'requestMessages'),
+      );
       series.requestMessages.add(record.requestMessages);
     }
     if (!disabled.has('responseMessages')) {
-      series.responseMessages ??= this.#responseMessages.bind(this.#tcpSet(record, reporter, plan, 'responseMessages'));
+      series.responseMessages ??= this.#responseMessages.bind(
+        this.#tcpSet(requestFacts(record, reporter), record, plan, 'responseMessages'),
+      );
       series.responseMessages.add(record.responseMessages);
     }
   }
@@ -217,11 +243,26 @@ export class TrafficMetrics {
   }
 
   #httpSet(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan, key: MetricKey): LabelSet {
-    return this.#http.set(httpLabels(requestFacts(record, reporter), record, plan.hidden.get(key)));
+    const labels: string[] = httpLabels(requestFacts(record, reporter), record, plan.hidden.get(key));
+    return this.#setOf(this.#http, labels, httpLabelNames, record, plan, key);
   }
 
-  #tcpSet(record: RequestRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan, key: MetricKey): LabelSet {
-    return this.#tcp.set(commonLabels(requestFacts(record, reporter), plan.hidden.get(key)));
+  #tcpSet(facts: TrafficFacts, record: RequestRecord | TcpRecord, plan: MetricPlan, key: MetricKey): LabelSet {
+    const labels: string[] = [...commonLabels(facts, plan.hidden.get(key))];
+    return this.#setOf(this.#tcp, labels, tcpLabelNames, record, plan, key);
+  }
+
+  #setOf(
+    schema: { set(values: readonly string[]): LabelSet },
+    labels: string[],
+    names: readonly string[],
+    record: RequestRecord | TcpRecord,
+    { tags }: MetricPlan,
+    key: MetricKey,
+  ): LabelSet {
+    const extra = tags === undefined ? '' : applyTags(tags, key, valuesOf(tags, record), names, labels);
+    labels.push(extra);
+    return schema.set(labels);
   }
 
   /** Most requests of a connection are counted like the one before. */
@@ -231,6 +272,7 @@ export class TrafficMetrics {
     const last = this.#last.get(facts);
     if (
       last !== undefined &&
+      plan.tags === undefined &&
       last.generation === this.#generation &&
       last.plan === plan &&
       last.reporter === reporter &&
@@ -251,7 +293,7 @@ export class TrafficMetrics {
 
   #requestSeries(record: RequestRecord, facts: TrafficFacts, plan: MetricPlan): RequestSeries {
     const grpcStatus = record.grpcStatus === undefined ? '' : String(record.grpcStatus);
-    const key = `${plan.id} ${this.#keyOf(facts)} ${record.status} ${grpcStatus}`;
+    const key = `${plan.id} ${this.#keyOf(facts)} ${record.status} ${grpcStatus}${tagKey(plan, record)}`;
     const known = this.#heldHttp.get(key);
     if (known !== undefined) return known;
     if (this.#heldHttp.size >= maxHeld) this.letGo();
@@ -270,11 +312,11 @@ export class TrafficMetrics {
   #tcpSeries(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): TcpSeries {
     const { facts: downstream, target, endpoint, flag: flags } = record;
     const facts: TrafficFacts = { reporter, downstream, target, endpoint, protocol: 'tcp', flags };
-    const key = `${plan.id} ${this.#keyOf(facts)}`;
+    const key = `${plan.id} ${this.#keyOf(facts)}${tagKey(plan, record)}`;
     const known = this.#heldTcp.get(key);
     if (known !== undefined) return known;
     if (this.#heldTcp.size >= maxHeld) this.letGo();
-    const labels = (metric: MetricKey): LabelSet => this.#tcp.set(commonLabels(facts, plan.hidden.get(metric)));
+    const labels = (metric: MetricKey): LabelSet => this.#tcpSet(facts, record, plan, metric);
     const series = {
       opened: this.#opened.bind(labels('opened')),
       closed: this.#closed.bind(labels('closed')),
@@ -312,10 +354,19 @@ function httpLabels(
   facts: TrafficFacts,
   { status, grpcStatus }: RequestRecord,
   hidden: ReadonlySet<string> | undefined,
-): LabelValues<HttpNames> {
+): string[] {
   const code = hidden?.has('response_code') === true ? '' : String(status);
   const grpc = grpcStatus === undefined || hidden?.has('grpc_response_status') === true ? '' : String(grpcStatus);
   return [...commonLabels(facts, hidden), code, grpc];
+}
+
+function valuesOf(tags: TagPlan, record: RequestRecord | TcpRecord): readonly string[] {
+  return tagValues(tags, new TrafficAttributes(record));
+}
+
+/** What tells requests apart whose labels expressions say. */
+function tagKey({ tags }: MetricPlan, record: RequestRecord | TcpRecord): string {
+  return tags === undefined ? '' : `\0${valuesOf(tags, record).join('\0')}`;
 }
 
 function isMetricKey(name: string): name is MetricKey {

@@ -1,0 +1,108 @@
+/** Fields that are set and have no effect are said on the object's own status. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseManifests, ResourceTable } from '@ambit/kube';
+import { meshCollections } from '../derive/mesh-collections.ts';
+import { loadSources } from '../derive/mesh-sources.ts';
+import { defaultMeshSettings } from '../mesh-settings.ts';
+
+const waypoint = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { namespace: shop, name: waypoint }
+spec: { gatewayClassName: ambit-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
+---
+`;
+
+/** Message of the condition of the only object that has one; undefined for none. */
+function saidOf(text: string, surroundings = waypoint): string | undefined {
+  const { resources, reports } = parseManifests('case.yaml', surroundings + text);
+  assert.deepEqual(reports, []);
+  const mesh = meshCollections(defaultMeshSettings);
+  mesh.graph.update(() => loadSources(mesh.sources, new ResourceTable(resources)));
+  const found = [...mesh.statuses.values()].flatMap(({ conditions = [] }) =>
+    conditions.filter(({ type }) => type === 'ambit.dev/FieldsInForce'),
+  );
+  assert.ok(found.length <= 1);
+  for (const { status, reason } of found) assert.deepEqual([status, reason], ['False', 'Unsupported']);
+  return found[0]?.message;
+}
+
+const telemetry = (spec: string): string => `apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { namespace: shop, name: one }
+spec: ${spec}
+`;
+const rule = (policy: string): string => `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { namespace: shop, name: one }
+spec: { host: web, trafficPolicy: ${policy} }
+`;
+const routes = (http: string): string => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { namespace: shop, name: one }
+spec: { hosts: [web], http: [${http}] }
+`;
+const tags = (overrides: string): string => telemetry(`{ metrics: [{ overrides: [{ tagOverrides: ${overrides} }] }] }`);
+
+const table: readonly (readonly [name: string, text: string, message: string | undefined])[] = [
+  [
+    'labels by expressions that are known',
+    tags(`{ a: { value: request.host }, b: { value: "request.headers['x'] + 'v'" }, c: { operation: REMOVE } }`),
+    undefined,
+  ],
+  [
+    'a label by something that is not known',
+    tags(`{ a: { value: "node.metadata['X']" } }`),
+    'metrics[0].overrides[0].tagOverrides.a: node.metadata is not known here; the label stays as it was',
+  ],
+  [
+    'a label that cannot be one',
+    tags(`{ a-b: { value: "'v'" } }`),
+    'metrics[0].overrides[0].tagOverrides.a-b: it is no name for a label; the label stays as it was',
+  ],
+  [
+    'a metric that there is not',
+    telemetry('{ metrics: [{ reportingInterval: 10s, overrides: [{ match: { metric: MINE }, disabled: true }] }] }'),
+    'metrics[0].overrides[0].match: there is no metric MINE here; metrics[0].reportingInterval has no effect',
+  ],
+  [
+    'a filter of the access log that is known',
+    telemetry(`{ accessLogging: [{ filter: { expression: "response.code >= 400 && 'x' in request.headers" } }] }`),
+    undefined,
+  ],
+  [
+    'a filter that is not',
+    telemetry(`{ accessLogging: [{ filter: { expression: "response.flags != 0" } }] }`),
+    'accessLogging[0].filter: response.flags is not known here; everything is logged',
+  ],
+  [
+    'tags of spans from the environment',
+    telemetry(`{ tracing: [{ customTags: { a: { environment: { name: X } } }, enableIstioTags: false }] }`),
+    'tracing[0].customTags.a: only literal and header are known here; tracing[0].enableIstioTags has no effect',
+  ],
+  [
+    'a policy whose every field counts',
+    rule('{ connectionPool: { http: { maxRetries: 3 } }, loadBalancer: { simple: ROUND_ROBIN } }'),
+    undefined,
+  ],
+  [
+    'fields of a policy that do not count',
+    rule('{ connectionPool: { tcp: { tcpKeepalive: { time: 10s } } }, loadBalancer: { simple: FASTEST } }'),
+    'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.connectionPool.tcp.tcpKeepalive has no effect',
+  ],
+  [
+    'fields of routes that do not count',
+    routes('{ match: [{ uri: { prefix: / }, statPrefix: x }], route: [{ destination: { host: web } }] }'),
+    'http[0].match[0].statPrefix has no effect',
+  ],
+  ['routes whose every field counts', routes('{ route: [{ destination: { host: web } }], timeout: 1s }'), undefined],
+];
+
+for (const [name, text, message] of table)
+  test(`${name}: ${message === undefined ? 'nothing is said' : 'the status says so'}`, () => {
+    assert.equal(saidOf(text), message);
+  });
+
+test('nothing is said where no proxy of ours is', () => {
+  assert.equal(saidOf(tags(`{ a: { value: nothing } }`), ''), undefined);
+});

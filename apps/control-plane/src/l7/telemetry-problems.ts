@@ -1,0 +1,73 @@
+/** What of a Telemetry resource is not carried out, and why. Pure. Spec: contract l7 7.1. */
+import type { Telemetry } from '@ambit/kube';
+import { isLabelName, parseExpression } from '@ambit/telemetry';
+import { RE2JS } from 're2js';
+import { patternProblem } from './usable-pattern.ts';
+
+/** Names of the metrics there are; custom ones cannot be made. */
+const metrics: ReadonlySet<string> = new Set(
+  [
+    ['ALL_METRICS'],
+    ['REQUEST_COUNT', 'requests_total'],
+    ['REQUEST_DURATION', 'request_duration_milliseconds'],
+    ['REQUEST_SIZE', 'request_bytes'],
+    ['RESPONSE_SIZE', 'response_bytes'],
+    ['GRPC_REQUEST_MESSAGES', 'request_messages_total'],
+    ['GRPC_RESPONSE_MESSAGES', 'response_messages_total'],
+    ['TCP_OPENED_CONNECTIONS', 'tcp_connections_opened_total'],
+    ['TCP_CLOSED_CONNECTIONS', 'tcp_connections_closed_total'],
+    ['TCP_SENT_BYTES', 'tcp_sent_bytes_total'],
+    ['TCP_RECEIVED_BYTES', 'tcp_received_bytes_total'],
+  ].flatMap(([word = '', name]) => (name === undefined ? [word] : [word, name, `istio_${name}`])),
+);
+const maxAddedLabels = 16;
+
+/** Why proxies would not evaluate a text. */
+export function expressionProblem(text: string): string | undefined {
+  const parsed = parseExpression(text, (pattern) => {
+    const problem = patternProblem(pattern);
+    if (problem !== undefined) throw new RangeError(problem);
+    const compiled = RE2JS.compile(pattern);
+    return (value) => compiled.matcher(value).find();
+  });
+  return parsed.kind === 'problem' ? parsed.problem : undefined;
+}
+
+/** Why a label would not get its value. */
+export function labelProblem(name: string, text: string): string | undefined {
+  if (!isLabelName(name)) return 'it is no name for a label';
+  return expressionProblem(text);
+}
+
+/** In the words of the resource; empty when everything of it is in force. */
+export function telemetryProblems({ spec }: Telemetry): readonly string[] {
+  return [
+    ...spec.metrics.flatMap(({ overrides }, m) =>
+      overrides.flatMap((override, o) => overrideProblems(override, `metrics[${m}].overrides[${o}]`)),
+    ),
+    ...spec.accessLogging.flatMap(({ filter }, a) => {
+      const problem = filter === undefined ? undefined : expressionProblem(filter);
+      return problem === undefined ? [] : [`accessLogging[${a}].filter: ${problem}; everything is logged`];
+    }),
+    ...spec.tracing.flatMap(({ tags }, t) =>
+      tags.flatMap(([name, { kind }]) =>
+        kind === 'other' ? [`tracing[${t}].customTags.${name}: only literal and header are known here`] : [],
+      ),
+    ),
+  ];
+}
+
+function overrideProblems(
+  { metric, tags }: Telemetry['spec']['metrics'][number]['overrides'][number],
+  at: string,
+): readonly string[] {
+  const unknown = metrics.has(metric) ? [] : [`${at}.match: there is no metric ${metric} here`];
+  const added = tags.filter(([, { isRemoved }]) => !isRemoved);
+  const many =
+    added.length > maxAddedLabels ? [`${at}: more than ${maxAddedLabels} labels; those over it may be missing`] : [];
+  const wrong = added.flatMap(([name, { value = '' }]) => {
+    const problem = labelProblem(name, value);
+    return problem === undefined ? [] : [`${at}.tagOverrides.${name}: ${problem}; the label stays as it was`];
+  });
+  return [...unknown, ...many, ...wrong];
+}
