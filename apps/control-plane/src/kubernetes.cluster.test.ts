@@ -6,11 +6,10 @@ import { apiKinds, rawKinds } from '@ambit/kube';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ControlPlaneProcess } from './testing/control-plane-process.ts';
 import { Replicas } from './testing/replicas.ts';
-import { at, type TestCluster, until } from './testing/test-cluster.ts';
+import { at, type TestCluster, until, noCluster } from './testing/test-cluster.ts';
 import { XdsProbe } from './testing/xds-probe.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
-const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 
 let replicas: Replicas;
 let cluster: TestCluster;
@@ -18,20 +17,10 @@ let replica: ControlPlaneProcess;
 
 before(async () => {
   if (skip !== false) return;
-  replicas = await Replicas.open();
-  ({ cluster } = replicas);
-  replica = replicas.start('replica-0');
-  await until(
-    () => replica.ports(),
-    () => replica.lines.slice(-20),
-  );
+  ({ replicas, cluster, replica } = await Replicas.openWithOne());
 });
 
-after(async () => {
-  if (skip !== false) return;
-  await replica?.stop();
-  await replicas?.[Symbol.asyncDispose]();
-});
+after(() => replicas?.[Symbol.asyncDispose]());
 
 async function connect(
   to: ControlPlaneProcess = replica,

@@ -15,10 +15,9 @@ import {
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ControlPlaneProcess } from './testing/control-plane-process.ts';
 import { Replicas } from './testing/replicas.ts';
-import { at, until } from './testing/test-cluster.ts';
+import { at, until, noCluster } from './testing/test-cluster.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
-const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 
 const PODS = 12;
 

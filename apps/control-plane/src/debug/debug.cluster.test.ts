@@ -9,12 +9,11 @@ import { deltaMethod } from '@ambit/xds';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
 import { Replicas } from '../testing/replicas.ts';
-import { type TestCluster, until } from '../testing/test-cluster.ts';
+import { type TestCluster, until, noCluster, testKubeconfig } from '../testing/test-cluster.ts';
 import { XdsProbe } from '../testing/xds-probe.ts';
 import { text } from './debug-messages.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
-const skip = kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 const istioctl = process.env['AMBIT_INTEROP_ISTIOCTL'];
 const noTool = istioctl === undefined ? 'set AMBIT_INTEROP_ISTIOCTL to an istioctl' : skip;
 const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
@@ -27,23 +26,14 @@ let port: number;
 
 before(async () => {
   if (skip !== false) return;
-  replicas = await Replicas.open();
-  ({ cluster } = replicas);
-  replica = replicas.start('replica-0');
-  ({ port } = await until(
-    () => replica.ports(),
-    () => replica.lines.slice(-20),
-  ));
+  ({ replicas, cluster, replica } = await Replicas.openWithOne());
+  port = replica.ports()?.port ?? 0;
   // The account that istioctl asks with.
   for (const namespace of [cluster.system, cluster.shop])
     await cluster.apply(apiKinds.ServiceAccount, namespace, 'default', {});
 });
 
-after(async () => {
-  if (skip !== false) return;
-  await replica?.stop();
-  await replicas?.[Symbol.asyncDispose]();
-});
+after(() => replicas?.[Symbol.asyncDispose]());
 
 interface Answer {
   readonly text: string;
@@ -100,7 +90,7 @@ test('accounts of the own namespace are told who is in step, others nothing', { 
 test("Istio's own tool shows our ztunnels", { skip: noTool }, async () => {
   using _probe = await connectZtunnel();
   const run = async (...args: readonly string[]): Promise<string> => {
-    const where = ['-c', kubeconfig, '-i', cluster.system, '--xds-address', `127.0.0.1:${port}`];
+    const where = ['-c', testKubeconfig, '-i', cluster.system, '--xds-address', `127.0.0.1:${port}`];
     return (await promisify(execFile)(istioctl ?? '', [...args, ...where], { timeout: 60_000 })).stdout;
   };
   await until(async () =>

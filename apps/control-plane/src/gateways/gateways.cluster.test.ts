@@ -1,16 +1,14 @@
 /** A control plane that deploys waypoints, on a real API server, with exactly the rights of `rbac*.yaml`. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { apiKinds, rawKinds } from '@ambit/kube';
 import { makeTestCa } from '@ambit/testing';
 import { ControlPlaneProcess } from '../testing/control-plane-process.ts';
-import { at, TestCluster, until } from '../testing/test-cluster.ts';
+import { replicaEnvironment } from '../testing/replicas.ts';
+import { at, noCluster, TestCluster, until } from '../testing/test-cluster.ts';
 import { generatedKinds } from './generated-kinds.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
-const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 
 const ca = makeTestCa();
 let cluster: TestCluster;
@@ -21,24 +19,10 @@ before(async () => {
   cluster = await TestCluster.open();
   const { server } = cluster.client.access;
   for (const kind of [apiKinds.Gateway, apiKinds.GatewayClass]) await cluster.installOpenDefinition(kind);
-  const leaf = ca.issue(undefined, { ipAddresses: ['127.0.0.1'], purposes: ['serverAuth'] });
-  writeFileSync(join(cluster.folder, 'key.pem'), leaf.privateKeyPem);
-  writeFileSync(join(cluster.folder, 'cert.pem'), leaf.certificateChainPem);
+  const kubeconfig = await cluster.controlPlaneAccount(server.href, 'rbac-gateways.yaml');
   replica = new ControlPlaneProcess({
-    AMBIT_SOURCE: 'kubernetes',
-    KUBECONFIG: await cluster.controlPlaneAccount(server.href, 'rbac-gateways.yaml'),
-    POD_NAMESPACE: cluster.system,
-    AMBIT_ROOT_NAMESPACE: cluster.system,
-    AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
-    AMBIT_HTTP_ADDRESS: '127.0.0.1',
-    AMBIT_HTTP_PORT: '0',
-    MONITORING_PORT: '0',
-    AMBIT_WEBHOOK_PORT: '0',
-    AMBIT_TLS_CERT_FILE: join(cluster.folder, 'cert.pem'),
-    AMBIT_TLS_KEY_FILE: join(cluster.folder, 'key.pem'),
-    AMBIT_DRAIN: '200ms',
+    ...replicaEnvironment(cluster, ca, kubeconfig),
     AMBIT_WAYPOINT_IMAGE: 'localhost/ambit/waypoint:test',
-    LOG_LEVEL: 'debug',
   });
   await until(
     () => replica.ports(),

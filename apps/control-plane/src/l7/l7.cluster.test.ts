@@ -8,10 +8,9 @@ import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode, PROXY_TYPE }
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
 import { Replicas } from '../testing/replicas.ts';
-import { at, type TestCluster, until } from '../testing/test-cluster.ts';
+import { at, type TestCluster, until, noCluster } from '../testing/test-cluster.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
-const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 
 let replicas: Replicas;
 let cluster: TestCluster;
@@ -19,21 +18,10 @@ let replica: ControlPlaneProcess;
 
 before(async () => {
   if (skip !== false) return;
-  replicas = await Replicas.open();
-  ({ cluster } = replicas);
-  for (const kind of [apiKinds.Gateway, apiKinds.HTTPRoute]) await cluster.installOpenDefinition(kind);
-  replica = replicas.start('replica-0');
-  await until(
-    () => replica.ports(),
-    () => replica.lines.slice(-20),
-  );
+  ({ replicas, cluster, replica } = await Replicas.openWithOne([apiKinds.Gateway, apiKinds.HTTPRoute]));
 });
 
-after(async () => {
-  if (skip !== false) return;
-  await replica?.stop();
-  await replicas?.[Symbol.asyncDispose]();
-});
+after(() => replicas?.[Symbol.asyncDispose]());
 
 const rule = (path: string): object => ({
   name: 'r',

@@ -8,10 +8,9 @@ import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode } from '@ambi
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
 import { Replicas } from '../testing/replicas.ts';
-import { at, type TestCluster, until } from '../testing/test-cluster.ts';
+import { at, noCluster, type TestCluster, until } from '../testing/test-cluster.ts';
 
-const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'];
-const skip = kubeconfig === undefined || kubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+const skip = noCluster;
 
 let replicas: Replicas;
 let cluster: TestCluster;
@@ -19,16 +18,11 @@ let replica: ControlPlaneProcess;
 
 before(async () => {
   if (skip !== false) return;
-  replicas = await Replicas.open();
-  ({ cluster } = replicas);
-  for (const kind of [apiKinds.Gateway, apiKinds.DestinationRule, apiKinds.RateLimitPolicy]) {
-    await cluster.installOpenDefinition(kind);
-  }
-  replica = replicas.start('replica-0');
-  await until(
-    () => replica.ports(),
-    () => replica.lines.slice(-20),
-  );
+  ({ replicas, cluster, replica } = await Replicas.openWithOne([
+    apiKinds.Gateway,
+    apiKinds.DestinationRule,
+    apiKinds.RateLimitPolicy,
+  ]));
   const { shop } = cluster;
   await cluster.apply(apiKinds.Gateway, shop, 'waypoint', {
     spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
@@ -40,11 +34,7 @@ before(async () => {
   });
 });
 
-after(async () => {
-  if (skip !== false) return;
-  await replica?.stop();
-  await replicas?.[Symbol.asyncDispose]();
-});
+after(() => replicas?.[Symbol.asyncDispose]());
 
 /** `status reason message` of a condition; undefined when there is none of the type. */
 async function condition(kind: ApiKind, name: string, type: string): Promise<string | undefined> {

@@ -1,9 +1,44 @@
 /** Replicas of the control plane on a real API server, with exactly the rights of `rbac.yaml`. For tests only. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeTestCa, TcpRelay } from '@ambit/testing';
+import type { ApiKind } from '@ambit/kube';
+import { makeTestCa, TcpRelay, type TestCa } from '@ambit/testing';
 import { ControlPlaneProcess } from './control-plane-process.ts';
-import { TestCluster } from './test-cluster.ts';
+import { TestCluster, until } from './test-cluster.ts';
+
+export interface OneReplica {
+  readonly replicas: Replicas;
+  readonly cluster: TestCluster;
+  readonly replica: ControlPlaneProcess;
+}
+
+/** What a replica on `cluster` is told, with a certificate for loopback; its ports are chosen by the kernel. */
+export function replicaEnvironment(
+  { folder, system }: TestCluster,
+  ca: TestCa,
+  kubeconfig: string,
+): Readonly<Record<string, string>> {
+  const leaf = ca.issue(undefined, { ipAddresses: ['127.0.0.1'], purposes: ['serverAuth'] });
+  const key = join(folder, 'key.pem');
+  const certificate = join(folder, 'cert.pem');
+  writeFileSync(key, leaf.privateKeyPem);
+  writeFileSync(certificate, leaf.certificateChainPem);
+  return {
+    AMBIT_SOURCE: 'kubernetes',
+    KUBECONFIG: kubeconfig,
+    POD_NAMESPACE: system,
+    AMBIT_ROOT_NAMESPACE: system,
+    AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
+    AMBIT_HTTP_ADDRESS: '127.0.0.1',
+    AMBIT_HTTP_PORT: '0',
+    MONITORING_PORT: '0',
+    AMBIT_WEBHOOK_PORT: '0',
+    AMBIT_TLS_CERT_FILE: certificate,
+    AMBIT_TLS_KEY_FILE: key,
+    AMBIT_DRAIN: '200ms',
+    LOG_LEVEL: 'debug',
+  };
+}
 
 export class Replicas implements AsyncDisposable {
   readonly cluster: TestCluster;
@@ -13,6 +48,7 @@ export class Replicas implements AsyncDisposable {
   readonly token: string;
   readonly rootsPem: string;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #started: ControlPlaneProcess[] = [];
 
   private constructor(
     cluster: TestCluster,
@@ -40,38 +76,38 @@ export class Replicas implements AsyncDisposable {
       await cluster.installDefinition(plural, 'networking.istio.io');
     }
     const ca = makeTestCa();
-    const leaf = ca.issue(undefined, { ipAddresses: ['127.0.0.1'], purposes: ['serverAuth'] });
-    writeFileSync(join(cluster.folder, 'key.pem'), leaf.privateKeyPem);
-    writeFileSync(join(cluster.folder, 'cert.pem'), leaf.certificateChainPem);
     await cluster.runPod(cluster.system, 'ztunnel-1', '10.1.0.1', { account: 'ztunnel' });
     const token = await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1', 'istio-ca');
-    return new Replicas(cluster, relay, token, ca.rootsPem, {
-      AMBIT_SOURCE: 'kubernetes',
-      KUBECONFIG: await cluster.controlPlaneAccount(`https://127.0.0.1:${relay.port}`),
-      POD_NAMESPACE: cluster.system,
-      AMBIT_ROOT_NAMESPACE: cluster.system,
-      AMBIT_GRPC_ADDRESS: '127.0.0.1:0',
-      AMBIT_HTTP_ADDRESS: '127.0.0.1',
-      AMBIT_HTTP_PORT: '0',
-      MONITORING_PORT: '0',
-      AMBIT_WEBHOOK_PORT: '0',
-      AMBIT_TLS_CERT_FILE: join(cluster.folder, 'cert.pem'),
-      AMBIT_TLS_KEY_FILE: join(cluster.folder, 'key.pem'),
-      AMBIT_DRAIN: '200ms',
-      LOG_LEVEL: 'debug',
-    });
+    const kubeconfig = await cluster.controlPlaneAccount(`https://127.0.0.1:${relay.port}`);
+    return new Replicas(cluster, relay, token, ca.rootsPem, replicaEnvironment(cluster, ca, kubeconfig));
+  }
+
+  /** With one replica that is ready; `kinds`: definitions to be installed without a schema. */
+  static async openWithOne(kinds: readonly ApiKind[] = []): Promise<OneReplica> {
+    const replicas = await Replicas.open();
+    const { cluster } = replicas;
+    for (const kind of kinds) await cluster.installOpenDefinition(kind);
+    const replica = replicas.start('replica-0');
+    await until(
+      () => replica.ports(),
+      () => replica.lines.slice(-20),
+    );
+    return { replicas, cluster, replica };
   }
 
   get node(): string {
     return `node-${this.cluster.id}`;
   }
 
-  /** Starts a replica; it is the caller's to stop. */
+  /** Starts a replica, which ends with these at the latest. */
   start(name: string, more: Readonly<Record<string, string>> = {}): ControlPlaneProcess {
-    return new ControlPlaneProcess({ ...this.#environment, POD_NAME: name, ...more });
+    const replica = new ControlPlaneProcess({ ...this.#environment, POD_NAME: name, ...more });
+    this.#started.push(replica);
+    return replica;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const replica of this.#started) await replica.stop();
     await this.relay[Symbol.asyncDispose]();
     await this.cluster[Symbol.asyncDispose]();
   }

@@ -23,6 +23,12 @@ const rbacKinds = {
 const root = join(import.meta.dirname, '../../../..');
 type Json = Readonly<Record<string, unknown>>;
 
+/** Names the cluster of these tests; empty: there is none. */
+export const testKubeconfig: string = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
+
+/** Why tests that need a cluster are skipped, or false. */
+export const noCluster: string | false = testKubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
+
 /** Waits until `condition` gives something; throws with `describe` after three minutes, which is much for a busy machine. */
 export async function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
@@ -52,7 +58,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   static async open(): Promise<TestCluster> {
-    const access = await clusterAccess({ kubeconfigPath: process.env['AMBIT_TEST_KUBECONFIG'] });
+    const access = await clusterAccess({ kubeconfigPath: testKubeconfig });
     const cluster = new TestCluster(new KubeClient(access, { userAgent: 'ambit-test' }));
     for (const name of [cluster.system, cluster.shop]) await cluster.apply(apiKinds.Namespace, '', name, {});
     return cluster;
