@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventBus } from '@ambit/events';
+import { io } from '@ambit/net';
 import { AmbitError, delay, Readiness, systemClock, TaskScope, toAmbitError } from '@ambit/runtime';
 import { createLogger, LogLevels, metricsHandler, type Logger } from '@ambit/telemetry';
 import type { AgentConfig } from './agent-config.ts';
@@ -154,6 +155,9 @@ export async function runAgent(config: AgentConfig, bus: EventBus, stopping: Abo
     { node: config.nodeName, backend: setup.backend.name, served: controller.snapshot().length },
     'agent is ready',
   );
+  // Most of Node's code and constants that the start has read is never used again.
+  io.dropProgramPages();
+  io.trimHeap();
   scope.run('taint', (signal) => side.onReady(signal));
   scope.run('stale reports', () => clearStaleReports(side, controller, log));
   if (!stopping.aborted) await once(stopping, 'abort');

@@ -21,7 +21,7 @@ static bool bind_functions(napi_env env, napi_value exports, const struct addon_
 }
 
 NAPI_MODULE_INIT() {
-  const struct addon_function *all[] = {socket_functions, io_functions, event_functions, packet_functions,
+  const struct addon_function *all[] = {socket_functions, memory_functions, io_functions, event_functions, packet_functions,
                                         poll_functions, tls_context_functions, tls_session_functions,
                                         tls_peer_functions, tls_revocation_functions};
   struct addon_state *state = calloc(1, sizeof *state);

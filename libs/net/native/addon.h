@@ -100,7 +100,7 @@ struct addon_function {
   napi_callback call;
 };
 
-extern const struct addon_function socket_functions[], io_functions[], event_functions[], packet_functions[],
+extern const struct addon_function socket_functions[], memory_functions[], io_functions[], event_functions[], packet_functions[],
   poll_functions[], tls_context_functions[], tls_session_functions[], tls_peer_functions[], tls_revocation_functions[];
 
 /* socket.c: makes a socket in the namespace of netns_fd, or in the thread's own if that is negative. -errno on failure. */

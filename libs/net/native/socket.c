@@ -3,9 +3,6 @@
 #include "addon.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -279,19 +276,9 @@ static napi_value js_raise_file_limit(napi_env env, napi_callback_info info) {
   return ret_int(env, limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur);
 }
 
-/* trimHeap(): gives free pages of the C heap back to the kernel; 1 if there were any. musl does that by itself. */
-static napi_value js_trim_heap(napi_env env, napi_callback_info info) {
-  (void)info;
-#ifdef __GLIBC__
-  return ret_int(env, malloc_trim(0));
-#else
-  return ret_int(env, 0);
-#endif
-}
-
 const struct addon_function socket_functions[] = {
   {"bindSocket", js_bind}, {"connectSocket", js_connect}, {"accept", js_accept}, {"socketError", js_socket_error},
   {"socketName", js_socket_name}, {"socketOption", js_option}, {"setKeepalive", js_keepalive},
   {"resetOnClose", js_reset_on_close}, {"openNetns", js_open_netns}, {"netnsId", js_netns_id},
-  {"raiseFileLimit", js_raise_file_limit}, {"trimHeap", js_trim_heap}, {NULL, NULL},
+  {"raiseFileLimit", js_raise_file_limit}, {NULL, NULL},
 };

@@ -196,4 +196,13 @@ describe('the io layer', () => {
     const answer = io.trimHeap();
     assert.ok(answer === 0 || answer === 1);
   });
+
+  test('takes the pages of the program out of the process, which goes on and fetches what it needs', () => {
+    const residentKib = (): number => Math.round(process.memoryUsage.rss() / 1024);
+    const before = residentKib();
+    const dropped = io.dropProgramPages();
+    assert.ok(dropped > 0, `${dropped}`);
+    assert.ok(residentKib() < before, `${before} KiB before, ${residentKib()} after, ${dropped} dropped`);
+    assert.ok(io.dropProgramPages() < dropped);
+  });
 });

@@ -82,6 +82,7 @@ type DirectCalls = Pick<
   | 'resetOnClose'
   | 'raiseFileLimit'
   | 'trimHeap'
+  | 'dropProgramPages'
   | 'read'
   | 'write'
   | 'readvSpans'

@@ -45,6 +45,11 @@ export interface NativeIo {
    * tens of MiB, during which other threads that allocate wait.
    */
   trimHeap(): number;
+  /**
+   * Takes what is resident of Node's own file out of the process; KiB, or -errno. It stays in the page cache, and what is used
+   * comes back page by page: for after the start, most of whose code never runs again. Takes a few milliseconds.
+   */
+  dropProgramPages(): number;
   read(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   write(fd: number, buffer: Uint8Array, offset: number, length: number): number;
   /** Reads into parts of one buffer: `count` (at most 64) pairs of offset and length in `spans`. */

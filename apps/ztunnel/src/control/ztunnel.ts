@@ -87,6 +87,8 @@ export async function runZtunnel({ config, environment, stopping }: ZtunnelOptio
     if (signal.aborted) return;
     synced();
     log.info({ workloads: parts.state.store.workloadCount }, 'configuration synced');
+    // Most of Node's code and constants that the start has read is never used again.
+    io.dropProgramPages();
     if (parts.pods !== undefined) await followAgent(parts, parts.pods, pods.setSynced, signal);
     else await serveDedicated(parts, pods.setSynced);
   });

@@ -1,5 +1,5 @@
 /** CPU and heap profiles of this process through the inspector, in the formats that Chrome's and VS Code's tools open. */
-import { Session } from 'node:inspector/promises';
+import type { Session } from 'node:inspector/promises';
 import { delay } from '@ambit/runtime';
 
 /** A `.cpuprofile` of the control thread. One profile at a time is the caller's duty. */
@@ -8,7 +8,7 @@ export async function cpuProfile(
   hertz: number,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<string> {
-  const session = new Session();
+  const session = await newSession();
   session.connect();
   try {
     await session.post('Profiler.enable');
@@ -20,6 +20,12 @@ export async function cpuProfile(
   } finally {
     session.disconnect();
   }
+}
+
+/** The inspector is loaded when it is used: a profile is taken once in a long while. */
+async function newSession(): Promise<Session> {
+  const { Session: InspectorSession } = await import('node:inspector/promises');
+  return new InspectorSession();
 }
 
 /** A sampling heap profile (`.heapprofile`) of what is allocated while it is active. */
@@ -37,7 +43,7 @@ export class HeapProfiler {
       this.#session = undefined;
       return;
     }
-    const session = new Session();
+    const session = await newSession();
     session.connect();
     await session.post('HeapProfiler.enable');
     await session.post('HeapProfiler.startSampling');
