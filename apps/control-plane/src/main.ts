@@ -1,11 +1,11 @@
 /** The control plane's process. */
 import { once } from 'node:events';
 import { EventBus, type EventTransport, InProcessTransport, NatsTransport, UnixTransport } from '@ambit/events';
+import { MemoryKeeper } from '@ambit/net';
 import { runProcess } from '@ambit/runtime';
 import { createLogger, LogLevels } from '@ambit/telemetry';
 import { controlPlaneConfig } from './config.ts';
 import { startControlPlane } from './control-plane.ts';
-import { MemoryKeeper } from './memory-keeper.ts';
 
 await runProcess(controlPlaneConfig, async ({ config, stopping }) => {
   const logger = createLogger({ format: config.logFormat, levels: new LogLevels(config.logLevel) });

@@ -20,6 +20,7 @@ export * from './epoll-events.ts';
 export * from './errno.ts';
 export { EventLoop, type IdleWork, type IoHandler, type TimerId, type TurnEndTask } from './event-loop.ts';
 export { Keepalive, type KeepaliveTarget } from './keepalive.ts';
+export { MemoryKeeper } from './memory-keeper.ts';
 export { LoopWorker, type LoopWorkerOptions } from './loop-worker.ts';
 export {
   io,

@@ -1,12 +1,12 @@
 /** The certificate of the own service account, fetched at start and renewed for as long as the process runs. */
 import { CertificateManager, GrpcCaClient, type SpiffeId, type WorkloadCertificate } from '@ambit/identity';
-import type { GrpcChannel } from '@ambit/grpc';
+import type { GrpcClient } from '@ambit/grpc';
 import type { Logger } from '@ambit/telemetry';
 import type { CertificateMaterial } from '../worker-protocol.ts';
 
 export interface OwnCertificateOptions {
   /** Disposed with this. */
-  readonly channel: GrpcChannel;
+  readonly channel: GrpcClient;
   readonly identity: SpiffeId;
   readonly ttlSec: number;
   /** To every worker. */

@@ -1,24 +1,24 @@
 /** Channels to the control plane and the CA: trust, token, names. */
 import { existsSync } from 'node:fs';
-import { GrpcChannel, parseTokenSource, parseTrustRoots } from '@ambit/grpc';
+import { parseTokenSource, parseTrustRoots, RpcChannel } from '@ambit/grpc';
 import type { WaypointConfig } from './waypoint-config.ts';
 
 const defaultToken = '/var/run/secrets/tokens/istio-token';
 
-export function controlPlaneChannel(config: WaypointConfig): GrpcChannel {
+export function controlPlaneChannel(config: WaypointConfig): RpcChannel {
   return channel(config, config.xdsAddress, config.xdsRoot, config.altXdsHostname);
 }
 
-export function caChannel(config: WaypointConfig): GrpcChannel {
+export function caChannel(config: WaypointConfig): RpcChannel {
   const isSame = config.caAddress === '';
   return channel(config, isSame ? config.xdsAddress : config.caAddress, config.caRoot, config.altCaHostname);
 }
 
-function channel(config: WaypointConfig, setting: string, root: string, altHostname: string | undefined): GrpcChannel {
+function channel(config: WaypointConfig, setting: string, root: string, altHostname: string | undefined): RpcChannel {
   const address = setting.includes('://') ? setting : `https://${setting}`;
   const isPlaintext = address.startsWith('http://');
   const token = tokenSetting(config.authToken);
-  return new GrpcChannel({
+  return new RpcChannel({
     address,
     clusterId: config.clusterId,
     headers: {},

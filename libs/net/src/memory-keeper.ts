@@ -1,13 +1,13 @@
 /**
  * Gives memory back that the process took for a moment: reading a whole mesh leaves as much garbage as it leaves mesh, and a
- * process that has little to do afterwards allocates too little for V8 to collect it (measured: not within two minutes).
- * Only a quiet process is collected, because a collection stops it: 0.1 to 0.3 s with 50,000 pods. A busy one is collected
- * by V8 in passing.
+ * process that has little to do afterwards allocates too little for V8 to collect it (measured: not within two minutes). A proxy's
+ * control thread keeps a third of its heap as garbage of the start. Only a quiet thread is collected, because a collection stops it:
+ * 0.1 to 0.3 s with 50,000 pods. A busy one is collected by V8 in passing, and so are data workers.
  */
 import { setFlagsFromString } from 'node:v8';
 import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import { runInNewContext } from 'node:vm';
-import { io } from '@ambit/net';
+import { io } from './io.ts';
 
 const INTERVAL_MS = 10_000;
 /** Part of its time that a quiet process works. */
