@@ -16,12 +16,33 @@ const waypoint = {
   hboneMtlsPort: 15_008,
 };
 
+const canary = {
+  destination: {
+    case: 'hostname' as const,
+    value: { namespace: 'shop', hostname: 'canary.shop.svc.cluster.local' },
+  },
+  hboneMtlsPort: 15_008,
+};
+
 /** Port of a gateway that sends everything to `web`, a service of that port. */
-async function gateway(rig: WaypointRig, webPort: number, ingressUseWaypoint: boolean): Promise<number> {
+async function gateway(
+  rig: WaypointRig,
+  webPort: number,
+  ingressUseWaypoint: boolean,
+  canaryPercent?: number,
+): Promise<number> {
   const port = await freePort();
   const ports = [{ servicePort: webPort, targetPort: webPort }];
+  const weightedWaypoints =
+    canaryPercent === undefined
+      ? []
+      : [
+          { destination: waypoint, weight: 100 - canaryPercent },
+          { destination: canary, weight: canaryPercent },
+        ];
   rig.mesh(
-    service('web', '10.9.0.1', { ports, waypoint, ingressUseWaypoint }),
+    service('web', '10.9.0.1', { ports, waypoint, ingressUseWaypoint, weightedWaypoints }),
+    service('canary', '10.9.0.3'),
     pod('web', '127.0.0.1', {}, { ...plain, services: { 'shop/web.shop.svc.cluster.local': { ports } } }),
     service('guard', '10.9.0.2'),
   );
@@ -30,7 +51,7 @@ async function gateway(rig: WaypointRig, webPort: number, ingressUseWaypoint: bo
   const target = { case: 'backend' as const, value: backend };
   const action = { case: 'forward' as const, value: { backends: [{ weight: 1, target }] } };
   const listener = { name: 'http', protocol: messages.ServerListener_ServerProtocol.SERVER_HTTP };
-  const hosts = [{ hostname: '', routes: [{ name: 'all', action }] }];
+  const hosts = [{ hostname: '', routes: [{ name: 'all', action, retries: { maxRetries: 0 } }] }];
   const serverName = `shop/edge/${port}`;
   rig.configure({
     proxy: proxy({ kind: messages.Proxy_Kind.GATEWAY, destinations: [name], servers: [serverName] }),
@@ -69,4 +90,24 @@ test('without the wish an ingress goes to the endpoints, as in Istio', async () 
   const { status, body } = await rig.fetch(port, '/', {});
   assert.deepEqual([status, body], [200, 'web']);
   assert.equal(rig.node.requests.length, 0);
+});
+
+test('of two weighted waypoints each gets its share of the requests, and all when the other has no instance', async () => {
+  await using rig = await WaypointRig.open();
+  const web = await rig.backend((_request, response) => void response.end('web'));
+  const port = await gateway(rig, web.port, true, 25);
+  rig.serveNode('spiffe://cluster.local/ns/shop/sa/guard');
+  rig.mesh(pod('guard', '127.0.0.1', { guard: 15_008 }, { uid: 'Kubernetes//Pod/shop/guard' }));
+  const statuses = async (count: number): Promise<Readonly<Record<string, number>>> => {
+    const seen: Record<string, number> = {};
+    for (let i = 0; i < count; i++) {
+      const { status } = await rig.fetch(port, '/', {});
+      seen[status] = (seen[status] ?? 0) + 1;
+    }
+    return seen;
+  };
+  assert.deepEqual(await statuses(8), { 200: 8 }, 'the canary has no instance yet');
+  // Its node does not prove who it is, which tells its requests from those of the other.
+  rig.mesh(pod('canary', '127.0.0.1', { canary: 15_008 }, { uid: 'Kubernetes//Pod/shop/canary' }));
+  assert.deepEqual(await statuses(20), { 200: 15, 503: 5 });
 });
