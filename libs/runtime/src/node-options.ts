@@ -27,7 +27,7 @@ const earlyCode: readonly string[] = [
  */
 const requestCode: readonly string[] = [
   '--heap-growing-percent=30',
-  '--max-semi-space-size=2',
+  '--max-semi-space-size=4',
   '--no-maglev',
   '--invocation-count-for-turbofan=1000',
   '--minimum-invocations-after-ic-update=100',

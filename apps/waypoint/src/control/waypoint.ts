@@ -147,6 +147,8 @@ export async function runWaypoint(config: WaypointConfig, stopping: AbortSignal)
     const hbonePort = await workers.listen();
     starting();
     log.info({ hbonePort, workloads: mesh.store.workloadCount }, 'ready');
+    // Most of Node's code and constants that the start has read is never used again.
+    io.dropProgramPages();
   });
   await Promise.race([stopped, failed.promise]);
   readiness.pend('draining');
