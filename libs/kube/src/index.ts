@@ -81,7 +81,7 @@ export type { ReferenceGrant } from './resources/reference-grant.ts';
 export type { JwtRuleSpec, RequestAuthentication } from './resources/request-authentication.ts';
 export type { CorsRule, HeaderChanges, PathModifier, RouteFilter } from './resources/route-filter.ts';
 export type { Secret } from './resources/secret.ts';
-export type { StreamRouteRule, TCPRoute, TLSRoute } from './resources/stream-route.ts';
+export type { StreamRouteRule, TCPRoute, TLSRoute, UDPRoute } from './resources/stream-route.ts';
 export type { AccessLoggingSpec, MetricsSpec, Telemetry, TracingSpec } from './resources/telemetry.ts';
 export type {
   BalancerSpec,

@@ -28,7 +28,7 @@ import { readReferenceGrant } from './resources/reference-grant.ts';
 import { readRequestAuthentication } from './resources/request-authentication.ts';
 import { readTelemetry } from './resources/telemetry.ts';
 import { readVirtualService } from './resources/virtual-service.ts';
-import { readTCPRoute, readTLSRoute } from './resources/stream-route.ts';
+import { readTCPRoute, readTLSRoute, readUDPRoute } from './resources/stream-route.ts';
 
 interface KindRule {
   readonly apiVersions: readonly string[];
@@ -82,6 +82,11 @@ const kindRules: { readonly [K in ResourceKind]: KindRule } = {
     isNamespaced: true,
     read: readTelemetry,
   },
+  UDPRoute: {
+    apiVersions: [...gatewayApi, 'gateway.networking.k8s.io/v1alpha2'],
+    isNamespaced: true,
+    read: readUDPRoute,
+  },
   TrafficExtension: { apiVersions: extensions, isNamespaced: true, read: readTrafficExtension },
   VirtualService: { apiVersions: networking, isNamespaced: true, read: readVirtualService },
   WasmPlugin: { apiVersions: extensions, isNamespaced: true, read: readWasmPlugin },
@@ -118,6 +123,7 @@ export const resourceKinds: readonly ResourceKind[] = [
   'TLSRoute',
   'Telemetry',
   'TrafficExtension',
+  'UDPRoute',
   'VirtualService',
   'WasmPlugin',
   'WorkloadEntry',

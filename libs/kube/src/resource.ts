@@ -23,7 +23,7 @@ import type { RequestAuthentication } from './resources/request-authentication.t
 import type { Secret } from './resources/secret.ts';
 import type { Telemetry } from './resources/telemetry.ts';
 import type { VirtualService } from './resources/virtual-service.ts';
-import type { TCPRoute, TLSRoute } from './resources/stream-route.ts';
+import type { TCPRoute, TLSRoute, UDPRoute } from './resources/stream-route.ts';
 
 /** Every kind a source serves, by name. */
 export interface ResourceKinds {
@@ -51,6 +51,7 @@ export interface ResourceKinds {
   readonly ServiceEntry: ServiceEntry;
   readonly TCPRoute: TCPRoute;
   readonly TLSRoute: TLSRoute;
+  readonly UDPRoute: UDPRoute;
   readonly Telemetry: Telemetry;
   readonly TrafficExtension: TrafficExtension;
   readonly VirtualService: VirtualService;

@@ -58,6 +58,7 @@ export class MeshReview {
       case 'ServiceAccount':
       case 'TCPRoute':
       case 'TLSRoute':
+      case 'UDPRoute':
       case 'Telemetry':
       case 'TrafficExtension':
       case 'VirtualService':

@@ -68,6 +68,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     ServiceAccount: collectionOf(graph, 'ServiceAccount'),
     ServiceEntry: collectionOf(graph, 'ServiceEntry'),
     TCPRoute: collectionOf(graph, 'TCPRoute'),
+    UDPRoute: collectionOf(graph, 'UDPRoute'),
     TLSRoute: collectionOf(graph, 'TLSRoute'),
     Telemetry: collectionOf(graph, 'Telemetry'),
     TrafficExtension: collectionOf(graph, 'TrafficExtension'),
@@ -150,6 +151,8 @@ function setResource(sources: MeshSources, resource: Resource): void {
       return sources.ServiceEntry.set(resource);
     case 'TCPRoute':
       return sources.TCPRoute.set(resource);
+    case 'UDPRoute':
+      return sources.UDPRoute.set(resource);
     case 'TLSRoute':
       return sources.TLSRoute.set(resource);
     case 'Telemetry':

@@ -40,6 +40,7 @@ export function isOfRevision(resource: Resource, settings: MeshSettings): boolea
     case 'ServiceAccount':
     case 'TCPRoute':
     case 'TLSRoute':
+    case 'UDPRoute':
       return true;
   }
 }

@@ -18,6 +18,7 @@ export type StatusKind =
   | 'TLSRoute'
   | 'Telemetry'
   | 'TrafficExtension'
+  | 'UDPRoute'
   | 'VirtualService'
   | 'WasmPlugin'
   | 'WorkloadEntry';

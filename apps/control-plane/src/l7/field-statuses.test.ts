@@ -106,3 +106,66 @@ for (const [name, text, message] of table)
 test('nothing is said where no proxy of ours is', () => {
   assert.equal(saidOf(tags(`{ a: { value: nothing } }`), ''), undefined);
 });
+
+test('a UDPRoute is told that nothing carries it, at gateways and services', () => {
+  const parents = `[{ name: edge }, { group: '', kind: Service, name: web }, { name: waypoint }]`;
+  const text = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { namespace: shop, name: edge }
+spec: { gatewayClassName: ambit, listeners: [{ name: dns, port: 53, protocol: UDP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: UDPRoute
+metadata: { namespace: shop, name: dns }
+spec: { parentRefs: ${parents}, rules: [{ backendRefs: [{ name: web, port: 53 }] }] }
+`;
+  const { resources, reports } = parseManifests('case.yaml', waypoint + text);
+  assert.deepEqual(reports, []);
+  const mesh = meshCollections(defaultMeshSettings);
+  mesh.graph.update(() => loadSources(mesh.sources, new ResourceTable(resources)));
+  const written = [...mesh.statuses.values()].find(({ kind }) => kind === 'UDPRoute')?.parents ?? [];
+  assert.deepEqual(
+    written.map(({ conditions }) => conditions.map(({ type, status, reason }) => `${type} ${status} ${reason}`)[0]),
+    Array.from({ length: 3 }, () => 'Accepted False UnsupportedValue'),
+  );
+});
+
+test('a bare label of failoverPriority is compared with the label of the proxy, or with its absence', () => {
+  const pod = (name: string, labels: string): string => `---
+apiVersion: v1
+kind: Pod
+metadata: { namespace: shop, name: ${name}, uid: ${name}, labels: { app: web${labels} } }
+spec: { nodeName: n, containers: [] }
+status: { phase: Running, podIP: 10.1.0.${name.slice(1)}, podIPs: [{ ip: 10.1.0.${name.slice(1)} }] }
+`;
+  const preferred = (gatewayLabels: string): readonly (readonly string[])[] => {
+    const text = `apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { istio.io/use-waypoint: waypoint } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { namespace: shop, name: waypoint${gatewayLabels} }
+spec: { gatewayClassName: ambit-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
+status: { addresses: [{ type: IPAddress, value: 10.9.0.9 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { namespace: shop, name: web }
+spec: { clusterIP: 10.9.0.1, selector: { app: web }, ports: [{ name: http, port: 80 }] }
+---
+${rule('{ outlierDetection: {}, loadBalancer: { localityLbSetting: { failoverPriority: [tier] } } }')}
+${pod('p1', ', tier: gold')}${pod('p2', ', tier: iron')}${pod('p3', '')}`;
+    const { resources, reports } = parseManifests('case.yaml', text);
+    assert.deepEqual(reports, []);
+    const mesh = meshCollections(defaultMeshSettings);
+    mesh.graph.update(() => loadSources(mesh.sources, new ResourceTable(resources)));
+    const found = [...mesh.l7.destinations.values()].find(({ message }) => message.hostname.startsWith('web.'));
+    return (found?.message.ports[0]?.traffic?.balancing?.locality?.preferences ?? []).map(({ kind }) =>
+      kind.case === 'members' ? kind.value.workloadUids : [],
+    );
+  };
+  assert.deepEqual(preferred(', labels: { tier: gold }'), [['Kubernetes//Pod/shop/p1']]);
+  assert.deepEqual(preferred(', labels: { tier: none }'), [[]]);
+  assert.deepEqual(preferred(''), [['Kubernetes//Pod/shop/p3']]);
+});

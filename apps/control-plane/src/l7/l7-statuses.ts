@@ -65,6 +65,7 @@ function routeStatuses(
     sources.GRPCRoute,
     sources.TLSRoute,
     sources.TCPRoute,
+    sources.UDPRoute,
   ];
   return join<StatusWrite>(graph, 'route-statuses', kinds.map(statusesOf));
 }

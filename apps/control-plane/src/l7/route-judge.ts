@@ -49,7 +49,7 @@ export class RouteJudge {
       case 'service': {
         const [controllerName] = settings.ownControllers;
         if (controllerName === undefined) return undefined;
-        const verdict = this.#atService(route, parentRef, parent, reads);
+        const verdict = route.kind === 'UDPRoute' ? noDatagrams : this.#atService(route, parentRef, parent, reads);
         const problems = this.#problems(route, 'mesh', reads);
         return { parentRef, controllerName, conditions: parentConditions(generation, verdict, problems) };
       }
@@ -58,7 +58,7 @@ export class RouteJudge {
         const key = parent.kind === 'gateway' ? parent.key : this.#gatewayOfSet(parent.key, reads);
         const at = key === undefined ? undefined : reads.get(gateways, key);
         if (at === undefined || !settings.ownControllers.includes(at.controllerName)) return undefined;
-        const verdict = at.role === 'gateway' ? this.#atGateway(route, parentRef, parent, at, reads) : atWaypoint(at);
+        const verdict = this.#atProxy(route, parentRef, parent, at, reads);
         const problems = this.#problems(route, 'gateway', reads);
         return {
           parentRef,
@@ -76,13 +76,15 @@ export class RouteJudge {
     return set === undefined ? undefined : gatewayOfSet(set);
   }
 
-  #atGateway(
+  #atProxy(
     route: AnyRoute,
     ref: ParentRef,
     parent: RouteParent & { readonly kind: 'gateway' | 'listener-set' },
     at: L7Gateway,
     reads: MeshReads,
   ): ParentVerdict {
+    if (route.kind === 'UDPRoute') return noDatagrams;
+    if (at.role === 'waypoint') return atWaypoint(at);
     const { listeners, view } = this.#parts;
     const labelsOf = (namespace: string): Labels => view.namespaceLabels(reads, namespace);
     return attachRoute(route, ref, parent, listeners.of(at.key, reads).listeners, labelsOf).verdict;
@@ -121,11 +123,18 @@ export class RouteJudge {
   #problems(route: AnyRoute, place: 'mesh' | 'gateway', reads: MeshReads): readonly RouteProblem[] {
     const { conversions, view } = this.#parts;
     if (route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute') return conversions.of(route, place, reads).problems;
+    if (route.kind === 'UDPRoute') return [];
     const problems: RouteProblem[] = [];
     streamRoutes(route, { view: view.services(reads), place, problems });
     return problems;
   }
 }
+
+const noDatagrams: ParentVerdict = {
+  kind: 'refused',
+  reason: 'UnsupportedValue',
+  message: 'nothing of Ambit carries UDP: a UDPRoute has no effect',
+};
 
 /** Listeners of a waypoint take tunnels of the mesh, no routes. */
 function atWaypoint({ key }: L7Gateway): ParentVerdict {

@@ -7,12 +7,13 @@ import type {
   RouteParentStatus,
   TCPRoute,
   TLSRoute,
+  UDPRoute,
 } from '@ambit/kube';
 import { isDeepStrictEqual } from 'node:util';
 import { type DesiredCondition, isSameCondition, type ParentWrite, type StatusWrite } from '../derive/status-write.ts';
 import type { RouteProblem } from './route-problem.ts';
 
-export type AnyRoute = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute;
+export type AnyRoute = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute;
 
 /** Whether a parent takes the route, and why not. */
 export type ParentVerdict =

@@ -55,6 +55,7 @@ export const apiKinds: { readonly [K in ResourceKind]: ApiKind } = {
   TLSRoute: grouped(gateways, 'TLSRoute', 'tlsroutes'),
   Telemetry: grouped('telemetry.istio.io', 'Telemetry', 'telemetries'),
   TrafficExtension: { ...grouped('extensions.istio.io', 'TrafficExtension', 'trafficextensions'), version: 'v1alpha1' },
+  UDPRoute: grouped(gateways, 'UDPRoute', 'udproutes'),
   VirtualService: grouped('networking.istio.io', 'VirtualService', 'virtualservices'),
   WasmPlugin: { ...grouped('extensions.istio.io', 'WasmPlugin', 'wasmplugins'), version: 'v1alpha1' },
   WorkloadEntry: grouped('networking.istio.io', 'WorkloadEntry', 'workloadentries'),

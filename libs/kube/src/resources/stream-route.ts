@@ -12,7 +12,7 @@ export interface StreamRouteRule {
 interface StreamRouteBody {
   readonly spec: {
     readonly parentRefs: readonly ParentRef[];
-    /** Server names; always empty on a TCPRoute. */
+    /** Server names; only TLSRoutes have any. */
     readonly hostnames: readonly string[];
     readonly rules: readonly StreamRouteRule[];
   };
@@ -24,6 +24,13 @@ export interface TLSRoute extends ResourceBase<'TLSRoute'>, StreamRouteBody {}
 
 /** Routes of connections. */
 export interface TCPRoute extends ResourceBase<'TCPRoute'>, StreamRouteBody {}
+
+/** Routes of datagrams, which nothing here carries: read to say so. */
+export interface UDPRoute extends ResourceBase<'UDPRoute'>, StreamRouteBody {}
+
+export function readUDPRoute(reader: ObjectReader, metadata: ObjectMeta, origin: Location): UDPRoute {
+  return { kind: 'UDPRoute', metadata, origin, ...readBody(reader) };
+}
 
 export function readTLSRoute(reader: ObjectReader, metadata: ObjectMeta, origin: Location): TLSRoute {
   return { kind: 'TLSRoute', metadata, origin, ...readBody(reader) };

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually as eventuallyTrue } from '@ambit/testing';
 
 /** Waits until `condition` holds; throws after `timeoutMs` with what `describe` says then. For tests only. */
 export async function eventually(
@@ -6,11 +6,5 @@ export async function eventually(
   describe: () => unknown = () => '',
   timeoutMs = 60_000,
 ): Promise<void> {
-  const endMs = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > endMs) {
-      throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}; ${JSON.stringify(describe())}`);
-    }
-    await sleep(5);
-  }
+  await eventuallyTrue(() => `${condition.toString()}; ${JSON.stringify(describe())}`, condition, timeoutMs);
 }
