@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { makeSpiffeId } from '@ambit/identity';
+import { eventually } from '@ambit/testing';
 import type { RunningCa } from './ca.ts';
 import { CaCluster, type TestPod } from './testing/ca-cluster.ts';
 
@@ -35,11 +35,8 @@ before(async () => {
   proxy1 = await cluster.addPod(cluster.namespace, 'ztunnel-1', 'ztunnel', node1);
   proxyToken = await cluster.token(cluster.namespace, 'ztunnel', proxy1);
   ca = await cluster.startCa();
-  const deadline = Date.now() + 20_000;
-  while (!(await fetch(`http://127.0.0.1:${ca.httpPort}/ready`)).ok) {
-    assert.ok(Date.now() < deadline, 'the CA does not become ready');
-    await pause(10);
-  }
+  const ready = `http://127.0.0.1:${ca.httpPort}/ready`;
+  await eventually('the CA is ready', async () => (await fetch(ready)).ok);
 });
 
 after(async () => {
@@ -98,16 +95,18 @@ test('a new node proxy is known at once', { skip }, async () => {
   await assertRefused(fetchFor(token, shop, 'cart'), 'impersonation', /no pod of/);
 });
 
+function isRefused(certificate: Promise<unknown>): Promise<boolean> {
+  return certificate.then(
+    () => false,
+    () => true,
+  );
+}
+
 test('a pod that has ended needs no certificate', { skip }, async () => {
   const pod = await cluster.addPod(shop, 'batch', 'batch', node1);
   await fetchFor(proxyToken, shop, 'batch');
   await cluster.setPhase(pod, 'Succeeded');
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const outcome = await fetchFor(proxyToken, shop, 'batch').catch(() => 'refused');
-    if (outcome === 'refused') break;
-    assert.ok(Date.now() < deadline, 'the certificate is still given');
-  }
+  await eventually('no certificate is given', () => isRefused(fetchFor(proxyToken, shop, 'batch')));
 });
 
 test('tokens of others, of other audiences, without a pod or changed get no other identity', { skip }, async () => {
@@ -134,10 +133,7 @@ test('a node token ends with its pod', { skip }, async () => {
   await fetchFor(token, shop, 'cart');
   await cluster.deletePod(pod);
   // Though the review of the token may be remembered for seconds, the pod is looked for each time.
-  const deadline = Date.now() + 20_000;
-  while ((await fetchFor(token, shop, 'cart').catch(() => 'refused')) !== 'refused') {
-    assert.ok(Date.now() < deadline, 'the token of a deleted pod is still good');
-  }
+  await eventually('the token of a deleted pod is no good', () => isRefused(fetchFor(token, shop, 'cart')));
 });
 
 test('a caller without impersonation gets its own identity and no other', { skip }, async () => {

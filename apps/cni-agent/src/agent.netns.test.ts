@@ -6,11 +6,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { writePodStatus } from '@ambit/kube';
 import { checked, EAGAIN, EPOLLIN, io, watchFd } from '@ambit/net';
 import { mustRun, runCommand } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
 const HELLO = Uint8Array.of(0x08, 0x01);
@@ -51,14 +51,6 @@ class StandInProxy implements Disposable {
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
     io.close(this.#fd);
-  }
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 60_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < endMs, `waited too long for ${what}`);
-    await pause(20);
   }
 }
 
@@ -114,7 +106,7 @@ describe('the node agent', { skip }, () => {
       [`--net=/run/netns/${node}`, '--', process.execPath, fileURLToPath(new URL('./main.ts', import.meta.url))],
       { env, stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    await until('the agent to be ready', isReady);
+    await eventually('the agent to be ready', isReady);
   }
 
   async function killAgent(): Promise<void> {
@@ -151,10 +143,10 @@ describe('the node agent', { skip }, () => {
 
   test('a label without a proxy leaves the pod pending and its traffic alone; a proxy that connects gets it', async () => {
     label('ambient');
-    await until('the pod to be pending', () => redirection() === 'pending');
+    await eventually('the pod to be pending', () => redirection() === 'pending');
     assert.doesNotMatch(await rules(), /REDIRECT/);
     using proxy = new StandInProxy(zdsSocket, podNetnsId);
-    await until('the pod to be enrolled', () => redirection() === 'enabled');
+    await eventually('the pod to be enrolled', () => redirection() === 'enabled');
     assert.ok(proxy.served.has('uid-1'));
     assert.match(await rules(), /15001/);
   });
@@ -162,7 +154,7 @@ describe('the node agent', { skip }, () => {
   test('rules that somebody removes come back', async () => {
     const wanted = await rules();
     await inPod('iptables', '-t', 'nat', '-F', 'ISTIO_OUTPUT');
-    await until('the rules to be back', async () => (await rules()) === wanted);
+    await eventually('the rules to be back', async () => (await rules()) === wanted);
   });
 
   test('an agent that was killed touches nothing when it is back, and tells the proxy the same pods', async () => {
@@ -173,7 +165,7 @@ describe('the node agent', { skip }, () => {
     await killAgent();
     await startAgent();
     using proxy = new StandInProxy(zdsSocket, podNetnsId);
-    await until('the snapshot', () => proxy.told.includes('snapshot'));
+    await eventually('the snapshot', () => proxy.told.includes('snapshot'));
     assert.deepEqual(proxy.told, ['add uid-1', 'snapshot']);
     assert.equal(await rules(), wanted);
     assert.equal((await counters()).replaceAll(/#.*/g, ''), before);
@@ -182,12 +174,12 @@ describe('the node agent', { skip }, () => {
 
   test('without the label the pod is released, the proxy told, and nothing of the capture left', async () => {
     using proxy = new StandInProxy(zdsSocket, podNetnsId);
-    await until('the snapshot', () => proxy.told.includes('snapshot'));
+    await eventually('the snapshot', () => proxy.told.includes('snapshot'));
     label(undefined);
-    await until('the annotation to go', () => redirection() === undefined);
-    await until('the proxy to be told', () => !proxy.served.has('uid-1') && proxy.told.includes('del uid-1'));
-    await until('the rules to go', async () => (await rules()) === '');
-    await until('the return path to go', async () => !(await inPod('ip', 'rule')).includes('lookup 100'));
+    await eventually('the annotation to go', () => redirection() === undefined);
+    await eventually('the proxy to be told', () => !proxy.served.has('uid-1') && proxy.told.includes('del uid-1'));
+    await eventually('the rules to go', async () => (await rules()) === '');
+    await eventually('the return path to go', async () => !(await inPod('ip', 'rule')).includes('lookup 100'));
   });
 
   test('a new pod is answered for when it is in the mesh, and a body that makes no sense is refused', async () => {
@@ -209,9 +201,9 @@ describe('the node agent', { skip }, () => {
       '200',
     );
     using proxy = new StandInProxy(zdsSocket, podNetnsId);
-    await until('the snapshot', () => proxy.told.includes('snapshot'));
+    await eventually('the snapshot', () => proxy.told.includes('snapshot'));
     label('ambient');
-    await until('the pod to be enrolled', () => redirection() === 'enabled');
+    await eventually('the pod to be enrolled', () => redirection() === 'enabled');
     assert.equal(
       await ask(JSON.stringify({ Netns: `/run/netns/${pod}`, PodName: 'web', PodNamespace: 'shop' })),
       '200',

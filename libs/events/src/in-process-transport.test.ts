@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { testTransport } from './event-bus.suite.ts';
+import { testTransport } from './test-support/event-bus-suite.ts';
 import { EventError } from './event-error.ts';
 import { InProcessTransport } from './in-process-transport.ts';
 import { openEventBus } from './open-event-bus.ts';

@@ -7,7 +7,8 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { eventually, testTransport } from './event-bus.suite.ts';
+import { eventually } from '@ambit/testing';
+import { testTransport } from './test-support/event-bus-suite.ts';
 import { EventBus } from './event-bus.ts';
 import { NatsTransport } from './nats-transport.ts';
 

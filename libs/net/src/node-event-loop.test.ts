@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { makeTestCa } from '@ambit/testing';
+import { eventually, makeTestCa } from '@ambit/testing';
 import type { ByteChannel } from './byte-channel.ts';
 import { EPOLLIN } from './epoll-events.ts';
 import { io } from './io.ts';
@@ -12,9 +11,7 @@ import { ChannelProbe } from './test-support/channel-probe.ts';
 import { tcpPair } from './test-support/loopback.ts';
 
 async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = performance.now() + 10_000; !condition(); await sleep(2)) {
-    assert.ok(performance.now() < deadline, `not in time: ${condition}`);
-  }
+  await eventually(String(condition), condition);
 }
 
 /** A few turns of the loop, and of Node's. */

@@ -1,4 +1,5 @@
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
+export { eventually } from './eventually.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { makeRevocationList } from './revocation-list.ts';
 export { TcpRelay } from './tcp-relay.ts';

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { checked, io } from '@ambit/net';
-import { until } from './until.ts';
+import { eventually } from '@ambit/testing';
 
 export interface IstiodOptions {
   readonly program: string;
@@ -68,7 +68,7 @@ export class IstiodProcess implements AsyncDisposable {
     closeSync(log);
     const istiod = new IstiodProcess(xds, child, logFile);
     try {
-      await until('istiod to be ready', async () => {
+      await eventually('istiod to be ready', async () => {
         if (child.exitCode !== null) throw new Error('istiod ended');
         return (await isReady(http)) || undefined;
       });

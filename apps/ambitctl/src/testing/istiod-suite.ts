@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { mustRun } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 import { FABRIC_ADDRESS } from '../lab/address-plan.ts';
 import { readLabFile } from '../lab/lab-file.ts';
 import { machineNamespace, namespacePath } from '../lab/lab-names.ts';
@@ -15,7 +16,6 @@ import { processEntry } from '../lab/process-entry.ts';
 import { findLeftovers } from '../lab/sweep.ts';
 import { IstiodProcess, relayIntoNamespace, writeWrapper } from './istiod-process.ts';
 import { MirroredCluster, proxyPodName } from './mirrored-cluster.ts';
-import { until } from './until.ts';
 
 export interface IstiodSuiteOptions {
   readonly title: string;
@@ -125,7 +125,7 @@ export function istiodSuite(options: IstiodSuiteOptions): void {
 
     async function openRelay(): Promise<Server> {
       const path = namespacePath(machineNamespace(options.labName, 'fabric'));
-      return await until(`the lab's ${path}`, () => {
+      return await eventually(`the lab's ${path}`, () => {
         try {
           return relayIntoNamespace(path, FABRIC_ADDRESS.v4, RELAY_PORT, istiod.port);
         } catch {

@@ -3,8 +3,8 @@
  * that a kubelet would write, with the addresses of the lab's pods.
  */
 import { apiKinds, clusterAccess, KubeClient, KubeError, rawKinds, type ApiKind } from '@ambit/kube';
+import { eventually } from '@ambit/testing';
 import type { Lab } from '../lab/lab.ts';
-import { until } from './until.ts';
 
 const POLICY_KINDS = [apiKinds.AuthorizationPolicy, apiKinds.PeerAuthentication];
 const MANAGER = 'ambit-interop';
@@ -103,7 +103,7 @@ export class MirroredCluster implements Disposable {
   /** The mesh's root certificate, as istiod gives it to each namespace. */
   async rootCertificate(): Promise<string> {
     const ref = { kind: rawKinds.ConfigMap, namespace: this.namespace, name: 'istio-ca-root-cert' };
-    return await until('istio-ca-root-cert of istiod', async () => {
+    return await eventually('istio-ca-root-cert of istiod', async () => {
       const map = await this.#client.get(ref);
       return map === undefined ? undefined : textAt(map, 'data', 'root-cert.pem');
     });
@@ -175,7 +175,7 @@ export class MirroredCluster implements Disposable {
     const { metadata } = body;
     const ref = { kind, name: metadata.name, ...(metadata.namespace ? { namespace: metadata.namespace } : {}) };
     // A kind that was just defined is served a moment later, and a namespace gets its accounts.
-    await until(`${kind.kind} ${metadata.name}`, async () => {
+    await eventually(`${kind.kind} ${metadata.name}`, async () => {
       try {
         await this.#client.apply(ref, { ...typeOf(kind), ...body }, { fieldManager: MANAGER, force: true });
         return true;

@@ -7,9 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { EventBus, NatsTransport } from '@ambit/events';
 import { makeSpiffeId } from '@ambit/identity';
+import { eventually } from '@ambit/testing';
 import { CaUnderTest } from '../testing/ca-under-test.ts';
 
 const binary = process.env['AMBIT_NATS_SERVER'] ?? 'nats-server';
@@ -72,14 +72,6 @@ class Nats implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     rmSync(this.#store, { recursive: true, force: true });
-  }
-}
-
-async function eventually(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await isTrue())) {
-    assert.ok(Date.now() < deadline, `did not happen in time: ${what}`);
-    await pause(10);
   }
 }
 

@@ -1,9 +1,8 @@
 /** Revocation lists on their way from the operator's Secret to every namespace, on a real API server. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { isPlainObject, rawKinds } from '@ambit/kube';
-import { makeRevocationList, makeTestCa } from '@ambit/testing';
+import { eventually, makeRevocationList, makeTestCa } from '@ambit/testing';
 import { CaCluster } from '../testing/ca-cluster.ts';
 
 const kubeconfig = process.env['AMBIT_TEST_KUBECONFIG'] ?? '';
@@ -22,11 +21,8 @@ async function published(cluster: CaCluster, namespace: string): Promise<unknown
 }
 
 async function becomes(cluster: CaCluster, namespace: string, lists: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while ((await published(cluster, namespace)) !== lists) {
-    assert.ok(Date.now() < deadline, `${namespace} has not got ${lists.slice(0, 40)}`);
-    await pause(10);
-  }
+  const has = async (): Promise<boolean> => (await published(cluster, namespace)) === lists;
+  await eventually(`${namespace} has got ${lists.slice(0, 40)}`, has);
 }
 
 test('every namespace has the lists of cacerts, also new ones; a broken list changes nothing', options, async () => {
@@ -41,11 +37,7 @@ test('every namespace has the lists of cacerts, also new ones; a broken list cha
   await cluster.putSecret('cacerts', { ...keys, 'ca-crl.pem': 'broken' });
   await becomes(cluster, await cluster.addNamespace(`${cluster.id}-late`), second);
   const refused = (): boolean => cluster.logLines.some((line) => line.includes('revocation lists refused'));
-  const deadline = Date.now() + 60_000;
-  while (!refused()) {
-    assert.ok(Date.now() < deadline, cluster.logLines.join(''));
-    await pause(10);
-  }
+  await eventually(() => cluster.logLines.join(''), refused);
   assert.equal(await published(cluster, cluster.namespace), second);
   await cluster.client.delete({ kind: rawKinds.ConfigMap, namespace: cluster.namespace, name: 'istio-ca-crl' });
   await becomes(cluster, cluster.namespace, second);

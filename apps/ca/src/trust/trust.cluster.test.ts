@@ -1,12 +1,11 @@
 /** Keys, roots and their rotation with replicas of the CA on a real API server. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { GrpcChannel } from '@ambit/grpc';
 import { GrpcCaClient, type WorkloadCertificate, makeSpiffeId } from '@ambit/identity';
 import { isPlainObject, rawKinds } from '@ambit/kube';
 import { type Clock, systemClock } from '@ambit/runtime';
-import { makeTestCa } from '@ambit/testing';
+import { eventually, makeTestCa } from '@ambit/testing';
 import type { RunningCa } from '../ca.ts';
 import { CaCluster } from '../testing/ca-cluster.ts';
 import { handshake } from '../testing/handshake.ts';
@@ -22,14 +21,6 @@ function keySet(ca: TestCa): Record<string, string> {
     'root-cert.pem': ca.rootsPem,
     'cert-chain.pem': ca.intermediatesPem + ca.rootsPem,
   };
-}
-
-async function eventually(what: string, isTrue: () => Promise<boolean> | boolean, ms = 120_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!(await isTrue())) {
-    assert.ok(Date.now() < deadline, `did not happen in time: ${what}`);
-    await pause(10);
-  }
 }
 
 test('replicas that start together make one Secret of the form that istiod makes', options, async () => {
@@ -179,7 +170,7 @@ for (const trigger of ['changes cacerts', 'annotates the self-made Secret'] as c
       (error: unknown) => Promise.reject(error),
     );
     failed.catch(() => undefined);
-    const both = (what: string, isTrue: (ca: RunningCa) => boolean): Promise<void> =>
+    const both = (what: string, isTrue: (ca: RunningCa) => boolean): Promise<boolean> =>
       Promise.race([failed, eventually(what, () => [one, two].every(isTrue))]);
     /** All workloads renew once more, and the bundle of the moment has been read; then the phase is over. */
     const endPhase = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CertificateSigner, decodePem, encodePem, parseCertificate, readCsr } from '@ambit/identity';
 import { type ApiKind, isPlainObject, rawKinds } from '@ambit/kube';
-import { makeTestCa } from '@ambit/testing';
+import { eventually, makeTestCa } from '@ambit/testing';
 import { CaCluster } from '../testing/ca-cluster.ts';
 import { parseIssuerReference } from './issuer-reference.ts';
 
@@ -54,14 +54,6 @@ after(async () => {
   if (!isTaken) await cluster.client.delete(definition);
   await cluster[Symbol.asyncDispose]();
 });
-
-async function eventually(what: string, isTrue: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + 180_000;
-  while (!(await isTrue())) {
-    assert.ok(Date.now() < deadline, `did not happen in time: ${what}`);
-    await pause(10);
-  }
-}
 
 /** Signs what it is asked to with the keys of a test CA, as cert-manager's CA issuer does; or refuses everything. */
 class IssuerController implements AsyncDisposable {

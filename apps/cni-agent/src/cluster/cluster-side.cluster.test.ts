@@ -5,9 +5,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { type ApiKind, apiKinds, clusterAccess, KubeClient, type Pod } from '@ambit/kube';
 import { createLogger } from '@ambit/telemetry';
+import { eventually } from '@ambit/testing';
 import { parseAllDocuments } from 'yaml';
 import { unenforced, type Verdict } from '../proof/judge-proof.ts';
 import { ClusterSide } from './cluster-side.ts';
@@ -51,11 +51,6 @@ function rulesOf(kind: string): unknown {
   const text = readFileSync(CHART, 'utf8').replaceAll(/^.*\{\{.*$/gm, '');
   const found = parseAllDocuments(text).map((document) => document.toJS());
   return found.find((one) => one?.kind === kind)?.rules;
-}
-
-async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  for (const endMs = performance.now() + 30_000; !(await condition()); await pause(20))
-    assert.ok(performance.now() < endMs, `waited too long for ${what}`);
 }
 
 describe('the agent at an API server', { skip }, () => {
@@ -201,14 +196,14 @@ describe('the agent at an API server', { skip }, () => {
     const theirs = { type: 'Ready', status: 'True' };
     await admin.patch(web, { status: { conditions: [theirs] } }, { subresource: 'status' });
     side.report(pod, GOOD, Date.UTC(2026, 0, 1));
-    await until('the condition', async () => (await condition())?.status === 'True');
+    await eventually('the condition', async () => (await condition())?.status === 'True');
     side.report(pod, unenforced('RulesAltered'), Date.UTC(2026, 0, 2));
-    await until('the change', async () => (await condition())?.status === 'False');
+    await eventually('the change', async () => (await condition())?.status === 'False');
     const now = await condition();
     assert.equal(now?.reason, 'RulesAltered');
     assert.match(now.message, /traffic may bypass the mesh/);
     assert.equal(now.lastTransitionTime, '2026-01-02T00:00:00Z');
-    await until('the event', async () => {
+    await eventually('the event', async () => {
       const events = await admin.list(EVENT, { namespace: id });
       return events.some(
         (one) => one['reason'] === 'RulesAltered' && JSON.stringify(one['regarding']).includes('"web"'),
@@ -218,15 +213,15 @@ describe('the agent at an API server', { skip }, () => {
     side.report(namesake, GOOD, 0);
     side.report({ ...pod, metadata: { ...pod.metadata, name: 'gone', uid: 'gone' } }, GOOD, 0);
     side.report(pod, unenforced('NotServed'), 0);
-    await until('what comes after those', async () => (await condition())?.reason === 'NotServed');
+    await eventually('what comes after those', async () => (await condition())?.reason === 'NotServed');
     side.retract(pod);
-    await until('the condition to go', async () => (await condition()) === undefined);
+    await eventually('the condition to go', async () => (await condition()) === undefined);
     assert.ok((await read(web)).status.conditions?.some(({ type }) => type === 'Ready'));
   });
 
   test('a condition that an earlier agent left on a pod outside of the mesh is taken away', async () => {
     side.report(pod, GOOD, 0);
-    await until('the condition', async () => (await condition())?.status === 'True');
+    await eventually('the condition', async () => (await condition())?.status === 'True');
     await side.clearReports((uid) => uid === pod.metadata.uid);
     assert.equal((await condition())?.status, 'True');
     await side.clearReports(() => false);

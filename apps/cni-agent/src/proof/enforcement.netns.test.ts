@@ -9,9 +9,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { writePodStatus } from '@ambit/kube';
 import { mustRun, runCommand } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 import { nodeProgram } from '../node-programs.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root for network namespaces';
@@ -44,11 +44,6 @@ process.stdin.on('end', () => { ended = true; }).resume();
   }
   console.log('sum ' + Math.round(answered));
 })();`;
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 60): Promise<void> {
-  for (const endMs = performance.now() + seconds * 1_000; !(await condition()); await pause(20))
-    assert.ok(performance.now() < endMs, `waited too long for ${what}`);
-}
 
 describe('a node on which things go wrong', { skip }, () => {
   const id = `ambt-proof-${process.pid}`;
@@ -97,7 +92,7 @@ describe('a node on which things go wrong', { skip }, () => {
       LOG_LEVEL: 'off',
     });
     agent.stdout?.resume();
-    await until('the agent', async () => (await fetchOnNode('8000/readyz')) !== undefined);
+    await eventually('the agent', async () => (await fetchOnNode('8000/readyz')) !== undefined);
   }
 
   async function startZtunnel(): Promise<void> {
@@ -109,7 +104,7 @@ describe('a node on which things go wrong', { skip }, () => {
       RUST_LOG: 'off',
     });
     ztunnel.stdout?.resume();
-    await until('ztunnel', async () => (await fetchOnNode('15021/healthz/ready')) !== undefined);
+    await eventually('ztunnel', async () => (await fetchOnNode('15021/healthz/ready')) !== undefined);
   }
 
   async function addNetns(name: PodName): Promise<void> {
@@ -234,13 +229,13 @@ describe('a node on which things go wrong', { skip }, () => {
   test('rules deleted by hand are put back, and the time without them is counted', async () => {
     const before = await exposedSeconds();
     const canary = watchFromOutside('web');
-    await until('the first attempt', () => canary.seen.length > 0);
+    await eventually('the first attempt', () => canary.seen.length > 0);
     assert.deepEqual(canary.seen, ['refused']);
     await deleteRules('web');
     // They may be back before the next attempt.
-    await until('the notice', async () => (await exposedSeconds()) > before);
-    await until('the repair', async () => (await mustRun(inside('web', 'iptables-nft-save'))).includes('15006'));
-    await until('the end of plaintext', () => canary.seen.at(-1) === 'refused');
+    await eventually('the notice', async () => (await exposedSeconds()) > before);
+    await eventually('the repair', async () => (await mustRun(inside('web', 'iptables-nft-save'))).includes('15006'));
+    await eventually('the end of plaintext', () => canary.seen.at(-1) === 'refused');
     const plaintextMs = await canary.stop();
     const counted = (await exposedSeconds()) - before;
     assert.ok(counted * 1_000 >= plaintextMs - 100, `${plaintextMs} ms in plaintext, ${counted} s counted`);
@@ -253,15 +248,15 @@ describe('a node on which things go wrong', { skip }, () => {
     assert.ok(!(await add('late')));
     const canary = watchFromOutside('web');
     await deleteRules('web');
-    await until('plaintext', () => canary.seen.includes('answered'));
+    await eventually('plaintext', () => canary.seen.includes('answered'));
     await startAgent();
-    await until('the repair', () => canary.seen.at(-1) === 'refused');
-    await until('the notice', async () => (await exposedSeconds()) > 0);
+    await eventually('the repair', () => canary.seen.at(-1) === 'refused');
+    await eventually('the notice', async () => (await exposedSeconds()) > 0);
     await canary.stop();
-    await until('the pod to start', () => add('late'));
+    await eventually('the pod to start', () => add('late'));
     const late = watchFromOutside('late');
     await run('late');
-    await until('an attempt', () => late.seen.length > 0);
+    await eventually('an attempt', () => late.seen.length > 0);
     assert.equal(await late.stop(), 0);
   });
 
@@ -270,11 +265,11 @@ describe('a node on which things go wrong', { skip }, () => {
     const canary = watchFromOutside('web');
     await exhaust(agent);
     await deleteRules('web');
-    await until('plaintext', () => canary.seen.includes('answered'));
+    await eventually('plaintext', () => canary.seen.includes('answered'));
     assert.ok(!(await add('late')));
     await relieve(agent);
-    await until('the repair', () => canary.seen.at(-1) === 'refused');
-    await until('the count', async () => (await unenforced('ProofFailed')) > 0);
+    await eventually('the repair', () => canary.seen.at(-1) === 'refused');
+    await eventually('the count', async () => (await unenforced('ProofFailed')) > 0);
     const plaintextMs = await canary.stop();
     const counted = (await exposedSeconds()) - before;
     assert.equal(agent.exitCode, null);
@@ -285,13 +280,13 @@ describe('a node on which things go wrong', { skip }, () => {
     const canary = watchFromOutside('web');
     const before = (await unenforced('ProxySilent')) + (await unenforced('NotServed'));
     await exhaust(ztunnel);
-    await until(
+    await eventually(
       'the agent to notice',
       async () => (await unenforced('ProxySilent')) + (await unenforced('NotServed')) > before,
     );
     assert.ok(!(await add('late')));
     await relieve(ztunnel);
-    await until('pods to start again', () => add('late'));
+    await eventually('pods to start again', () => add('late'));
     assert.equal(await canary.stop(), 0);
     assert.equal(ztunnel.exitCode, null);
   });
@@ -300,7 +295,7 @@ describe('a node on which things go wrong', { skip }, () => {
     await Promise.all([kill(agent), kill(ztunnel)]);
     for (const child of children) await kill(child);
     await mustRun(['ip', 'netns', 'delete', netnsOf('web')]);
-    await until(
+    await eventually(
       'its link to go',
       async () => (await runCommand(inside('node', 'ip', 'link', 'show', 'web'))).code !== 0,
     );
@@ -311,10 +306,10 @@ describe('a node on which things go wrong', { skip }, () => {
     await startAgent();
     assert.ok(!(await add('web')), 'there is no ztunnel yet');
     await startZtunnel();
-    await until('the pod to start', () => add('web'));
+    await eventually('the pod to start', () => add('web'));
     await run('web');
     const tries = canary.seen.length;
-    await until('an attempt', () => canary.seen.length >= tries);
+    await eventually('an attempt', () => canary.seen.length >= tries);
     assert.equal(await canary.stop(), 0);
   });
 });

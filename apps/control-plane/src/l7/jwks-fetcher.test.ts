@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import { Graph, SourceCollection } from '@ambit/collections';
-import { delay } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 import { JwksFetcher } from './jwks-fetcher.ts';
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 
@@ -28,10 +28,7 @@ async function open(answer: RequestListener, blocked: BlockList | undefined = ne
     if (place !== undefined) graph.update(() => places.set(place));
   };
   const until = async (condition: () => boolean): Promise<void> => {
-    for (const endMs = performance.now() + 10_000; !condition();) {
-      assert.ok(performance.now() < endMs, `not in time: ${condition.toString()}`);
-      await delay(5, { signal: AbortSignal.timeout(1_000) });
-    }
+    await eventually(condition.toString(), condition);
   };
   return { url, graph, places, found, warnings, want, until, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { discovery, proxy } from '@ambit/api';
 import { GrpcChannel } from '@ambit/grpc';
-import { delay, loadConfig } from '@ambit/runtime';
+import { loadConfig } from '@ambit/runtime';
 import { createLogger } from '@ambit/telemetry';
-import { makeTestCa } from '@ambit/testing';
+import { eventually, makeTestCa } from '@ambit/testing';
 import { ADDRESS_TYPE, deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode, PROXY_TYPE } from '@ambit/xds';
 import { fromBinary } from '@bufbuild/protobuf';
 import { SignJWT } from 'jose';
@@ -95,10 +95,7 @@ class Stream implements Disposable {
 
   /** Waits for a condition on what came. */
   async until(condition: () => boolean): Promise<void> {
-    for (const endMs = performance.now() + 10_000; !condition();) {
-      assert.ok(performance.now() < endMs, `not in time: ${condition.toString()}`);
-      await delay(5, { signal: AbortSignal.timeout(1_000) });
-    }
+    await eventually(condition.toString(), condition);
   }
 
   /** Types of which something was sent. */

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiKind, apiKinds, clusterAccess, KubeClient, type ObjectRef, rawKinds } from '@ambit/kube';
+import { eventually } from '@ambit/testing';
 import { parse, parseAllDocuments } from 'yaml';
 
 const rbac = (kind: string, plural: string, namespaced: boolean): ApiKind => ({
@@ -30,17 +30,11 @@ export const testKubeconfig: string = process.env['AMBIT_TEST_KUBECONFIG'] ?? ''
 export const noCluster: string | false = testKubeconfig === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig' : false;
 
 /** Waits until `condition` gives something; throws with `describe` after three minutes, which is much for a busy machine. */
-export async function until<T>(
+export function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   describe: () => unknown = () => condition.toString(),
 ): Promise<T> {
-  const endMs = performance.now() + 180_000;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== false) return value;
-    if (performance.now() > endMs) throw new Error(`not within three minutes: ${JSON.stringify(describe())}`);
-    await sleep(10);
-  }
+  return eventually(() => JSON.stringify(describe()), condition, 180_000);
 }
 
 export class TestCluster implements AsyncDisposable {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { EPOLLIN, type Fd, io, watchFd } from '@ambit/net';
 import { loadConfig } from '@ambit/runtime';
-import { type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
+import { eventually, type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
 import { runZtunnel } from './ztunnel.ts';
 import { ztunnelConfig } from './ztunnel-config.ts';
 
@@ -87,14 +87,6 @@ function listeners(netns: Netns): readonly string[] {
   return lines.flatMap((line) => /:(\d+)\s+\S+:\*/.exec(line)?.[1] ?? []).toSorted();
 }
 
-async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await isTrue())) {
-    assert.ok(Date.now() < deadline, what);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
@@ -153,27 +145,27 @@ test('pods come and go as the node agent says, and stay while it is away', { ski
   assert.equal(await ready(), 'not ready, pending: workload proxy manager\n');
   assert.deepEqual(listeners(one), ['15001', '15006', '15008', '15053', '15053', '15053', '15053']);
   assert.equal(await agent.ask(SNAPSHOT), ACK);
-  await until('ready after the snapshot', async () => (await ready()) === 'ready\n');
+  await eventually('ready after the snapshot', async () => (await ready()) === 'ready\n');
 
   assert.equal(await agent.ask(add('u1'), one), ACK, 'the same pod again');
   assert.equal(await agent.ask(add('u2'), two_), ACK);
   assert.equal(await agent.ask(del('u1')), ACK);
-  await until('listeners of the removed pod close', () => listeners(one).length === 0);
+  await eventually('listeners of the removed pod close', () => listeners(one).length === 0);
   assert.equal(listeners(two_).length, 7);
   assert.equal(await agent.ask(del('unknown')), ACK);
 
   agent.hangUp();
-  await until('unready without an agent', async () => (await ready()).includes('workload proxy manager'));
+  await eventually('unready without an agent', async () => (await ready()).includes('workload proxy manager'));
   assert.equal(listeners(two_).length, 7, 'pods go on without an agent');
   await agent.accept();
   assert.equal(await agent.ask(keep('u2')), ACK);
   assert.equal(await agent.ask(SNAPSHOT), ACK);
-  await until('ready again', async () => (await ready()) === 'ready\n');
+  await eventually('ready again', async () => (await ready()) === 'ready\n');
   assert.equal(listeners(two_).length, 7);
   assert.match(Buffer.from(await agent.ask(keep('u2')), 'hex').toString(), /keep after the snapshot/);
   await agent.accept();
   assert.equal(await agent.ask(SNAPSHOT), ACK);
-  await until('a pod that no snapshot names is stopped', () => listeners(two_).length === 0);
+  await eventually('a pod that no snapshot names is stopped', () => listeners(two_).length === 0);
 });
 
 test('a pod whose ports are taken is pending, said so, and served when they are free', { skip }, async () => {
@@ -191,7 +183,7 @@ test('a pod whose ports are taken is pending, said so, and served when they are 
   assert.deepEqual(listeners(netns), ['15008'], 'a pod is served wholly or not at all');
   assert.match(await ready(), /workload proxy manager/);
   io.close(squatter);
-  await until('it is started by itself', async () => (await ready()) === 'ready\n');
+  await eventually('it is started by itself', async () => (await ready()) === 'ready\n');
   assert.equal(listeners(netns).length, 7);
   io.close(netnsFd);
 });

@@ -10,7 +10,7 @@ import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { security, workload as api } from '@ambit/api';
 import { checked, EPOLLOUT, io, parseIp, watchFd } from '@ambit/net';
 import { MetricRegistry } from '@ambit/telemetry';
-import { makeRevocationList, makeTestCa, type Netns, NetnsSet, type TestCertificate } from '@ambit/testing';
+import { eventually, makeRevocationList, makeTestCa, type Netns, NetnsSet, type TestCertificate } from '@ambit/testing';
 import { WorkloadArena } from '@ambit/workload';
 import { DataWorker } from '../../control/data-worker.ts';
 import type { DataSettings, FromWorker } from '../../worker-protocol.ts';
@@ -305,15 +305,9 @@ export class TwoNodes implements AsyncDisposable {
   }
 }
 
-/** Waits for something to become true, at most five seconds. */
-export async function until<T>(look: () => T | undefined, explain: () => string): Promise<T> {
-  const deadline = performance.now() + 5000;
-  for (;;) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`timed out: ${explain()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** Waits for something to become true. */
+export function until<T>(look: () => T | undefined, explain: () => string): Promise<T> {
+  return eventually(explain, look);
 }
 
 /** Everything a socket brings until its end. */

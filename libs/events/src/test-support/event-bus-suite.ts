@@ -1,9 +1,10 @@
 /** What every transport must do, run against each implementation by its own test file. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Envelope } from './envelope.ts';
-import { EventBus } from './event-bus.ts';
-import type { EventTransport } from './event-transport.ts';
+import { eventually } from '@ambit/testing';
+import type { Envelope } from '../envelope.ts';
+import { EventBus } from '../event-bus.ts';
+import type { EventTransport } from '../event-transport.ts';
 
 /** Two ends of one bus; the same object for a bus within one process. */
 export interface TransportRig extends AsyncDisposable {
@@ -14,15 +15,6 @@ export interface TransportRig extends AsyncDisposable {
 const published = (generation: number) => ({ generation, changed: 1, removed: 0, replica: 'r' });
 const denied = { node: 'n', policy: 'ns/p', reason: 'DENY', isLate: false };
 const addresses = { sourceIdentity: '', sourceAddress: '1.1.1.1:1', destinationWorkload: 'w', destinationAddress: '' };
-
-/** Resolves when `isTrue` holds; fails after twenty seconds. */
-export async function eventually(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`did not happen in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 export function testTransport(name: string, open: () => Promise<TransportRig>, skip: string | false = false): void {
   const run = (title: string, body: (publisher: EventBus, subscriber: EventBus) => Promise<void>): void => {
