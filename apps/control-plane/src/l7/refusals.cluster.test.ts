@@ -18,11 +18,9 @@ let replica: ControlPlaneProcess;
 
 before(async () => {
   if (skip !== false) return;
-  ({ replicas, cluster, replica } = await Replicas.openWithOne([
-    apiKinds.Gateway,
-    apiKinds.DestinationRule,
-    apiKinds.RateLimitPolicy,
-  ]));
+  const { Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService } = apiKinds;
+  const kinds = [Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService];
+  ({ replicas, cluster, replica } = await Replicas.openWithOne(kinds));
   const { shop } = cluster;
   await cluster.apply(apiKinds.Gateway, shop, 'waypoint', {
     spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
@@ -65,6 +63,45 @@ test('a policy of limits says whether it is in force', { skip }, async () => {
     async () => (await told()) === `False TargetNotFound there is no Service ${shop}/nobody`,
     () => replica.lines.slice(-20),
   );
+});
+
+test('fields that have no effect are in the status of their object until they are gone', { skip }, async () => {
+  const { shop } = cluster;
+  const type = 'ambit.dev/FieldsInForce';
+  const route = [{ destination: { host: 'web' } }];
+  const objects = [
+    [
+      apiKinds.Telemetry,
+      { accessLogging: [{ filter: { expression: 'response.flags != 0' } }] },
+      { accessLogging: [{ filter: { expression: 'response.code >= 500' } }] },
+      'accessLogging[0].filter: response.flags is not known here; everything is logged',
+    ],
+    [
+      apiKinds.VirtualService,
+      { hosts: ['web'], http: [{ route, match: [{ statPrefix: 'x', uri: { prefix: '/' } }] }] },
+      { hosts: ['web'], http: [{ route }] },
+      'http[0].match[0].statPrefix has no effect',
+    ],
+    [
+      apiKinds.DestinationRule,
+      { host: 'web', trafficPolicy: { connectionPool: { tcp: { tcpKeepalive: { time: '10s' } } } } },
+      { host: 'web' },
+      'trafficPolicy.connectionPool.tcp.tcpKeepalive has no effect',
+    ],
+  ] as const;
+  for (const [kind, wrong, right, message] of objects) {
+    await cluster.apply(kind, shop, 'fields', { spec: wrong });
+    await until(
+      async () => (await condition(kind, 'fields', type)) === `False Unsupported ${message}`,
+      () => replica.lines.slice(-20),
+    );
+    await cluster.apply(kind, shop, 'fields', { spec: right });
+    await until(
+      async () => (await condition(kind, 'fields', type)) === undefined,
+      () => replica.lines.slice(-20),
+    );
+    await cluster.client.delete(cluster.ref(kind, shop, 'fields'));
+  }
 });
 
 test('the reason of a NACK is in the status of the Service until something else is sent', { skip }, async () => {
