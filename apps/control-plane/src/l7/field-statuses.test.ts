@@ -81,6 +81,13 @@ const table: readonly (readonly [name: string, text: string, message: string | u
     'tracing[0].customTags.a: only literal and header are known here; tracing[0].enableIstioTags has no effect',
   ],
   [
+    'providers that nobody made',
+    telemetry(
+      '{ accessLogging: [{ providers: [{ name: envoy }, { name: otel }] }], tracing: [{ providers: [{ name: zipkin }] }] }',
+    ),
+    'accessLogging[0].providers: otel is not known here; lines of the default format go to standard output; tracing[0].providers: zipkin is no collector of the mesh configuration; it gets no spans',
+  ],
+  [
     'a policy whose every field counts',
     rule('{ connectionPool: { http: { maxRetries: 3 } }, loadBalancer: { simple: ROUND_ROBIN } }'),
     undefined,

@@ -39,8 +39,9 @@ export function fieldStatuses(
   graph: Graph,
   sources: MeshSources,
   gateways: Collection<L7Gateway>,
-  { ownControllers }: MeshSettings,
+  settings: MeshSettings,
 ): FieldStatuses {
+  const { ownControllers } = settings;
   const own = gateways.index('own', ({ controllerName }) =>
     ownControllers.includes(controllerName) ? [anywhere] : [],
   );
@@ -50,7 +51,7 @@ export function fieldStatuses(
       from,
       keyOf: ({ object: { kind, metadata } }) => `${kind}/${metadata.namespace}/${metadata.name}`,
       transform: (object, context) => {
-        const problems = problemsOf(object);
+        const problems = problemsOf(object, settings);
         const isMet = problems.length > 0 && context.lookup(own, anywhere).length > 0;
         const conditions = isMet ? [notInForce(object, problems)] : [];
         return conditions.length + object.status.conditions.length === 0 ? [] : [{ object, conditions }];
@@ -80,7 +81,7 @@ export function fieldStatuses(
 }
 
 /** In the order of the object; empty when all of it is in force. */
-export function problemsOf(object: Judged): readonly string[] {
+function problemsOf(object: Judged, settings: MeshSettings): readonly string[] {
   const unhonoured = object.unhonoured.map((field) => `${field.replace(/^spec\./, '')} has no effect`);
   switch (object.kind) {
     case 'VirtualService':
@@ -88,7 +89,7 @@ export function problemsOf(object: Judged): readonly string[] {
     case 'DestinationRule':
       return [...destinationRuleProblems(object), ...unhonoured];
     case 'Telemetry':
-      return [...telemetryProblems(object), ...unhonoured];
+      return [...telemetryProblems(object, settings), ...unhonoured];
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Telemetry } from '@ambit/kube';
 import { isLabelName, parseExpression } from '@ambit/telemetry';
 import { RE2JS } from 're2js';
+import type { MeshSettings } from '../mesh-settings.ts';
 import { patternProblem } from './usable-pattern.ts';
 
 /** Names of the metrics there are; custom ones cannot be made. */
@@ -40,8 +41,28 @@ export function labelProblem(name: string, text: string): string | undefined {
 }
 
 /** In the words of the resource; empty when everything of it is in force. */
-export function telemetryProblems({ spec }: Telemetry): readonly string[] {
+export function telemetryProblems(
+  { spec }: Telemetry,
+  { tracingProviders }: Pick<MeshSettings, 'tracingProviders'>,
+): readonly string[] {
+  const collectors = tracingProviders.map(({ name }) => name);
   return [
+    ...spec.metrics.flatMap(({ providers }, m) =>
+      strangers(providers, ['prometheus']).map(
+        (name) => `metrics[${m}].providers: ${name} is not known here; metrics are there to be scraped`,
+      ),
+    ),
+    ...spec.accessLogging.flatMap(({ providers }, a) =>
+      strangers(providers, ['envoy']).map(
+        (name) =>
+          `accessLogging[${a}].providers: ${name} is not known here; lines of the default format go to standard output`,
+      ),
+    ),
+    ...spec.tracing.flatMap(({ providers }, t) =>
+      strangers(providers, collectors).map(
+        (name) => `tracing[${t}].providers: ${name} is no collector of the mesh configuration; it gets no spans`,
+      ),
+    ),
     ...spec.metrics.flatMap(({ overrides }, m) =>
       overrides.flatMap((override, o) => overrideProblems(override, `metrics[${m}].overrides[${o}]`)),
     ),
@@ -55,6 +76,10 @@ export function telemetryProblems({ spec }: Telemetry): readonly string[] {
       ),
     ),
   ];
+}
+
+function strangers(names: readonly string[], known: readonly string[]): readonly string[] {
+  return names.filter((name) => !known.includes(name));
 }
 
 function overrideProblems(
