@@ -4,25 +4,22 @@
  */
 import { connect, type Socket } from 'node:net';
 import {
-  clientPreface,
   ErrorCode,
   errorCodeName,
   FrameDecoder,
   FrameFlag,
   FrameType,
   HpackEncoder,
-  maxEncodedBytes,
   maxInt31,
   writeFrameHeader,
-  writeHeaderBlock,
   writePing,
   writeRstStream,
   writeSettings,
-  writeSettingsAck,
   writeUint32,
   writeWindowUpdate,
   type FrameSink,
 } from '@ambit/http';
+import { ignoredFrames, settingsAck, writeFields, writeOpening } from './http2-frames.ts';
 import { connectTls, finish, nameOfError, readOrder, type TunnelOrder } from './order.ts';
 
 interface Order extends TunnelOrder {
@@ -103,9 +100,7 @@ socket.on('data', (chunk: Buffer) => {
 socket.on(order.isPlain === true ? 'connect' : 'secureConnect', () => {
   startMs = performance.now();
   setTimeout(() => report(false), PATIENCE_MS);
-  let at = ROOM.write(clientPreface, 'latin1');
-  at = writeSettings(ROOM, at, []);
-  socket.write(Buffer.from(ROOM.subarray(0, at)), round);
+  socket.write(Buffer.from(ROOM.subarray(0, writeOpening(ROOM))), round);
 });
 
 function round(): void {
@@ -141,10 +136,7 @@ function connectRequest(target: Uint8Array, offset: number, streamId: number, pa
   ];
   if (order.isPlain === true) fields.push([':scheme', 'http'], [':path', '/big?bytes=100000']);
   for (let index = 0; index < padding; index += 1) fields.push([`x-padding-${index}`, 'x'.repeat(1_000)]);
-  const block = new Uint8Array(fields.reduce((sum, [name, value]) => sum + maxEncodedBytes(name, value), 12));
-  let length = encoder.begin(block, 0);
-  for (const [name, value] of fields) length = encoder.field(block, length, name, value, 'never');
-  return writeHeaderBlock(target, offset, streamId, block, length, false);
+  return writeFields(encoder, target, offset, streamId, fields, false);
 }
 
 /** HEADERS without END_HEADERS. */
@@ -155,28 +147,12 @@ function openHeaders(target: Uint8Array, offset: number): number {
 }
 
 function listener(): FrameSink {
-  const ignore = (): void => {};
   return {
-    onDataFrame: ignore,
-    onData: ignore,
-    onDataPadding: ignore,
-    onDataEnd: ignore,
-    onHeaderBlock: ignore,
-    onPriority: ignore,
-    onSetting: ignore,
-    onSettingsAck: ignore,
-    onPing: ignore,
-    onWindowUpdate: ignore,
-    onStreamError: ignore,
-    onUnknownFrame: ignore,
+    ...ignoredFrames,
     onReset: () => {
       resets += 1;
     },
-    onSettingsEnd: () => {
-      const answer = Buffer.alloc(9);
-      writeSettingsAck(answer, 0);
-      socket.write(answer);
-    },
+    onSettingsEnd: () => void socket.write(settingsAck),
     onGoAway: (_lastStreamId, code) => {
       goAway = errorCodeName(code);
     },

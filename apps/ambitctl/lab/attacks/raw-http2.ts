@@ -4,7 +4,6 @@
  */
 import { connect } from 'node:net';
 import {
-  clientPreface,
   errorCodeName,
   FrameDecoder,
   type FrameSink,
@@ -12,21 +11,18 @@ import {
   FrameType,
   HpackDecoder,
   HpackEncoder,
-  maxEncodedBytes,
   writeFrameHeader,
-  writeHeaderBlock,
-  writeSettings,
-  writeSettingsAck,
 } from '@ambit/http';
+import { type Fields, ignoredFrames, settingsAck, writeFields, writeOpening } from './http2-frames.ts';
 import { finish, readOrder } from './order.ts';
 
 interface RawHttp2Request {
   readonly host: string;
   readonly port: number;
-  readonly fields: readonly (readonly [name: string, value: string])[];
+  readonly fields: Fields;
   /** Latin-1; sent in one DATA frame, with END_STREAM unless there are trailers. */
   readonly data?: string;
-  readonly trailers?: readonly (readonly [name: string, value: string])[];
+  readonly trailers?: Fields;
 }
 
 interface Order {
@@ -72,52 +68,24 @@ function exchange(request: RawHttp2Request): Promise<string> {
   return promise;
 }
 
-const settingsAck = Buffer.alloc(9);
-writeSettingsAck(settingsAck, 0);
-
 function bytesOf({ fields, data, trailers }: RawHttp2Request): Buffer {
   const room = Buffer.alloc(256 * 1024 + (data?.length ?? 0));
   const encoder = new HpackEncoder(0);
-  let at = room.write(clientPreface, 'latin1');
-  at = writeSettings(room, at, []);
+  let at = writeOpening(room);
   const isBodyless = data === undefined && trailers === undefined;
-  at = headers(encoder, room, at, fields, isBodyless);
+  at = writeFields(encoder, room, at, 1, fields, isBodyless);
   if (data !== undefined) {
     at = writeFrameHeader(room, at, data.length, FrameType.data, trailers === undefined ? FrameFlag.endStream : 0, 1);
     at += room.write(data, at, 'latin1');
   }
-  if (trailers !== undefined) at = headers(encoder, room, at, trailers, true);
+  if (trailers !== undefined) at = writeFields(encoder, room, at, 1, trailers, true);
   return room.subarray(0, at);
 }
 
-function headers(
-  encoder: HpackEncoder,
-  room: Uint8Array,
-  at: number,
-  fields: readonly (readonly [string, string])[],
-  isEnd: boolean,
-): number {
-  const block = new Uint8Array(fields.reduce((sum, [name, value]) => sum + maxEncodedBytes(name, value), 12));
-  let length = encoder.begin(block, 0);
-  for (const [name, value] of fields) length = encoder.field(block, length, name, value, 'never');
-  return writeHeaderBlock(room, at, 1, block, length, isEnd);
-}
-
 function listener(settle: (ending: string) => void, acknowledge: () => void): FrameSink {
-  const ignore = (): void => {};
   const hpack = new HpackDecoder(64 * 1024);
   return {
-    onDataFrame: ignore,
-    onData: ignore,
-    onDataPadding: ignore,
-    onDataEnd: ignore,
-    onPriority: ignore,
-    onSetting: ignore,
-    onSettingsAck: ignore,
-    onPing: ignore,
-    onWindowUpdate: ignore,
-    onStreamError: ignore,
-    onUnknownFrame: ignore,
+    ...ignoredFrames,
     onSettingsEnd: acknowledge,
     onHeaderBlock: (_streamId, buffer, offset, length) => {
       let status = 'none';
