@@ -51,7 +51,6 @@ export { ChunkDecoder, type ChunkSink } from './http1/chunk-decoder.ts';
 export { chunkSuffixBytes, frameChunk, maxChunkPrefixBytes, writeLastChunk } from './http1/chunk-writer.ts';
 export { asciiText, equalsLower, FieldSlices } from './http1/field-slices.ts';
 export { type FieldName, fieldNameAt } from './http1/field-name.ts';
-export { HeadBuilder } from './http1/head-builder.ts';
 export { Http1Decoder, type Http1Role, type Http1Sink } from './http1/http1-decoder.ts';
 export { type Http1Breach, Http1Error } from './http1/http1-error.ts';
 export { Http1Head, type Persistence } from './http1/http1-head.ts';
