@@ -1,5 +1,6 @@
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { eventually } from './eventually.ts';
+export { LoopRig, type TurnedLoop } from './loop-rig.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { makeRevocationList } from './revocation-list.ts';
 export { TcpRelay } from './tcp-relay.ts';

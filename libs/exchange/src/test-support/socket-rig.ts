@@ -1,14 +1,11 @@
-/**
- * Real sockets on loopback. The event loop is turned between the turns of Node's own, so that node:http and node:http2 work
- * as peers in the same process.
- */
+/** Real sockets on loopback, with servers of this library and of Node's. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Http2Server } from 'node:http2';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { EAGAIN, EPOLLIN, EventLoop, io, socketChannel } from '@ambit/net';
+import { LoopRig } from '@ambit/testing';
 
 import {
   acceptHttp,
@@ -19,13 +16,11 @@ import {
   type ServerConnectionSettings,
 } from '../index.ts';
 
-export class SocketRig implements AsyncDisposable {
-  readonly loop: EventLoop = new EventLoop();
+export class SocketRig extends LoopRig<EventLoop> {
   readonly connections: ServerConnection[] = [];
-  readonly #undo: (() => void)[] = [];
 
-  defer(undo: () => void): void {
-    this.#undo.push(undo);
+  constructor() {
+    super(new EventLoop());
   }
 
   /** Serves on a loopback port in the loop; returns the port. */
@@ -64,35 +59,5 @@ export class SocketRig implements AsyncDisposable {
     const address = server.address();
     assert.ok(address !== null && typeof address === 'object');
     return address.port;
-  }
-
-  /** Turns both loops until `isDone`; fails after half a minute. */
-  async until(isDone: () => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 30_000;
-    while (!isDone()) {
-      assert.ok(performance.now() < deadline, `not in time: ${what}`);
-      this.loop.runOnce(0);
-      await nextTurn();
-    }
-  }
-
-  /** The value of a promise for which both loops have to turn. */
-  async result<T>(promise: Promise<T>, what: string): Promise<T> {
-    let isDone = false;
-    const end = (): void => {
-      isDone = true;
-    };
-    promise.then(end, end);
-    await this.until(() => isDone, what);
-    return promise;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const undo of this.#undo.toReversed()) undo();
-    for (let i = 0; i < 5; i++) {
-      this.loop.runOnce(0);
-      await nextTurn();
-    }
-    this.loop[Symbol.dispose]();
   }
 }

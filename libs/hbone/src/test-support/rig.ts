@@ -1,15 +1,13 @@
 /**
- * An event loop, certificates, listeners and applications for the tests of this folder. The loop is turned between the
- * turns of Node's own, so that node:net, node:tls and node:http2 work as peers in the same process.
+ * Certificates, listeners and applications on an event loop, for the tests of this folder.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, io } from '@ambit/net';
 import type { Fd, TlsContext } from '@ambit/net';
-import { makeTestCa } from '@ambit/testing';
+import { LoopRig, makeTestCa } from '@ambit/testing';
 import type { TestCa, TestCertificate } from '@ambit/testing';
 
 import { HbonePool, HboneServer } from '../index.ts';
@@ -31,37 +29,14 @@ export const clientId = 'spiffe://cluster.local/ns/a/sa/client';
 export const serverId = 'spiffe://cluster.local/ns/b/sa/server';
 
 /** Everything a test makes, undone when it ends. */
-export class Rig implements AsyncDisposable {
-  readonly loop: EventLoop = new EventLoop();
+export class Rig extends LoopRig<EventLoop> {
   readonly ca: TestCa = makeTestCa();
   readonly clientCertificate: TestCertificate = this.ca.issue(clientId);
   readonly serverCertificate: TestCertificate = this.ca.issue(serverId);
   readonly clientTls: TlsContext = io.tlsContext(this.clientCertificate);
   readonly serverTls: TlsContext = io.tlsContext(this.serverCertificate);
-  readonly #undo: (() => void)[] = [];
-
-  defer(undo: () => void): void {
-    this.#undo.push(undo);
-  }
-
-  /** Turns both loops until `isDone`; fails after half a minute. */
-  async until(isDone: () => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 30_000;
-    while (!isDone()) {
-      assert.ok(performance.now() < deadline, `not in time: ${what}`);
-      this.loop.runOnce(0);
-      await nextTurn();
-    }
-  }
-
-  async result<T>(promise: Promise<T>, what: string): Promise<T> {
-    let isDone = false;
-    void promise.then(
-      () => (isDone = true),
-      () => (isDone = true),
-    );
-    await this.until(() => isDone, what);
-    return promise;
+  constructor() {
+    super(new EventLoop());
   }
 
   /** Accepts on a loopback port in the loop; returns the port. */
@@ -118,15 +93,6 @@ export class Rig implements AsyncDisposable {
     const pool = new HbonePool({ loop: this.loop, settings });
     this.defer(() => pool.close());
     return pool;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const undo of this.#undo.toReversed()) undo();
-    for (let i = 0; i < 3; i++) {
-      this.loop.runOnce(0);
-      await nextTurn();
-    }
-    this.loop[Symbol.dispose]();
   }
 }
 

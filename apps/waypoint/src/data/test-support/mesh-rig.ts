@@ -1,15 +1,13 @@
 /**
- * Clients, node proxies and backends around a waypoint, in this process: an event loop is turned between the turns of Node's
- * own. Everything on loopback.
+ * Clients, node proxies and backends around a waypoint, in this process, everything on loopback.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
-import { makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
+import { LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
 export const waypointId = 'spiffe://cluster.local/ns/shop/sa/waypoint';
@@ -66,17 +64,16 @@ export class EndpointNode implements HboneServerHandler {
   }
 }
 
-export class MeshRig implements AsyncDisposable {
-  readonly loop: EventLoop = new EventLoop();
+export class MeshRig extends LoopRig<EventLoop> {
   readonly ca: TestCa = makeTestCa();
   readonly node: EndpointNode = new EndpointNode(this.loop);
   /** Where endpoints take HBONE. */
   readonly nodePort: number;
   /** The last one of each identity. */
   readonly #issued = new Map<string, TestCertificate>();
-  readonly #undo: (() => void)[] = [];
 
   constructor(nodePort: number) {
+    super(new EventLoop(), 1);
     this.nodePort = nodePort;
   }
 
@@ -87,35 +84,10 @@ export class MeshRig implements AsyncDisposable {
     return found;
   }
 
-  defer(undo: () => void): void {
-    this.#undo.push(undo);
-  }
-
-  /** Turns both loops until `isDone`; fails after a minute. */
-  async until(isDone: () => boolean, what: string): Promise<void> {
-    const deadline = performance.now() + 60_000;
-    while (!isDone()) {
-      assert.ok(performance.now() < deadline, `not in time: ${what}`);
-      // A millisecond leaves the machine to others, and costs a test little.
-      this.loop.runOnce(1);
-      await nextTurn();
-    }
-  }
-
   /** Turns both loops so often: what is under way between them has arrived then. */
   async turns(count: number): Promise<void> {
     let left = count;
     await this.until(() => left-- === 0, 'turns');
-  }
-
-  async result<T>(promise: Promise<T>, what: string): Promise<T> {
-    let isDone = false;
-    const settle = (): void => {
-      isDone = true;
-    };
-    promise.then(settle, settle);
-    await this.until(() => isDone, what);
-    return promise;
   }
 
   /** An HTTP/1.1 server; its port. */
@@ -219,15 +191,6 @@ export class MeshRig implements AsyncDisposable {
     } catch (cause) {
       throw new Error(`${path} through ${port}: ${String(cause)}`, { cause });
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const undo of this.#undo.toReversed()) undo();
-    for (let i = 0; i < 3; i++) {
-      this.loop.runOnce(0);
-      await nextTurn();
-    }
-    this.loop[Symbol.dispose]();
   }
 
   #issue(identity: string): TestCertificate {
