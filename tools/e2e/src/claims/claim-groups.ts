@@ -1,4 +1,5 @@
 import type { ClaimGroup } from '../claim.ts';
+import { egressClaims } from './egress-claims.ts';
 import { enrolmentClaims } from './enrolment-claims.ts';
 import { installClaims } from './install-claims.ts';
 import { nodeClaims } from './node-claims.ts';
@@ -17,6 +18,7 @@ export const claimGroups: readonly ClaimGroup[] = [
   policyClaims,
   workloadClaims,
   portClaims,
+  egressClaims,
   upgradeClaims,
   nodeClaims,
   uninstallClaims,

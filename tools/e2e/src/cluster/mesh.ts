@@ -10,7 +10,7 @@ import type { PodFacts } from './pod-facts.ts';
 const ROOT = join(import.meta.dirname, '../../../..');
 const CHARTS = join(ROOT, 'charts');
 const IMAGES = join(ROOT, '.cache/images');
-const APPS: readonly string[] = ['ztunnel', 'cni-agent', 'control-plane', 'ca'];
+const APPS: readonly string[] = ['ztunnel', 'cni-agent', 'control-plane', 'ca', 'waypoint'];
 const NATS_IMAGE = 'localhost/ambit/nats:e2e';
 const HELM_TIMEOUT_SECONDS = 180;
 
@@ -48,7 +48,11 @@ export class Mesh {
     const create = ['--create-namespace', '-n', this.namespace];
     const definitions = join(CHARTS, 'ambit-crds');
     if (existsSync(definitions)) await this.#helm(['install', 'ambit-crds', definitions, ...create]);
-    const settings = ['global.bus.install=true', `nats.image=${NATS_IMAGE}`].flatMap((one) => ['--set', one]);
+    const certificates = 'control-plane.waypoints.readCertificates=true';
+    const settings = ['global.bus.install=true', `nats.image=${NATS_IMAGE}`, certificates].flatMap((one) => [
+      '--set',
+      one,
+    ]);
     const profile = ['--values', join(CHARTS, 'ambit/profiles/kube-lab.yaml')];
     await this.#helm(['install', 'ambit', join(CHARTS, 'ambit'), ...create, ...profile, ...settings]);
   }
