@@ -1,3 +1,5 @@
+import { toAmbitError } from '@ambit/runtime';
+
 import type { AddressBatch } from './address-batch.ts';
 import { decodeAddress, maxAddressBytes } from './decode-address.ts';
 import type { RecordRef } from './record-segments.ts';
@@ -66,6 +68,21 @@ export class WorkloadArena {
     if (old !== undefined) this.#release(old);
     this.#changes.push(ref.segment, ref.offset, ref.length);
     return true;
+  }
+
+  /** Takes over what it can; the rest, with the reasons for a NACK. */
+  upsertAll(
+    resources: readonly { readonly name: string; readonly value: Uint8Array }[],
+  ): readonly { readonly name: string; readonly reason: string }[] {
+    const rejections: { readonly name: string; readonly reason: string }[] = [];
+    for (const { name, value } of resources) {
+      try {
+        this.upsert(value);
+      } catch (error) {
+        rejections.push({ name, reason: toAmbitError(error).message });
+      }
+    }
+    return rejections;
   }
 
   /** Takes a resource out by name; false when it is not known. */

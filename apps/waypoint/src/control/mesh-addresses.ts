@@ -1,5 +1,4 @@
 /** Workloads and services on their way to the workers, through an arena of shared memory. */
-import { toAmbitError } from '@ambit/runtime';
 import { type AddressBatch, WorkloadArena, type WorkloadStore } from '@ambit/workload';
 import { ADDRESS_TYPE, type DeltaTypeHandler, type ReceivedResource, type Rejection } from '@ambit/xds';
 
@@ -30,14 +29,7 @@ export class MeshAddresses {
   }
 
   #update(resources: readonly ReceivedResource[]): readonly Rejection[] {
-    const rejections: Rejection[] = [];
-    for (const { name, value } of resources) {
-      try {
-        this.#arena.upsert(value);
-      } catch (error) {
-        rejections.push({ name, reason: toAmbitError(error).message });
-      }
-    }
+    const rejections = this.#arena.upsertAll(resources);
     this.#flush();
     return rejections;
   }

@@ -6,7 +6,6 @@
  */
 import { security } from '@ambit/api';
 import { decodePolicy } from '@ambit/policy';
-import { toAmbitError } from '@ambit/runtime';
 import { WorkloadArena, type WorkloadStore } from '@ambit/workload';
 import {
   ADDRESS_TYPE,
@@ -81,14 +80,7 @@ export class MeshState {
   }
 
   #updateAddresses(resources: readonly ReceivedResource[]): readonly Rejection[] {
-    const rejections: Rejection[] = [];
-    for (const { name, value } of resources) {
-      try {
-        this.#arena.upsert(value);
-      } catch (error) {
-        rejections.push({ name, reason: toAmbitError(error).message });
-      }
-    }
+    const rejections = this.#arena.upsertAll(resources);
     this.#publishAddresses();
     return rejections;
   }
