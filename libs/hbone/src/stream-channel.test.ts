@@ -2,58 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 
-import type { ByteChannel, ByteChannelUser, NetError } from '@ambit/net';
+import { ChannelProbe } from '@ambit/testing';
 
 import type { HboneServerConnection, HboneServerHandler, HboneSettings, InboundStream } from './index.ts';
 import { clientId, dialPlan, poolKey, Rig } from './test-support/rig.ts';
 
-class Probe implements ByteChannelUser {
-  readonly channel: ByteChannel;
-  readonly chunks: Buffer[] = [];
-  receivedBytes = 0;
-  isEnded = false;
-  writableCalls = 0;
-  lost: NetError | undefined;
-  onBytesHook: () => void = () => {};
-  onWritableHook: () => void = () => {};
-
-  constructor(channel: ByteChannel) {
-    this.channel = channel;
-    channel.attach(this);
-  }
-
-  get received(): Buffer {
-    return Buffer.concat(this.chunks);
-  }
-
-  send(text: string | Buffer): boolean {
-    const bytes = Buffer.from(text);
-    return this.channel.write(bytes, 0, bytes.length);
-  }
-
-  onBytes(buffer: Uint8Array, offset: number, length: number): void {
-    this.chunks.push(Buffer.from(buffer.subarray(offset, offset + length)));
-    this.receivedBytes += length;
-    this.onBytesHook();
-  }
-
-  onEnd(): void {
-    this.isEnded = true;
-  }
-
-  onWritable(): void {
-    this.writableCalls++;
-    this.onWritableHook();
-  }
-
-  onLost(error: NetError): void {
-    this.lost = error;
-  }
-}
-
 /** Accepts every tunnel and makes its stream a probe. */
 class Acceptor implements HboneServerHandler {
-  readonly probes: Probe[] = [];
+  readonly probes: ChannelProbe[] = [];
   readonly connections: HboneServerConnection[] = [];
   isPausing = false;
 
@@ -66,7 +22,7 @@ class Acceptor implements HboneServerHandler {
     stream.respond(200);
     const channel = stream.channel();
     if (this.isPausing) channel.pause();
-    this.probes.push(new Probe(channel));
+    this.probes.push(new ChannelProbe(channel));
   }
 
   onClosed(): void {
@@ -83,19 +39,19 @@ async function tunnel(
   rig: Rig,
   acceptor: Acceptor,
   settings: Partial<HboneSettings> = {},
-): Promise<() => Promise<[Probe, Probe]>> {
+): Promise<() => Promise<[ChannelProbe, ChannelProbe]>> {
   const server = rig.server(settings);
   const port = rig.listen((fd) => server.accept(fd, rig.serverTls, acceptor));
   const pool = rig.pool(settings);
   return async () => {
-    let client: Probe | undefined;
+    let client: ChannelProbe | undefined;
     const before = acceptor.probes.length;
     pool.connect(
       poolKey(port),
       dialPlan(rig, port),
       { authority: '10.0.0.1:80', headers: [] },
       {
-        onConnected: (stream) => (client = new Probe(stream.channel())),
+        onConnected: (stream) => (client = new ChannelProbe(stream.channel())),
         onError: (error) => assert.fail(error.message),
       },
     );
@@ -106,7 +62,7 @@ async function tunnel(
   };
 }
 
-function pour(probe: Probe, bytes: Buffer, pieceBytes: number): void {
+function pour(probe: ChannelProbe, bytes: Buffer, pieceBytes: number): void {
   let at = 0;
   const on = (): void => {
     while (at < bytes.length) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { ChannelProbe } from '@ambit/testing';
 import { ChannelBridge, type ChannelBridgeResult } from './channel-bridge.ts';
 import { socketChannel } from './descriptor-channel.ts';
 import { EventLoop } from './event-loop.ts';
-import { ChannelProbe } from './test-support/channel-probe.ts';
 import { tcpPair, turnUntil } from './test-support/loopback.ts';
 
 interface Rig {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { before, describe, test } from 'node:test';
+import { ChannelProbe } from '@ambit/testing';
 import type { ByteChannel } from './byte-channel.ts';
 import { socketChannel, tlsChannel } from './descriptor-channel.ts';
 import { EAGAIN, ECONNRESET } from './errno.ts';
 import { EventLoop } from './event-loop.ts';
 import { io } from './io.ts';
 import { NetError } from './net-error.ts';
-import { ChannelProbe } from './test-support/channel-probe.ts';
 import { handshake, tcpPair, tlsPair, turnUntil } from './test-support/loopback.ts';
 import { TestAuthority } from './test-support/test-certificates.ts';
 import type { TlsContext } from './tls.ts';

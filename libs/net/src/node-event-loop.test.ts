@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, makeTestCa } from '@ambit/testing';
+import { ChannelProbe, eventually, makeTestCa } from '@ambit/testing';
 import type { ByteChannel } from './byte-channel.ts';
 import { EPOLLIN } from './epoll-events.ts';
 import { io } from './io.ts';
 import { checked } from './net-error.ts';
 import { NodeEventLoop } from './node-event-loop.ts';
 import { secureSocket } from './secure-socket.ts';
-import { ChannelProbe } from './test-support/channel-probe.ts';
 import { tcpPair } from './test-support/loopback.ts';
 
 async function until(condition: () => boolean): Promise<void> {

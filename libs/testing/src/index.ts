@@ -1,3 +1,4 @@
+export { ChannelProbe } from './channel-probe.ts';
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { eventually } from './eventually.ts';
 export { LoopRig, type TurnedLoop } from './loop-rig.ts';

@@ -1,5 +1,4 @@
-import type { ByteChannel, ByteChannelUser } from '../byte-channel.ts';
-import type { NetError } from '../net-error.ts';
+import type { ByteChannel, ByteChannelUser, NetError } from '@ambit/net';
 
 /** A user of a channel that remembers what it was told. */
 export class ChannelProbe implements ByteChannelUser {
