@@ -31,3 +31,4 @@ export { healthMethod } from './rpc/health-method.ts';
 export { RpcChannel } from './rpc/rpc-channel.ts';
 export type { RpcCall, RpcMethod, RpcReceiver } from './rpc/rpc-call.ts';
 export { RpcPort } from './rpc/rpc-port.ts';
+export { grpcStatusOfHttp, statusText } from './wire-status.ts';

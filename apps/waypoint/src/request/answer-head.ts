@@ -1,7 +1,7 @@
 /** Heads of answers: what the proxy changes on those of backends, and its own. Spec: contract l7 5.2, 6.3. */
 import { FieldList, type ResponseHead } from '@ambit/exchange';
+import { grpcStatusCode, grpcStatusOfHttp, statusText } from '@ambit/grpc';
 
-import { grpcMessageText, grpcStatusFor } from './grpc-request.ts';
 import type { LocalReply } from './local-reply.ts';
 
 /** Server, date, and what was found out about the request on its way. */
@@ -31,11 +31,11 @@ export function localAnswer(
   const fields = new FieldList();
   for (const [name, value] of reply.headers) fields.addChecked(name, value);
   if (isGrpc) {
-    const grpcStatus = reply.grpcStatus ?? grpcStatusFor(reply.status);
+    const grpcStatus = reply.grpcStatus ?? grpcStatusCode(grpcStatusOfHttp(reply.status));
     fields.set('content-type', 'application/grpc');
     fields.set('grpc-status', String(grpcStatus));
     const text = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('utf8');
-    if (text !== '') fields.set('grpc-message', grpcMessageText(text));
+    if (text !== '') fields.set('grpc-message', statusText(text));
     return { head: { status: 200, fields, contentLength: undefined }, body: undefined, grpcStatus };
   }
   const body = typeof reply.body === 'string' ? Buffer.from(reply.body, 'utf8') : reply.body;

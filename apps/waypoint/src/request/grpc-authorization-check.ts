@@ -1,5 +1,6 @@
 /** Asks a gRPC service about a request. Spec: envoy.service.auth.v3.Authorization. Istio: envoyExtAuthzGrpc. */
 import { authorization as messages } from '@ambit/api';
+import { frameOf } from '@ambit/grpc';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 
@@ -7,7 +8,6 @@ import type { AuthorizationProvider } from '../config/authorization-provider.ts'
 import type { AuthorizationCheck, CheckUser, CheckVerdict, ShownBody } from './authorization-check.ts';
 import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
 import { grpcAnswer, grpcCallHead } from './grpc-call.ts';
-import { frameMessage } from './grpc-request.ts';
 import { localReply } from './local-reply.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import type { RequestView } from './request-view.ts';
@@ -87,7 +87,7 @@ function question(view: RequestView, body: ShownBody | undefined, wallTimeMs: nu
       },
     },
   });
-  return frameMessage(toBinary(messages.CheckRequestSchema, message));
+  return frameOf(toBinary(messages.CheckRequestSchema, message));
 }
 
 function portOf(address: string): number {

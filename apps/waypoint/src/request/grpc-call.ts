@@ -1,7 +1,8 @@
 /** A gRPC call of the proxy's own: one message there, one back. */
 import { FieldList, type RequestHead } from '@ambit/exchange';
+import { FRAME_PREFIX_BYTES } from '@ambit/grpc';
 
-import { framePrefixBytes, grpcStatusOf } from './grpc-request.ts';
+import { grpcStatusOf } from './grpc-request.ts';
 import type { UnaryAnswer, UnaryPeer } from './unary-exchange.ts';
 
 /** Most digits that `grpc-timeout` may have. Spec: gRPC over HTTP/2. */
@@ -32,10 +33,10 @@ export function grpcAnswer<T>(answer: UnaryAnswer | undefined, decode: (bytes: U
   if (answer === undefined) return undefined;
   const { head, body, trailers } = answer;
   if (head.status !== 200 || (grpcStatusOf(trailers) ?? grpcStatusOf(head.fields)) !== 0) return undefined;
-  if (body.length < framePrefixBytes || body[0] !== 0) return undefined;
-  if (body.readUInt32BE(1) !== body.length - framePrefixBytes) return undefined;
+  if (body.length < FRAME_PREFIX_BYTES || body[0] !== 0) return undefined;
+  if (body.readUInt32BE(1) !== body.length - FRAME_PREFIX_BYTES) return undefined;
   try {
-    return decode(body.subarray(framePrefixBytes));
+    return decode(body.subarray(FRAME_PREFIX_BYTES));
   } catch {
     return undefined;
   }

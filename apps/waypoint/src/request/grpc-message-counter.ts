@@ -1,4 +1,4 @@
-import { framePrefixBytes } from './grpc-request.ts';
+import { FRAME_PREFIX_BYTES } from '@ambit/grpc';
 
 /** Counts the messages of a gRPC body while it passes: a flag byte, four bytes of length, then the message. */
 export class GrpcMessageCounter {
@@ -23,7 +23,7 @@ export class GrpcMessageCounter {
       if (this.#prefix > 0) this.#length = this.#length * 256 + (buffer[at] ?? 0);
       at += 1;
       this.#prefix += 1;
-      if (this.#prefix < framePrefixBytes) continue;
+      if (this.#prefix < FRAME_PREFIX_BYTES) continue;
       this.count += 1;
       this.#rest = this.#length;
       this.#prefix = 0;

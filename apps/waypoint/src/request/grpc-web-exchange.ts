@@ -10,8 +10,9 @@ import {
   type ServerExchange,
   type ServerExchangeUser,
 } from '@ambit/exchange';
+import { FRAME_PREFIX_BYTES } from '@ambit/grpc';
 
-import { framePrefixBytes, isGrpcMessage } from './grpc-request.ts';
+import { isGrpcMessage } from './grpc-request.ts';
 
 const binaryType = 'application/grpc-web';
 const textType = 'application/grpc-web-text';
@@ -145,9 +146,9 @@ export class GrpcWebExchange implements ServerExchange, ServerExchangeUser {
 function trailersFrame(trailers: FieldList): Buffer {
   let text = '';
   for (let i = 0; i < trailers.length; i++) text += `${trailers.nameAt(i)}: ${trailers.valueAt(i)}\r\n`;
-  const frame = Buffer.alloc(framePrefixBytes + text.length);
+  const frame = Buffer.alloc(FRAME_PREFIX_BYTES + text.length);
   frame[0] = trailersFlag;
   frame.writeUInt32BE(text.length, 1);
-  frame.write(text, framePrefixBytes, 'latin1');
+  frame.write(text, FRAME_PREFIX_BYTES, 'latin1');
   return frame;
 }

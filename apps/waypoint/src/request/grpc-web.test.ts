@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { proxy } from '@ambit/api';
+import { frameOf } from '@ambit/grpc';
 import fc from 'fast-check';
 
-import { frameMessage } from './grpc-request.ts';
 import type { FakeServerExchange } from './test-support/fake-server-exchange.ts';
 import { Lab } from './test-support/lab.ts';
 
@@ -16,7 +16,7 @@ const post = (type: string): Parameters<Lab['request']>[0] => ({
   contentLength: 12,
   headers: { 'content-type': type },
 });
-const message = frameMessage(Buffer.from('hi')).toString();
+const message = frameOf(Buffer.from('hi')).toString();
 const trailers = (text: string): string => {
   const frame = Buffer.concat([Buffer.of(0x80, 0, 0, 0, text.length), Buffer.from(text)]);
   return frame.toString('latin1');

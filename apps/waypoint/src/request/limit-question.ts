@@ -1,11 +1,11 @@
 /** Asks a service that counts for all proxies. Spec: envoy.service.ratelimit.v3.RateLimitService. */
 import { ratelimit as messages } from '@ambit/api';
+import { frameOf } from '@ambit/grpc';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 
 import { durationMs } from '../config/duration.ts';
 import type { LimitKey, LimitService, RateLimitRule } from '../config/rate-limit.ts';
 import { grpcAnswer, grpcCallHead } from './grpc-call.ts';
-import { frameMessage } from './grpc-request.ts';
 import type { RequestView } from './request-view.ts';
 import type { RequestSurroundings } from './request-surroundings.ts';
 import { type UnaryAnswer, UnaryExchange } from './unary-exchange.ts';
@@ -90,7 +90,7 @@ function question(limits: readonly QuestionedLimit[]): Uint8Array {
       };
     }),
   });
-  return frameMessage(toBinary(messages.RateLimitRequestSchema, message));
+  return frameOf(toBinary(messages.RateLimitRequestSchema, message));
 }
 
 /** As Envoy's actions name theirs, where there is such an action. */

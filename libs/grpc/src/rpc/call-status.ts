@@ -1,18 +1,7 @@
 /** How a call ended, as its client is told. Pure. Spec: gRPC over HTTP/2 (Responses, Errors), http-grpc-status-mapping. */
 import type { ExchangeError, FieldList, ResponseHead } from '@ambit/exchange';
 import { GrpcError, type GrpcStatus, grpcStatusOfCode } from '../grpc-error.ts';
-
-/** Answers of what is no gRPC server, such as a proxy on the way. */
-const OF_HTTP: ReadonlyMap<number, GrpcStatus> = new Map([
-  [400, 'INTERNAL'],
-  [401, 'UNAUTHENTICATED'],
-  [403, 'PERMISSION_DENIED'],
-  [404, 'UNIMPLEMENTED'],
-  [429, 'UNAVAILABLE'],
-  [502, 'UNAVAILABLE'],
-  [503, 'UNAVAILABLE'],
-  [504, 'UNAVAILABLE'],
-]);
+import { grpcStatusOfHttp } from '../wire-status.ts';
 
 /** Codes of RST_STREAM; all others are INTERNAL. */
 const OF_RESET: ReadonlyMap<number | undefined, GrpcStatus> = new Map([
@@ -28,7 +17,7 @@ const LONGEST_TEXT = 4_096;
 export function headProblem({ status, fields }: ResponseHead): GrpcError | undefined {
   if (status !== 200) {
     const told = fields.has('grpc-status') ? endOf(fields) : undefined;
-    return told ?? new GrpcError(OF_HTTP.get(status) ?? 'UNKNOWN', `the server answered with HTTP status ${status}`);
+    return told ?? new GrpcError(grpcStatusOfHttp(status), `the server answered with HTTP status ${status}`);
   }
   const type = fields.get('content-type') ?? 'none';
   if (/^application\/grpc(?:$|[+;])/.test(type)) return undefined;

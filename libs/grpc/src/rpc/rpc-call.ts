@@ -3,6 +3,7 @@ import { FieldList, type ServerExchange, type ServerExchangeUser } from '@ambit/
 import type { CallContext } from '../call-context.ts';
 import type { FrameWriter } from '../frame-writer.ts';
 import { GrpcError, grpcStatusCode } from '../grpc-error.ts';
+import { statusText } from '../wire-status.ts';
 import { MessageReader } from './message-reader.ts';
 
 /** Who takes the messages of a call. */
@@ -38,7 +39,6 @@ export interface RpcPeer {
 
 /** Given to a connection at once: what is being sent is bounded by it, and others on the connection get their turn. */
 const SLICE_BYTES = 64 * 1024;
-const LONGEST_STATUS_TEXT = 1024;
 
 export class RpcCall implements ServerExchangeUser, FrameWriter {
   readonly isDirect = true;
@@ -187,12 +187,4 @@ export class RpcCall implements ServerExchangeUser, FrameWriter {
     this.#receiver = undefined;
     this.#aborting.abort(new Error('the call is over'));
   }
-}
-
-/** Percent-encoded as gRPC wants it. Spec: gRPC over HTTP/2, Status-Message. */
-function statusText(message: string): string {
-  return message
-    .slice(0, LONGEST_STATUS_TEXT)
-    .toWellFormed()
-    .replaceAll(/[^ -$&-~]/gu, (character) => encodeURIComponent(character));
 }

@@ -1,12 +1,12 @@
 /** Sends spans to an OTLP collector in the mesh, by gRPC over the same upstreams as requests. */
 import { trace as messages } from '@ambit/api';
+import { frameOf } from '@ambit/grpc';
 import { create, toBinary } from '@bufbuild/protobuf';
 
 import { type ServiceTarget, serviceTarget } from '../../config/backend-target.ts';
 import { type ConfigSnapshot, telemetryOf } from '../../config/config-snapshot.ts';
 import { Alarm, type AlarmUser } from '../alarm.ts';
 import { grpcCallHead } from '../grpc-call.ts';
-import { frameMessage } from '../grpc-request.ts';
 import type { RequestRecord } from '../request-record.ts';
 import type { Timers } from '../timers.ts';
 import { UnaryExchange } from '../unary-exchange.ts';
@@ -90,7 +90,7 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
       if (answer?.head.status !== 200) this.#dropped += spans.length;
       if (this.#waiting.length > 0) this.#setAlarm();
     });
-    exchange.start(grpcCallHead(peer, path), frameMessage(this.#encode(spans)), undefined);
+    exchange.start(grpcCallHead(peer, path), frameOf(this.#encode(spans)), undefined);
   }
 
   #encode(spans: messages.Span[]): Uint8Array {
