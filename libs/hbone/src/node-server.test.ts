@@ -6,6 +6,7 @@ import http2 from 'node:http2';
 import type net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
+import { listenOnLoopback } from '@ambit/testing';
 import { Client, OutboundProxy, Rig, serverId } from './test-support/rig.ts';
 
 /** A node server for CONNECT as the far end of our client. */
@@ -35,11 +36,8 @@ async function nodeServer(
     for (const session of sessions) session.destroy();
     server.close();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return { port: address.port, sessions };
+  const port = await listenOnLoopback(server);
+  return { port, sessions };
 }
 
 test('a node server gets the request, settings and bytes of our client', async () => {

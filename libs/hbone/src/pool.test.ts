@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { io } from '@ambit/net';
+import { listenOnLoopback } from '@ambit/testing';
 
 import type { HboneError } from './index.ts';
 import type { HbonePool, HboneSettings, OutboundStream } from './index.ts';
@@ -225,7 +226,6 @@ test('a peer that does not answer PING loses the tunnel', async () => {
   await using rig = new Rig();
   // The far side is stopped by not turning its loop: it is a listener that accepts the TLS handshake and then is mute.
   const { default: tls } = await import('node:tls');
-  const { once } = await import('node:events');
   const mute = tls.createServer(
     {
       cert: rig.serverCertificate.certificateChainPem,
@@ -241,12 +241,9 @@ test('a peer that does not answer PING loses the tunnel', async () => {
     },
   );
   rig.defer(() => mute.close());
-  mute.listen(0, '127.0.0.1');
-  await once(mute, 'listening');
-  const address = mute.address();
-  assert.ok(address !== null && typeof address === 'object');
+  const port = await listenOnLoopback(mute);
   const pool = rig.pool({ pingIntervalMs: 50, pingTimeoutMs: 100 });
-  const outbound = new OutboundProxy(rig, pool, address.port, 'x:1');
+  const outbound = new OutboundProxy(rig, pool, port, 'x:1');
   const client = new Client(rig, outbound.port);
   await rig.until(() => outbound.streams.length === 1, 'stream');
   await rig.until(() => client.isEnded && outbound.results.length === 1, 'end');

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { workload as api } from '@ambit/api';
 import { ADDRESS_TYPE, DESTINATION_TYPE, PROXY_TYPE } from '@ambit/xds';
+import { listenOnLoopback } from '@ambit/testing';
 import { destination, pod, proxy, proxyName, service } from '../data/test-support/mesh-messages.ts';
 import { clientId, freePort, MeshRig } from '../data/test-support/mesh-rig.ts';
 import { MeshServer } from './test-support/mesh-server.ts';
@@ -210,11 +211,7 @@ async function http1Backend(defer: (undo: () => void) => void): Promise<number> 
     server.closeAllConnections();
     server.close();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
+  return listenOnLoopback(server);
 }
 
 /** One request of each client. */

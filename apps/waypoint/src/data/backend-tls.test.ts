@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import https from 'node:https';
 import { test } from 'node:test';
 import { proxy as proxyMessages, type traffic, workload as api } from '@ambit/api';
-import { makeTestCa } from '@ambit/testing';
+import { listenOnLoopback, makeTestCa } from '@ambit/testing';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { WaypointRig } from './test-support/waypoint-rig.ts';
@@ -37,11 +36,7 @@ async function secureBackend(rig: WaypointRig, options: https.ServerOptions = {}
     server.closeAllConnections();
     server.close();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
+  return listenOnLoopback(server);
 }
 
 const accepted: readonly (readonly [string, TlsInit, string])[] = [
@@ -105,11 +100,8 @@ test('HTTP/2 to a backend is agreed on by ALPN', async () => {
   server.on('session', (session) => rig.defer(() => session.destroy()));
   server.on('sessionError', () => {});
   rig.defer(() => server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: address.port }, plain));
+  const port = await listenOnLoopback(server);
+  rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: port }, plain));
   const tls = { ...roots, serverName: 'secure.example.com' };
   const [name, bytes] = destination('web', { protocol: proxyMessages.Protocol.HTTP2, traffic: { tls } });
   rig.configure({ proxy: proxy({ destinations: [name] }), destinations: [[name, bytes]] });

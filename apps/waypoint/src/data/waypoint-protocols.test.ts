@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { test } from 'node:test';
 import { access, proxy as proxyMessages, workload as api } from '@ambit/api';
 import { decodeProxyHeader } from '@ambit/net';
+import { listenOnLoopback } from '@ambit/testing';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { clientId, WaypointRig } from './test-support/waypoint-rig.ts';
@@ -32,11 +32,7 @@ async function tcpBackend(rig: WaypointRig, onSocket: (socket: net.Socket) => vo
     onSocket(socket);
   });
   rig.defer(() => server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
+  return listenOnLoopback(server);
 }
 
 /** A connection to the entry; what it received. */
@@ -177,11 +173,8 @@ test('gRPC passes in both directions at once, with trailers', async () => {
     stream.on('data', (data: Buffer) => stream.write(data));
     stream.on('end', () => stream.end());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  await serve(rig, address.port, { protocol: Protocol.GRPC });
+  const port = await listenOnLoopback(server);
+  await serve(rig, port, { protocol: Protocol.GRPC });
   const session = http2.connect(`http://127.0.0.1:${rig.entry(`${vip}:80`)}`);
   rig.defer(() => session.destroy());
   const stream = session.request({

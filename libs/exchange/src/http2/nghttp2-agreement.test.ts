@@ -1,11 +1,11 @@
 /** Requests that this library takes are taken by nghttp2 (in node:http2) too, and read the same. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http2 from 'node:http2';
 import net from 'node:net';
 import { test } from 'node:test';
 
 import { EventLoop } from '@ambit/net';
+import { listenOnLoopback } from '@ambit/testing';
 import fc from 'fast-check';
 
 import { defaultServerConnectionSettings, Http2ServerConnection } from '../index.ts';
@@ -163,13 +163,10 @@ test('what is taken here is taken by nghttp2, with the same parts', async (conte
     stream.respond({ ':status': 204 }, { endStream: true });
   });
   context.after(() => server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
+  const port = await listenOnLoopback(server);
   const readByNghttp2 = async (list: Fields): Promise<string | undefined> => {
     read.length = 0;
-    const socket = net.connect(address.port, '127.0.0.1');
+    const socket = net.connect(port, '127.0.0.1');
     socket.on('error', () => {});
     const seen: Buffer[] = [];
     socket.write(bytesOf(list));

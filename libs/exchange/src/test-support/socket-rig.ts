@@ -1,11 +1,10 @@
 /** Real sockets on loopback, with servers of this library and of Node's. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import type { Http2Server } from 'node:http2';
 
 import { EAGAIN, EPOLLIN, EventLoop, io, socketChannel } from '@ambit/net';
-import { LoopRig } from '@ambit/testing';
+import { listenOnLoopback, LoopRig } from '@ambit/testing';
 
 import {
   acceptHttp,
@@ -49,15 +48,11 @@ export class SocketRig extends LoopRig<EventLoop> {
   }
 
   /** Starts a server of Node's on loopback; returns its port. */
-  async listen(server: HttpServer | Http2Server): Promise<number> {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+  listen(server: HttpServer | Http2Server): Promise<number> {
     this.defer(() => {
       server.close();
       if ('closeAllConnections' in server) server.closeAllConnections();
     });
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
-    return address.port;
+    return listenOnLoopback(server);
   }
 }

@@ -2,12 +2,11 @@
  * Certificates, listeners and applications on an event loop, for the tests of this folder.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import net from 'node:net';
 
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, io } from '@ambit/net';
 import type { Fd, TlsContext } from '@ambit/net';
-import { LoopRig, makeTestCa } from '@ambit/testing';
+import { listenOnLoopback, LoopRig, makeTestCa } from '@ambit/testing';
 import type { TestCa, TestCertificate } from '@ambit/testing';
 
 import { HbonePool, HboneServer } from '../index.ts';
@@ -76,11 +75,7 @@ export class Rig extends LoopRig<EventLoop> {
       onSocket(socket);
     });
     this.defer(() => server.close());
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
-    return address.port;
+    return listenOnLoopback(server);
   }
 
   server(settings: Partial<HboneSettings> = {}): HboneServer {

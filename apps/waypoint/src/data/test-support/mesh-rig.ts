@@ -7,20 +7,18 @@ import http from 'node:http';
 import net from 'node:net';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
-import { LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
+import { listenOnLoopback, LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
 export const waypointId = 'spiffe://cluster.local/ns/shop/sa/waypoint';
 
 /** A port that nobody has at the moment. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
+  const server = net.createServer();
+  const port = await listenOnLoopback(server);
   server.close();
   await once(server, 'close');
-  return address.port;
+  return port;
 }
 
 /** The node proxy of endpoints: takes tunnels for any identity that it is given, and dials the authority on loopback. */
@@ -100,11 +98,7 @@ export class MeshRig extends LoopRig<EventLoop> {
       server.closeAllConnections();
       server.close();
     });
-    server.listen(0, listenAddress);
-    await once(server, 'listening');
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
-    return Object.assign(server, { port: address.port });
+    return Object.assign(server, { port: await listenOnLoopback(server, listenAddress) });
   }
 
   /** Takes tunnels as the node proxy of an endpoint of that identity. */
