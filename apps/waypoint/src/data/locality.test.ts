@@ -96,11 +96,11 @@ test('a key keeps its endpoint, with both tables', async () => {
     );
     await using _ = rig;
     const owners = new Set<string>();
-    for (let user = 0; user < 12; user++) {
+    for (let user = 0; user < 24; user++) {
       const seen = Object.keys(await shares(rig, entry, 4, { 'x-user': `user ${user}` }));
       assert.equal(seen.length, 1);
       owners.add(seen[0] ?? '');
     }
-    assert.equal(owners.size, 3, 'twelve users are with all three');
+    assert.equal(owners.size, 3, 'two dozen users are with all three');
   }
 });
