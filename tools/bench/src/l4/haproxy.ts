@@ -5,10 +5,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AmbitError, mustRun } from '@ambit/runtime';
+import { AmbitError } from '@ambit/runtime';
+import { makeTestCa } from '@ambit/testing';
 import type { Target } from '../load-tool.ts';
 
 export interface HaproxyPlan {
@@ -58,7 +59,7 @@ export async function startHaproxyTcp(plan: HaproxyPlan): Promise<RunningHaproxy
 
 export async function startHaproxyTls(plan: HaproxyPlan): Promise<RunningHaproxy> {
   const folder = mkdtempSync(join(tmpdir(), 'ambit-bench-'));
-  await makeCertificates(folder);
+  writeCertificates(folder);
   const tls = `ssl crt ${folder}/leaf.pem ca-file ${folder}/root.pem`;
   const near = [
     ...HEAD,
@@ -115,51 +116,9 @@ async function start(folder: string, hops: readonly Hop[], target: Target): Prom
 }
 
 /** A root and one P-256 leaf for both ends, gone with the folder. */
-async function makeCertificates(folder: string): Promise<void> {
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await mustRun([
-    'openssl',
-    'req',
-    '-x509',
-    ...curve,
-    '-keyout',
-    `${folder}/root.key`,
-    '-out',
-    `${folder}/root.pem`,
-    '-days',
-    '2',
-    '-subj',
-    '/O=bench',
-  ]);
-  await mustRun([
-    'openssl',
-    'req',
-    ...curve,
-    '-keyout',
-    `${folder}/leaf.key`,
-    '-out',
-    `${folder}/leaf.csr`,
-    '-subj',
-    '/O=bench leaf',
-  ]);
-  await mustRun([
-    'openssl',
-    'x509',
-    '-req',
-    '-in',
-    `${folder}/leaf.csr`,
-    '-CA',
-    `${folder}/root.pem`,
-    '-CAkey',
-    `${folder}/root.key`,
-    '-CAcreateserial',
-    '-out',
-    `${folder}/leaf.crt`,
-    '-days',
-    '2',
-  ]);
-  writeFileSync(
-    `${folder}/leaf.pem`,
-    readFileSync(`${folder}/leaf.crt`, 'utf8') + readFileSync(`${folder}/leaf.key`, 'utf8'),
-  );
+function writeCertificates(folder: string): void {
+  const ca = makeTestCa();
+  const leaf = ca.issue(undefined, { dnsNames: ['bench.leaf'], notAfterMs: Date.now() + 48 * 3_600_000 });
+  writeFileSync(`${folder}/root.pem`, ca.rootsPem);
+  writeFileSync(`${folder}/leaf.pem`, leaf.certificateChainPem + leaf.privateKeyPem, { mode: 0o600 });
 }
