@@ -15,7 +15,9 @@ const CONNECTIONS = [1, 16, 64] as const;
 const FLOWS = [1, 4] as const;
 /** Connections under way at once where each carries one request. */
 const CONNECTING = 16;
-const REPLACEMENTS = 3;
+const REPLACEMENTS = 5;
+/** As long as some thousand connections take, which is when all code that they need is compiled. */
+const WARM_UP_SECONDS = 3;
 
 export const figures: readonly Figure[] = [
   ...CONNECTIONS.flatMap((connections): Figure[] => [
@@ -98,11 +100,11 @@ export async function measureRound(subject: Subject, seconds: number, problems: 
  * Every kind of load once, uncounted: tunnels are open, and code that is compiled while it runs is compiled. What is compared is
  * proxies at work; in the first thousand connections after its start Ambit's rate is about a quarter lower.
  */
-export async function warmUp({ load, target }: Subject, seconds: number): Promise<void> {
-  await load.requests(target, CONNECTIONS[1], seconds);
-  await load.bulk(target, 1, seconds, 'up');
-  await load.bulk(target, 1, seconds, 'down');
-  await load.connects(target, CONNECTING, seconds);
+export async function warmUp({ load, target }: Subject): Promise<void> {
+  await load.requests(target, CONNECTIONS[1], WARM_UP_SECONDS);
+  await load.bulk(target, 1, WARM_UP_SECONDS, 'up');
+  await load.bulk(target, 1, WARM_UP_SECONDS, 'down');
+  await load.connects(target, CONNECTING, WARM_UP_SECONDS);
 }
 
 /** Private memory of the larger proxy, and what idle connections add to both. */

@@ -33,7 +33,7 @@ export async function runL4(options: L4Options): Promise<BenchResult> {
   const idle = new Map(subjects.map((subject) => [subject, privateMiB(subject)]));
   for (const subject of subjects) {
     write(`warm-up: ${subject.name}\n`);
-    await warmUp(subject, seconds);
+    await warmUp(subject);
   }
   for (let round = 1; round <= rounds; round += 1) {
     // Another order each round, so that no subject always runs behind the same neighbour.
