@@ -15,7 +15,7 @@ const CONNECTIONS = [1, 16, 64] as const;
 const FLOWS = [1, 4] as const;
 /** Connections under way at once where each carries one request. */
 const CONNECTING = 16;
-const REPLACEMENTS = 5;
+const REPLACEMENTS = 9;
 /** As long as some thousand connections take, which is when all code that they need is compiled. */
 const WARM_UP_SECONDS = 3;
 
