@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { eventually } from '@ambit/testing';
+import { eventually, freePort } from '@ambit/testing';
 import { testTransport } from './test-support/event-bus-suite.ts';
 import { EventBus } from './event-bus.ts';
 import { NatsTransport } from './nats-transport.ts';
@@ -19,15 +19,6 @@ const skip = isThere ? false : 'no nats-server: set AMBIT_NATS_SERVER, or instal
 
 interface Server extends AsyncDisposable {
   readonly url: string;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function startServer(port: number): Promise<Server> {

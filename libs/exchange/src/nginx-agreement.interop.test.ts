@@ -1,12 +1,13 @@
 /** Damaged requests before nginx: it reads none that the proxy did not read as the same. AMBIT_NGINX names the program. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+
+import { freePort } from '@ambit/testing';
 
 import { NotingProxy, pourDamaged, unread } from './test-support/hostile-requests.ts';
 import { SocketRig } from './test-support/socket-rig.ts';
@@ -33,15 +34,6 @@ http {
   }
 }
 `;
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return address !== null && typeof address === 'object' ? address.port : 0;
-}
 
 const skip = existsSync(binary) ? false : 'AMBIT_NGINX is not set and there is no nginx of the system';
 

@@ -1,6 +1,7 @@
 export { ChannelProbe } from './channel-probe.ts';
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { eventually } from './eventually.ts';
+export { freePort, freePorts } from './free-port.ts';
 export { listenOnLoopback } from './listen-on-loopback.ts';
 export { LoopRig, type TurnedLoop } from './loop-rig.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';

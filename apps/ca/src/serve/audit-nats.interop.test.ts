@@ -3,28 +3,18 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EventBus, NatsTransport } from '@ambit/events';
 import { makeSpiffeId } from '@ambit/identity';
-import { eventually } from '@ambit/testing';
+import { eventually, freePort } from '@ambit/testing';
 import { CaUnderTest } from '../testing/ca-under-test.ts';
 
 const binary = process.env['AMBIT_NATS_SERVER'] ?? 'nats-server';
 const isThere = spawnSync(binary, ['--version']).status === 0;
 const skip = isThere ? false : 'no nats-server: set AMBIT_NATS_SERVER, or install the Debian package nats-server';
 const cart = makeSpiffeId({ trustDomain: 'cluster.local', namespace: 'shop', serviceAccount: 'cart' });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** A server with JetStream whose files outlive it. */
 class Nats implements AsyncDisposable {

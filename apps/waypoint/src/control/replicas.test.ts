@@ -8,12 +8,11 @@ import { once } from 'node:events';
 import { createServer as createHttp1, type Server } from 'node:http';
 import http2 from 'node:http2';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { workload as api } from '@ambit/api';
 import { ADDRESS_TYPE, DESTINATION_TYPE, PROXY_TYPE } from '@ambit/xds';
-import { listenOnLoopback } from '@ambit/testing';
+import { eventually, freePort, freePorts, listenOnLoopback } from '@ambit/testing';
 import { destination, pod, proxy, proxyName, service } from '../data/test-support/mesh-messages.ts';
-import { clientId, freePort, MeshRig } from '../data/test-support/mesh-rig.ts';
+import { clientId, MeshRig } from '../data/test-support/mesh-rig.ts';
 import { MeshServer } from './test-support/mesh-server.ts';
 
 const vip = '10.9.0.1';
@@ -44,7 +43,7 @@ class Replicas implements AsyncDisposable {
 
   /** Starts one and waits until it serves; then the mesh knows of it. */
   async add(): Promise<Replica> {
-    const [port = 0, admin, stats, readyPort = 0] = await Promise.all(Array.from({ length: 4 }, freePort));
+    const [port = 0, admin = 0, stats = 0, readyPort = 0] = await freePorts(4);
     const name = `waypoint-${this.all.length}`;
     const address = `127.0.0.${this.all.length + 11}`;
     const child = spawn(process.execPath, [main], {
@@ -70,16 +69,13 @@ class Replicas implements AsyncDisposable {
     const replica: Replica = { name, address, port, process: child, readyPort, connections: 0 };
     this.all.push(replica);
     this.publish();
-    let isReady = false;
-    const ask = async (): Promise<void> => {
-      while (!isReady && child.exitCode === null) {
-        const text = await fetch(`http://127.0.0.1:${readyPort}/healthz/ready`).then((answer) => answer.text(), String);
-        isReady = text === 'ready\n';
-        if (!isReady) await delay(50);
-      }
+    const what = `${name} is ready`;
+    const isReady = async (): Promise<boolean> => {
+      assert.equal(child.exitCode, null, `${name} has ended`);
+      const url = `http://127.0.0.1:${readyPort}/healthz/ready`;
+      return (await fetch(url).then((answer) => answer.text(), String)) === 'ready\n';
     };
-    await this.#rig.result(ask(), `${name} is ready`);
-    assert.ok(isReady, name);
+    await this.#rig.result(eventually(what, isReady), what);
     return replica;
   }
 

@@ -6,9 +6,8 @@ import net from 'node:net';
 import { test } from 'node:test';
 import tls from 'node:tls';
 import { proxy as messages, workload as api } from '@ambit/api';
-import { makeRevocationList, makeTestCa } from '@ambit/testing';
+import { freePort, makeRevocationList, makeTestCa } from '@ambit/testing';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { freePort } from './test-support/mesh-rig.ts';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { WaypointRig } from './test-support/waypoint-rig.ts';
 

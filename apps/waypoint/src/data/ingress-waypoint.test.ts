@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { proxy as messages, workload as api } from '@ambit/api';
+import { freePort } from '@ambit/testing';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { freePort } from './test-support/mesh-rig.ts';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { WaypointRig } from './test-support/waypoint-rig.ts';
 

@@ -1,14 +1,12 @@
 /** Shared mode against a scripted node agent: bytes of ZDS, listeners in real namespaces, readiness. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EPOLLIN, type Fd, io, watchFd } from '@ambit/net';
 import { loadConfig } from '@ambit/runtime';
-import { eventually, type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
+import { eventually, freePort, type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
 import { runZtunnel } from './ztunnel.ts';
 import { ztunnelConfig } from './ztunnel-config.ts';
 
@@ -85,15 +83,6 @@ async function readable(fd: Fd): Promise<void> {
 function listeners(netns: Netns): readonly string[] {
   const lines = netns.run('ss', '-Hltnu').split('\n');
   return lines.flatMap((line) => /:(\d+)\s+\S+:\*/.exec(line)?.[1] ?? []).toSorted();
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 interface Rig extends AsyncDisposable {

@@ -2,25 +2,16 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { GrpcServer } from '@ambit/grpc';
 import { workload } from '@ambit/api';
 import { loadConfig } from '@ambit/runtime';
+import { eventually, freePorts } from '@ambit/testing';
 import { ADDRESS_TYPE, createContentVersion, DeltaServer, ResourceStore, ztunnelTypes } from '@ambit/xds';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import * as dns from 'dns-packet';
 import { runZtunnel } from './ztunnel.ts';
 import { ztunnelConfig } from './ztunnel-config.ts';
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 function addressOf(
   type: NonNullable<MessageInitShape<typeof workload.AddressSchema>['type']>,
@@ -38,25 +29,8 @@ async function ask(port: number, name: string): Promise<dns.DecodedPacket> {
   return dns.decode(reply);
 }
 
-/** Asks until the answer is as wanted; fails after twenty seconds. */
-async function eventually<T>(read: () => Promise<T>, isWanted: (value: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const value = await read().catch(() => undefined);
-    if (value !== undefined && isWanted(value)) return value;
-    if (Date.now() > deadline) throw new Error(`not in time; last: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 test('a proxy without its control plane can be looked at, syncs when it comes, answers names, and drains', async () => {
-  const [xds, admin, stats, readiness, dnsPort] = await Promise.all([
-    freePort(),
-    freePort(),
-    freePort(),
-    freePort(),
-    freePort(),
-  ]);
+  const [xds = 0, admin = 0, stats = 0, readiness = 0, dnsPort = 0] = await freePorts(5);
   const environment = {
     PROXY_MODE: 'dedicated',
     PROXY_WORKLOAD_INFO: 'shop/web/web',
@@ -72,8 +46,11 @@ test('a proxy without its control plane can be looked at, syncs when it comes, a
   };
   const { config } = loadConfig(ztunnelConfig, environment);
   const running = runZtunnel({ config, environment, stopping: new AbortController().signal });
-  const ready = async (): Promise<string> => (await fetch(`http://127.0.0.1:${readiness}/healthz/ready`)).text();
-  await eventually(ready, (text) => text === 'not ready, pending: proxy, state manager\n');
+  const answers = async (wanted: string): Promise<boolean> => {
+    const url = `http://127.0.0.1:${readiness}/healthz/ready`;
+    return (await fetch(url).then((answer) => answer.text(), String)) === wanted;
+  };
+  await eventually('it waits', () => answers('not ready, pending: proxy, state manager\n'));
 
   const store = new ResourceStore(ztunnelTypes(await createContentVersion()));
   const name = 'web.shop.svc.cluster.local';
@@ -97,7 +74,7 @@ test('a proxy without its control plane can be looked at, syncs when it comes, a
   await using server = new GrpcServer({ handlers: [deltas.handler()] });
   await server.listen({ address: '127.0.0.1', port: xds });
 
-  assert.equal(await eventually(ready, (text) => text === 'ready\n'), 'ready\n');
+  await eventually('it is ready', () => answers('ready\n'));
   const reply = await ask(dnsPort, 'web');
   assert.deepEqual(
     reply.answers?.map((record) => ('data' in record ? record.data : undefined)),

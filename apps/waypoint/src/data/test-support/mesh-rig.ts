@@ -2,24 +2,13 @@
  * Clients, node proxies and backends around a waypoint, in this process, everything on loopback.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import http from 'node:http';
-import net from 'node:net';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
 import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
 import { listenOnLoopback, LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
 export const waypointId = 'spiffe://cluster.local/ns/shop/sa/waypoint';
-
-/** A port that nobody has at the moment. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  const port = await listenOnLoopback(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** The node proxy of endpoints: takes tunnels for any identity that it is given, and dials the authority on loopback. */
 export class EndpointNode implements HboneServerHandler {

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TokenBuckets } from '@ambit/routing';
 import { MetricRegistry } from '@ambit/telemetry';
+import { freePort } from '@ambit/testing';
 import { WorkloadArena } from '@ambit/workload';
 import type { ConfigUpdate, DataSettings, FromWorker } from '../../worker-protocol.ts';
 import { DataWorker } from '../data-worker.ts';
-import { clientId, freePort, MeshRig, waypointId } from './mesh-rig.ts';
+import { clientId, MeshRig, waypointId } from './mesh-rig.ts';
 
 export { clientId, waypointId } from './mesh-rig.ts';
 
