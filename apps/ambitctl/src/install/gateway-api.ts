@@ -8,7 +8,7 @@ import { textAt } from '../cluster/read-fields.ts';
 import { BUNDLE_VERSION } from './cluster-facts.ts';
 import { InstallError } from './install-error.ts';
 
-const VERSION = 'v1.6.0';
+const VERSION = 'v1.6.3';
 /** The standard channel of the release that the mesh was tested with. */
 export const GATEWAY_API_RELEASE: string = `https://github.com/kubernetes-sigs/gateway-api/releases/download/${VERSION}/standard-install.yaml`;
 

@@ -32,6 +32,7 @@ const GOOD: MeshObjects = {
   trust: { data: { 'root-cert.pem': '-----BEGIN CERTIFICATE-----' } },
   webhook: { webhooks: [{ clientConfig: { caBundle: 'AA==' } }] },
   enrolledPods: [pod('a', 'True', '')],
+  configuration: [],
 };
 
 function complaints(change: Partial<MeshObjects>): string[] {

@@ -1,6 +1,7 @@
 /** Judges an installed mesh by what its cluster says of it. Pure. */
 import { failure, good, warning, type Finding } from '../cluster/finding.ts';
 import { fieldAt, numberAt, objectsAt, placeOf, textAt } from '../cluster/read-fields.ts';
+import { judgeObjects, type ListedKind } from './object-health.ts';
 
 /** Objects as the API server gives them. */
 export interface MeshObjects {
@@ -15,6 +16,8 @@ export interface MeshObjects {
   readonly webhook: unknown;
   /** Every pod of the cluster with the annotation or condition of enrolment. */
   readonly enrolledPods: readonly unknown[];
+  /** Users' objects that the mesh writes status of. */
+  readonly configuration: readonly ListedKind[];
 }
 
 const PARTS: readonly string[] = ['control-plane', 'ca', 'cni-agent', 'ztunnel'];
@@ -27,6 +30,7 @@ export function judgeMesh(mesh: MeshObjects): readonly Finding[] {
     ...judgeTrust(mesh),
     ...judgeWebhook(mesh.webhook),
     ...judgeEnrolled(mesh.enrolledPods),
+    ...judgeObjects(mesh.configuration),
   ];
 }
 
