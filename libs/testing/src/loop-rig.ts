@@ -29,9 +29,9 @@ export class LoopRig<Loop extends TurnedLoop> implements AsyncDisposable {
     this.#undo.push(undo);
   }
 
-  /** Turns both loops until `isDone`; fails after a minute. */
-  async until(isDone: () => boolean, what: string): Promise<void> {
-    const endMs = performance.now() + 60_000;
+  /** Turns both loops until `isDone`; fails when that takes longer than a busy machine does. */
+  async until(isDone: () => boolean, what: string, timeoutMs: number = 60_000): Promise<void> {
+    const endMs = performance.now() + timeoutMs;
     while (!isDone()) {
       assert.ok(performance.now() < endMs, `not in time: ${what}`);
       this.loop.runOnce(this.#maxWaitMs);
@@ -40,13 +40,13 @@ export class LoopRig<Loop extends TurnedLoop> implements AsyncDisposable {
   }
 
   /** The value of a promise for which both loops have to turn. */
-  async result<T>(promise: Promise<T>, what: string): Promise<T> {
+  async result<T>(promise: Promise<T>, what: string, timeoutMs?: number): Promise<T> {
     let isDone = false;
     const settle = (): void => {
       isDone = true;
     };
     promise.then(settle, settle);
-    await this.until(() => isDone, what);
+    await this.until(() => isDone, what, timeoutMs);
     return promise;
   }
 
