@@ -1,8 +1,9 @@
 /** The terminal of the mesh. */
 import { fileURLToPath } from 'node:url';
-import { exitCodes, toAmbitError } from '@ambit/runtime';
+import { exitCodes } from '@ambit/runtime';
 import { createProgram } from './cli/program.ts';
 import { readSurroundings } from './cli/surroundings.ts';
+import { explainFailure } from './cluster/explain-failure.ts';
 
 // The one place where this program reads its environment.
 // oxlint-disable-next-line node/no-process-env
@@ -14,6 +15,6 @@ process.env['PATH'] = surroundings.searchPath;
 try {
   await createProgram(surroundings).parseAsync();
 } catch (cause) {
-  process.stderr.write(`ambitctl: ${toAmbitError(cause).message}\n`);
+  process.stderr.write(explainFailure(cause));
   process.exitCode = exitCodes.failed;
 }

@@ -98,8 +98,8 @@ export function addWaypointCommands(program: Command, { kubeconfig }: Surroundin
         names: readonly string[],
         flags: ClusterFlags & { readonly namespace: string; readonly all?: boolean },
       ) => {
-        using client = await connectCluster(flags);
         if ((flags.all === true) === names.length > 0) throw new InvalidArgumentError('name waypoints, or give --all');
+        using client = await connectCluster(flags);
         const wanted =
           flags.all === true ? (await listWaypoints(client, flags.namespace)).map(({ name }) => name) : names;
         for (const name of wanted) {
