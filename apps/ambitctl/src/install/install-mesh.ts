@@ -44,7 +44,14 @@ export async function installMesh(options: InstallOptions): Promise<boolean> {
   say('installing the definitions of policies (chart ambit-crds)');
   await helm.install('ambit-crds', chartFolder(flags, 'ambit-crds'), [], timeoutSec);
   say(`${isUpgrade ? 'upgrading' : 'installing'} the mesh (chart ambit)`);
-  await helm.install('ambit', chartFolder(flags, 'ambit'), helmSettings(flags, facts), timeoutSec);
+  try {
+    await helm.install('ambit', chartFolder(flags, 'ambit'), helmSettings(flags, facts), timeoutSec);
+  } catch (cause) {
+    // Helm names what is not ready; the pods say why.
+    const mesh = await readMeshObjects(client, flags.namespace);
+    if (mesh !== undefined) tell(judgeMesh(mesh));
+    throw cause;
+  }
   const health = await untilHealthy(client, flags.namespace);
   tell(health);
   say('next: kubectl label namespace YOUR-NAMESPACE istio.io/dataplane-mode=ambient');

@@ -68,6 +68,16 @@ test('a pod that does not start is told with its last words', () => {
   assert.deepEqual(complaints({ pods: [crashed] }), ['m/ca-1 (node1): CrashLoopBackOff: no key']);
 });
 
+test('a pod that finds no node is told in the words of the scheduler', () => {
+  const conditions = [
+    { type: 'PodScheduled', status: 'False', message: '0/2 nodes are available: 2 Insufficient cpu.' },
+  ];
+  const pending = { metadata: { namespace: 'm', name: 'ca-1' }, status: { conditions } };
+  assert.deepEqual(complaints({ pods: [pending] }), [
+    'm/ca-1 has no node: 0/2 nodes are available: 2 Insufficient cpu.',
+  ]);
+});
+
 test('missing trust and a webhook without trust are told', () => {
   assert.match(complaints({ trust: undefined })[0] ?? '', /istio-ca-root-cert in m/);
   assert.match(complaints({ webhook: { webhooks: [{ clientConfig: {} }] } })[0] ?? '', /no trust bundle/);

@@ -68,10 +68,15 @@ function judgeParts(mesh: MeshObjects): readonly Finding[] {
 /** Why pods of the mesh do not run, in the words of the kubelet. */
 function judgePods(mesh: MeshObjects): readonly Finding[] {
   return mesh.pods.flatMap((pod): readonly Finding[] => {
+    const place = placeOf(pod);
+    const scheduled = objectsAt(pod, 'status', 'conditions').find(({ type }) => type === 'PodScheduled');
+    if (textAt(scheduled, 'status') === 'False') {
+      const why = textAt(scheduled, 'message') ?? textAt(scheduled, 'reason') ?? 'no reason given';
+      return [failure(`${place} has no node: ${why}`, 'Make room, or change what it asks for: its values in charts/.')];
+    }
     const [status] = objectsAt(pod, 'status', 'containerStatuses');
     const reason = textAt(status, 'state', 'waiting', 'reason');
     if (reason === undefined || reason === 'ContainerCreating') return [];
-    const place = placeOf(pod);
     const last = textAt(status, 'lastState', 'terminated', 'message') ?? textAt(status, 'state', 'waiting', 'message');
     const isPull = /Image/.test(reason);
     return [
