@@ -6,7 +6,7 @@
  * Resources travel as their bytes: both sides compile them by the same code, the control thread to refuse what cannot be
  * used, the worker to use it.
  */
-import type { MetricAnnouncement } from '@ambit/telemetry';
+import type { LogReport, MetricAnnouncement } from '@ambit/telemetry';
 import type { AddressBatch } from '@ambit/workload';
 
 /** Fixed for the life of a worker. */
@@ -83,13 +83,7 @@ export type FromWorker =
   | { readonly kind: 'described'; readonly query: number; readonly description: WorkerDescription }
   | { readonly kind: 'metrics'; readonly announcements: readonly MetricAnnouncement[] }
   /** Rare: life cycle and failures. Requests have the access log. */
-  | {
-      readonly kind: 'log';
-      readonly level: 'error' | 'warn' | 'info' | 'debug';
-      readonly scope: string;
-      readonly message: string;
-      readonly fields: Readonly<Record<string, string | number | boolean>>;
-    };
+  | LogReport;
 
 /** What a worker has at the moment, for the dump. */
 export interface WorkerDescription {

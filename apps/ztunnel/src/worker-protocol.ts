@@ -10,7 +10,8 @@
  * Order that control keeps: policies before the addresses that name them, removed policies after; `proxyAdd` only after
  * the first sync of both types; a certificate only for identities of this node.
  */
-import type { MetricAnnouncement } from '@ambit/telemetry';
+import type { EventPayload } from '@ambit/events';
+import type { LogReport, MetricAnnouncement } from '@ambit/telemetry';
 import type { AddressBatch } from '@ambit/workload';
 
 /** Fixed for the life of a worker. Milliseconds and bytes unless the name says otherwise. */
@@ -149,13 +150,7 @@ export type FromWorker =
   | { readonly kind: 'flow'; readonly flow: FlowRecord }
   | { readonly kind: 'denied'; readonly denial: DenialRecord }
   /** Rare: life cycle and failures. Per-connection lines go to the access log instead. */
-  | {
-      readonly kind: 'log';
-      readonly level: 'error' | 'warn' | 'info' | 'debug';
-      readonly scope: string;
-      readonly message: string;
-      readonly fields: Readonly<Record<string, string | number | boolean>>;
-    };
+  | LogReport;
 
 /** Open connections of a pod as `/config_dump` shows them. */
 export interface PodConnections {
@@ -172,31 +167,8 @@ export interface ConnectionRecord {
   readonly protocol: 'HBONE' | 'TCP';
 }
 
-/** A finished connection, sampled. Empty text = not known. */
-export interface FlowRecord {
-  readonly reporter: 'source' | 'destination';
-  readonly sourceIdentity: string;
-  readonly sourceWorkload: string;
-  readonly sourceAddress: string;
-  readonly destinationIdentity: string;
-  readonly destinationWorkload: string;
-  readonly destinationService: string;
-  readonly destinationAddress: string;
-  readonly bytesSent: number;
-  readonly bytesReceived: number;
-  readonly durationMs: number;
-  readonly responseFlags: string;
-}
+/** A finished connection, sampled; the control thread adds the node. Empty text = not known. */
+export type FlowRecord = Omit<EventPayload<'flow'>, 'node'>;
 
-/** A connection that policy refused or closed. */
-export interface DenialRecord {
-  readonly sourceIdentity: string;
-  readonly sourceAddress: string;
-  readonly destinationWorkload: string;
-  readonly destinationAddress: string;
-  /** `namespace/name`, or empty when no ALLOW policy matched. */
-  readonly policy: string;
-  readonly reason: string;
-  /** True when an established connection was closed by a change of policy. */
-  readonly isLate: boolean;
-}
+/** A connection that policy refused or closed. No name of a policy: no ALLOW policy matched. */
+export type DenialRecord = Omit<EventPayload<'policy.denied'>, 'node'>;

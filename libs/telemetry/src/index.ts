@@ -17,6 +17,7 @@ export { extraLabels, isLabelName, renderExtraLabels } from './label-text.ts';
 export { type LabelSchema, type LabelSet, type LabelValues, OVERFLOW_VALUE } from './label-schema.ts';
 export { descriptorSink, type DescriptorSink } from './log-descriptor.ts';
 export { isLevelEnabled, type LogLevel, LogLevels } from './log-levels.ts';
+export { type LogReport, logReport } from './log-report.ts';
 export { createLogger, type Logger, type LoggerOptions, type LoggerRoot } from './logger.ts';
 export type { FamilyDescriptor, MetricAnnouncement, MetricKind } from './metric-announcement.ts';
 export type { MetricFamily } from './metric-family.ts';

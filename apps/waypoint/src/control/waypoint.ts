@@ -22,6 +22,7 @@ import {
   listen,
   listenAddress,
   type LoggerRoot,
+  logReport,
   LogLevels,
   MetricRegistry,
   observeProcess,
@@ -222,7 +223,7 @@ function takeReport({ registry, loggers, hosts }: ReportTakers, workerId: number
     case 'resolveHost':
       return hosts.want(report.hostname);
     case 'log':
-      loggers.scope(report.scope)[report.level]({ worker: workerId, ...report.fields }, report.message);
+      logReport(loggers, workerId, report);
   }
 }
 

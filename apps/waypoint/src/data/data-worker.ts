@@ -4,7 +4,14 @@ import { HbonePool, type RevocableTunnel, revocationRejections, RevocationLists 
 import { type EventLoop, io } from '@ambit/net';
 import { TokenBuckets } from '@ambit/routing';
 import { assertNever, toAmbitError } from '@ambit/runtime';
-import { descriptorSink, isLevelEnabled, LogLevels, type MetricAnnouncement, MetricRegistry } from '@ambit/telemetry';
+import {
+  descriptorSink,
+  isLevelEnabled,
+  LogLevels,
+  type LogReport,
+  type MetricAnnouncement,
+  MetricRegistry,
+} from '@ambit/telemetry';
 import { changeCount, WorkloadStore } from '@ambit/workload';
 
 import { ConfigState } from '../config/config-snapshot.ts';
@@ -314,12 +321,7 @@ export class DataWorker {
     this.#tell('debug', 'tunnel', 'refused', { reason, detail, remoteAddress });
   }
 
-  #tell(
-    level: 'error' | 'warn' | 'info' | 'debug',
-    scope: string,
-    message: string,
-    fields: Readonly<Record<string, string | number | boolean>>,
-  ): void {
+  #tell(level: LogReport['level'], scope: string, message: string, fields: LogReport['fields']): void {
     if (isLevelEnabled(this.#levels.levelOf(scope), level)) this.#post({ kind: 'log', level, scope, message, fields });
   }
 

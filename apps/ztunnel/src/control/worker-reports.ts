@@ -1,7 +1,7 @@
 /** What data workers report on their own, each to where it belongs. */
 import { lookup } from 'node:dns/promises';
 import type { EventBus } from '@ambit/events';
-import type { LoggerRoot, MetricRegistry } from '@ambit/telemetry';
+import { type LoggerRoot, logReport, type MetricRegistry } from '@ambit/telemetry';
 import type { ToWorker } from '../worker-protocol.ts';
 import type { CertificateSupply } from './certificate-supply.ts';
 import type { WorkerReport } from './data-workers.ts';
@@ -29,7 +29,7 @@ export function takeWorkerReport(options: WorkerReportsOptions, workerId: number
       for (const announcement of report.announcements) options.registry.mirror(`data-${workerId}`, announcement);
       return;
     case 'log':
-      return options.loggers.scope(report.scope)[report.level]({ worker: workerId, ...report.fields }, report.message);
+      return logReport(options.loggers, workerId, report);
     case 'flow':
       return bus.publish('flow', { node, ...report.flow }, node);
     case 'denied':
