@@ -19,7 +19,7 @@ import {
 } from './grpc-client.ts';
 import { GrpcError, toGrpcError } from './grpc-error.ts';
 import { authorityOf, type ServerAddress } from './server-address.ts';
-import { loadTrustRoots, watchTrustRoots } from './trust-roots.ts';
+import { loadTrustRoots, TrustRootsWatch } from './trust-roots.ts';
 
 interface Connection {
   readonly client: Client;
@@ -37,22 +37,15 @@ interface Connection {
 export class GrpcChannel implements GrpcClient {
   readonly #options: GrpcClientOptions;
   readonly #target: ServerAddress;
-  readonly #watch: Disposable;
+  readonly #roots: TrustRootsWatch;
   #connection: Connection | undefined;
-  #rootsChanged = false;
   #closed = false;
 
   /** Throws GrpcError INVALID_ARGUMENT for a bad address, a token on plaintext, or TLS without roots. */
   constructor(options: GrpcClientOptions) {
     this.#options = options;
     this.#target = checkedAddress(options);
-    this.#watch = watchTrustRoots(
-      options.roots ?? { kind: 'system' },
-      () => {
-        this.#rootsChanged = true;
-      },
-      options.rootsDebounceMs,
-    );
+    this.#roots = new TrustRootsWatch(options.roots, options.rootsDebounceMs);
   }
 
   /** Makes a unary call. Rejects with GrpcError. */
@@ -117,7 +110,7 @@ export class GrpcChannel implements GrpcClient {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#watch[Symbol.dispose]();
+    this.#roots[Symbol.dispose]();
     if (this.#connection !== undefined) this.#retire(this.#connection);
   }
 
@@ -128,9 +121,9 @@ export class GrpcChannel implements GrpcClient {
   #use(): Connection {
     if (this.#closed) throw new GrpcError('CANCELLED', 'the channel is closed');
     if (this.#connection === undefined) {
-      this.#rootsChanged = false;
+      this.#roots.hasChanged = false;
       this.#connection = this.#open();
-    } else if (this.#rootsChanged) {
+    } else if (this.#roots.hasChanged) {
       this.#reopen(this.#connection);
     }
     this.#connection.calls += 1;
@@ -140,10 +133,10 @@ export class GrpcChannel implements GrpcClient {
   #reopen(old: Connection): void {
     try {
       this.#connection = this.#open();
-      this.#rootsChanged = false;
+      this.#roots.hasChanged = false;
       this.#retire(old);
     } catch {
-      // Half-written roots: keep the working connection, `#rootsChanged` stays set for the next call.
+      // Half-written roots: keep the working connection, `hasChanged` stays set for the next call.
     }
   }
 

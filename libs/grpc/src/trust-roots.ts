@@ -33,12 +33,27 @@ export function loadTrustRoots(roots: TrustRoots): string | string[] {
 }
 
 /**
- * Calls `onChange` two seconds after the last change in the directory of a root file; does nothing for other kinds.
+ * Says whether the directory of a root file has changed, two seconds after its last change; other kinds never do.
  * Istio: ztunnel watches the parent directory because ConfigMap updates swap a symlink.
+ *
+ * Owner: whoever makes it disposes it.
  */
-export function watchTrustRoots(roots: TrustRoots, onChange: () => void, debounceMs = 2000): Disposable {
-  if (roots.kind !== 'file') return { [Symbol.dispose]: () => undefined };
-  return watchDirectory(dirname(roots.path), { debounceMs, onChange });
+export class TrustRootsWatch implements Disposable {
+  /** Set back by whoever has taken the new roots. */
+  hasChanged = false;
+  readonly #watch: Disposable | undefined;
+
+  constructor(roots: TrustRoots | undefined, debounceMs: number = 2000) {
+    if (roots?.kind !== 'file') return;
+    const onChange = (): void => {
+      this.hasChanged = true;
+    };
+    this.#watch = watchDirectory(dirname(roots.path), { debounceMs, onChange });
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]();
+  }
 }
 
 function readRootFile(path: string): string {

@@ -17,7 +17,7 @@ import {
 } from '../grpc-client.ts';
 import { GrpcError } from '../grpc-error.ts';
 import { authorityOf, type ServerAddress } from '../server-address.ts';
-import { loadTrustRoots, watchTrustRoots } from '../trust-roots.ts';
+import { loadTrustRoots, TrustRootsWatch } from '../trust-roots.ts';
 import { type CallHead, checkedFields, RpcClientCall } from './rpc-client-call.ts';
 import { RpcClientConnection, type ConnectionListener } from './rpc-client-connection.ts';
 import type { ServerTrust } from './server-link.ts';
@@ -33,27 +33,20 @@ import type { ServerTrust } from './server-link.ts';
 export class RpcChannel implements GrpcClient, ConnectionListener {
   readonly #options: GrpcClientOptions;
   readonly #address: ServerAddress;
-  readonly #watch: Disposable;
+  readonly #roots: TrustRootsWatch;
   readonly #backoff = new Backoff({ initialMs: 10, maxMs: 15_000 });
   readonly #connections = new Set<RpcClientConnection>();
   #loop: NodeEventLoop | undefined;
   #current: RpcClientConnection | undefined;
   /** Of the last attempt, and until when nothing else is tried. */
   #failure: { readonly error: GrpcError; readonly untilMs: number } | undefined;
-  #haveRootsChanged = false;
   #isClosed = false;
 
   /** Throws GrpcError INVALID_ARGUMENT for a bad address, a token on plaintext, or TLS without roots. */
   constructor(options: GrpcClientOptions) {
     this.#options = options;
     this.#address = checkedAddress(options);
-    this.#watch = watchTrustRoots(
-      options.roots ?? { kind: 'system' },
-      () => {
-        this.#haveRootsChanged = true;
-      },
-      options.rootsDebounceMs,
-    );
+    this.#roots = new TrustRootsWatch(options.roots, options.rootsDebounceMs);
   }
 
   /** Made again, once, when the server did not look at it. */
@@ -101,7 +94,7 @@ export class RpcChannel implements GrpcClient, ConnectionListener {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#watch[Symbol.dispose]();
+    this.#roots[Symbol.dispose]();
     this.#current?.retire();
     this.#current = undefined;
     this.#disposeIfUnused();
@@ -153,13 +146,13 @@ export class RpcChannel implements GrpcClient, ConnectionListener {
 
   #usable(): RpcClientConnection {
     const current = this.#current?.takesCalls === true ? this.#current : undefined;
-    if (current !== undefined && !this.#haveRootsChanged) return current;
+    if (current !== undefined && !this.#roots.hasChanged) return current;
     if (current === undefined && this.#failure !== undefined && performance.now() < this.#failure.untilMs) {
       throw this.#failure.error;
     }
     try {
       const trust = this.#trust();
-      this.#haveRootsChanged = false;
+      this.#roots.hasChanged = false;
       this.#loop ??= new NodeEventLoop();
       this.#current?.retire();
       this.#current = new RpcClientConnection(this.#loop, { address: this.#address, tls: trust }, this);
