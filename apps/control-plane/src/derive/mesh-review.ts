@@ -39,30 +39,8 @@ export class MeshReview {
       case 'RateLimitPolicy':
       case 'WorkloadEntry':
         return conditionFindings(resource, judge.conditionsOf(resource, presentReads));
-      case 'BackendTLSPolicy':
-      case 'DestinationRule':
-      case 'ConfigMap':
-      case 'Secret':
-      case 'EndpointSlice':
-      case 'EnvoyFilter':
-      case 'GRPCRoute':
-      case 'Gateway':
-      case 'GatewayClass':
-      case 'HTTPRoute':
-      case 'ListenerSet':
-      case 'Namespace':
-      case 'Node':
-      case 'Pod':
-      case 'ReferenceGrant':
-      case 'Service':
-      case 'ServiceAccount':
-      case 'TCPRoute':
-      case 'TLSRoute':
-      case 'UDPRoute':
-      case 'Telemetry':
-      case 'TrafficExtension':
-      case 'VirtualService':
-      case 'WasmPlugin':
+      default:
+        // Others are judged where they are read, or have nothing to judge.
         return [];
     }
   }
