@@ -56,16 +56,19 @@ test('parts that are not ready, or not there, are named', () => {
 });
 
 test('a pod that does not start is told with its last words', () => {
-  const crashed = {
+  const crashed = (message = 'no key\n'): object => ({
     metadata: { namespace: 'm', name: 'ca-1' },
     spec: { nodeName: 'node1' },
     status: {
       containerStatuses: [
-        { state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: { message: 'no key\n' } } },
+        { state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: { message } } },
       ],
     },
-  };
-  assert.deepEqual(complaints({ pods: [crashed] }), ['m/ca-1 (node1): CrashLoopBackOff: no key']);
+  });
+  assert.deepEqual(complaints({ pods: [crashed()] }), ['m/ca-1 (node1): CrashLoopBackOff: no key']);
+  const logged =
+    '{"level":"info","message":"starts"}\n{"level":"error","message":"process ends","error":"no source"}\n';
+  assert.deepEqual(complaints({ pods: [crashed(logged)] }), ['m/ca-1 (node1): CrashLoopBackOff: no source']);
 });
 
 test('a pod that finds no node is told in the words of the scheduler', () => {

@@ -22,6 +22,7 @@ export interface MeshObjects {
 
 const PARTS: readonly string[] = ['control-plane', 'ca', 'cni-agent', 'ztunnel'];
 const MOST_SHOWN = 10;
+const MOST_WORDS = 400;
 
 export function judgeMesh(mesh: MeshObjects): readonly Finding[] {
   return [
@@ -81,13 +82,20 @@ function judgePods(mesh: MeshObjects): readonly Finding[] {
     const isPull = /Image/.test(reason);
     return [
       failure(
-        `${place} (${textAt(pod, 'spec', 'nodeName') ?? 'no node'}): ${reason}${last === undefined ? '' : `: ${last.trim()}`}`,
+        `${place} (${textAt(pod, 'spec', 'nodeName') ?? 'no node'}): ${reason}${last === undefined ? '' : `: ${lastWords(last)}`}`,
         isPull
           ? 'Load the images into the nodes, or push them and name the registry: --set global.hub=REGISTRY/PATH.'
           : `kubectl -n ${mesh.namespace} logs ${place.split('/')[1] ?? ''} --previous`,
       ),
     ];
   });
+}
+
+/** What a program wrote last: the message of its log line, or the line itself; of a setting that is wrong it is a sentence. */
+function lastWords(text: string): string {
+  const line = text.trim().split('\n').at(-1) ?? '';
+  const error = /"error":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? /"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
+  return (error ?? line).slice(0, MOST_WORDS);
 }
 
 function judgeTrust({ trust, namespace }: MeshObjects): readonly Finding[] {

@@ -74,6 +74,7 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
     name: 'istio-proxy',
     image: settings.image,
     imagePullPolicy: settings.pullPolicy,
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,
