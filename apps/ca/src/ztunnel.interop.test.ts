@@ -6,8 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { type Netns, NetnsSet, makeTestCa, netnsSkipReason } from '@ambit/testing';
+import { eventually, type Netns, NetnsSet, makeTestCa, netnsSkipReason } from '@ambit/testing';
 import { TokenIssuer } from './testing/token-issuer.ts';
 
 const binary = process.env['AMBIT_BENCH_ZTUNNEL'] ?? '';
@@ -52,22 +51,20 @@ class Peer implements AsyncDisposable {
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (this.#output += String(chunk)));
   }
 
-  /** Asks until `accept` gives a value; fails with the processes' output after 20 s. */
-  async until<T>(url: string, accept: (body: string) => T | undefined): Promise<T> {
-    const deadline = Date.now() + 20_000;
-    for (;;) {
-      let body = '';
-      try {
-        body = this.#netns.run('curl', '-s', '-m', '2', url);
-      } catch {
-        // Not listening yet.
-      }
-      const value = body === '' ? undefined : accept(body);
-      if (value !== undefined) return value;
-      if (Date.now() > deadline)
-        assert.fail(`no acceptable answer of ${url}: ${body.slice(0, 4000)}\n${this.#output.slice(-4000)}`);
-      await pause(100);
-    }
+  /** Asks until `accept` gives a value; fails with the processes' output. */
+  until<T>(url: string, accept: (body: string) => T | undefined): Promise<T> {
+    let body = '';
+    return eventually(
+      () => `an acceptable answer of ${url}: ${body.slice(0, 4000)}\n${this.#output.slice(-4000)}`,
+      () => {
+        try {
+          body = this.#netns.run('curl', '-s', '-m', '2', url);
+        } catch {
+          body = ''; // Not listening yet.
+        }
+        return body === '' ? undefined : accept(body);
+      },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
 /** What an operator meets: broken input, readiness, metrics, new certificates, a restart. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { delay } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 import { ADDRESS_TYPE as WDS } from '@ambit/xds';
 import type { RunningControlPlane } from './control-plane.ts';
 import {
@@ -49,8 +49,7 @@ test('a start with a broken policy serves nobody until it is mended, so that no 
   const starting = start();
   let isServing = false;
   void starting.then(() => (isServing = true));
-  const deadline = AbortSignal.timeout(10_000);
-  while (!logLines.some((line) => line.includes('xDS is not served'))) await delay(10, { signal: deadline });
+  await eventually('it says so', () => logLines.some((line) => line.includes('xDS is not served')));
   assert.equal(isServing, false);
   write('policy.yaml', policy('deny', 'web', 'DENY'));
   await using running = await starting;
@@ -110,12 +109,7 @@ test('a new serving certificate is used for new connections without a restart', 
   before.subscribe();
   await before.next(2);
   writeCertificate('renewed.test');
-  const deadline = Date.now() + 5000;
-  for (;;) {
-    const names = await peerNames(running.port);
-    if (names.includes('renewed.test')) break;
-    assert.ok(Date.now() < deadline, `still ${names}`);
-  }
+  await eventually('the new names', async () => (await peerNames(running.port)).includes('renewed.test'));
   write('web.yaml', pod('web', '10.0.0.2'));
   assert.deepEqual(await before.next(1), [`wds +${webUid}`], 'the connection from before goes on');
 });

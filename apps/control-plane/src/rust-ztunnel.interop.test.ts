@@ -5,8 +5,7 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { makeTestCa, type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
+import { eventually, makeTestCa, type Netns, NetnsSet, netnsSkipReason } from '@ambit/testing';
 import { SignJWT } from 'jose';
 
 const binary = process.env['AMBIT_BENCH_ZTUNNEL'];
@@ -55,22 +54,20 @@ function get(netns: Netns, url: string): string {
   return netns.run(process.execPath, '--input-type=module', '-e', script);
 }
 
-async function eventually<T>(what: string, attempt: () => T | undefined, started: readonly Started[]): Promise<T> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    let last: unknown;
-    try {
-      const value = attempt();
-      if (value !== undefined) return value;
-    } catch (error) {
-      last = error;
-    }
-    assert.ok(
-      Date.now() < deadline,
-      `${what} did not happen: ${String(last)}\n${started.map(({ output }) => output).join('\n')}`,
-    );
-    await sleep(200);
-  }
+/** An attempt that throws is made again. */
+function until<T>(what: string, attempt: () => T | undefined, started: readonly Started[]): Promise<T> {
+  let last: unknown;
+  return eventually(
+    () => `${what}: ${String(last)}\n${started.map(({ output }) => output).join('\n')}`,
+    () => {
+      try {
+        return attempt();
+      } catch (error) {
+        last = error;
+        return undefined;
+      }
+    },
+  );
 }
 
 /** Every golden case in a namespace of its own. */
@@ -117,7 +114,7 @@ test('Istio’s ztunnel accepts everything that is sent, and follows changes', {
       process.execPath,
       join(import.meta.dirname, 'main.ts'),
     );
-    await eventually(
+    await until(
       'control plane ready',
       () => (get(netns, 'http://127.0.0.1:8080/ready') === 'ready\n' ? true : undefined),
       [control],
@@ -143,7 +140,7 @@ test('Istio’s ztunnel accepts everything that is sent, and follows changes', {
       binary ?? '',
     );
     const dump = (): Dump => JSON.parse(get(netns, 'http://127.0.0.1:15000/config_dump')) as Dump;
-    const first = await eventually('full configuration', () => (dump().workloads.length > 0 ? dump() : undefined), [
+    const first = await until('full configuration', () => (dump().workloads.length > 0 ? dump() : undefined), [
       control,
       ztunnel,
     ]);
@@ -167,7 +164,7 @@ test('Istio’s ztunnel accepts everything that is sent, and follows changes', {
       'apiVersion: v1\nkind: Pod\nmetadata: { name: late, namespace: extra, annotations: { ambient.istio.io/redirection: enabled } }\nspec: {}\nstatus: { phase: Running, podIPs: [{ ip: 10.77.0.1 }] }\n---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: strict, namespace: extra }\nspec: { mtls: { mode: STRICT } }\n';
     writeFileSync(join(root, 'manifests', '.late'), added);
     renameSync(join(root, 'manifests', '.late'), join(root, 'manifests', 'late.yaml'));
-    const late = await eventually(
+    const late = await until(
       'added pod',
       () => dump().workloads.find(({ uid }) => uid === 'Kubernetes//Pod/extra/late'),
       [control, ztunnel],
@@ -175,7 +172,7 @@ test('Istio’s ztunnel accepts everything that is sent, and follows changes', {
     assert.equal(late.protocol, 'HBONE');
     assert.deepEqual(late.authorizationPolicies, ['istio-system/istio_converted_static_strict']);
     rmSync(join(root, 'manifests', 'late.yaml'));
-    await eventually('removed pod', () => (dump().workloads.every(({ uid }) => uid !== late.uid) ? true : undefined), [
+    await until('removed pod', () => (dump().workloads.every(({ uid }) => uid !== late.uid) ? true : undefined), [
       control,
       ztunnel,
     ]);

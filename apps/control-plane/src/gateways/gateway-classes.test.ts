@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Graph } from '@ambit/collections';
 import { type KubeClient, KubeError, parseManifests, ResourceTable } from '@ambit/kube';
 import { ManualClock } from '@ambit/runtime';
+import { eventually } from '@ambit/testing';
 import { loadSources, meshSources } from '../derive/mesh-sources.ts';
 import { defaultMeshSettings } from '../mesh-settings.ts';
 import { keepGatewayClasses } from './gateway-classes.ts';
@@ -45,8 +46,7 @@ async function statuses(channel: string, refuse: (status: unknown) => void = () 
   const stop = new AbortController();
   const options = { client, classes: managedClasses(false), sources, log, clock: new ManualClock() };
   const running = keepGatewayClasses(options, stop.signal);
-  const deadline = performance.now() + 5_000;
-  while (applied.size < 2 && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  await eventually('both statuses', () => applied.size >= 2);
   stop.abort();
   await running;
   const features = (name: string): readonly string[] =>
