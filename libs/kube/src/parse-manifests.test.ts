@@ -21,21 +21,6 @@ const cases: readonly (readonly [claim: string, text: string, expected: RegExp])
     /ports\[0\] must be a string; write it in quotes: "80"/,
   ],
   [
-    'a port that is none',
-    policy('{ rules: [{ to: [{ operation: { ports: ["http"] } }] }] }'),
-    /holds "http", which is not a port number/,
-  ],
-  [
-    'an address block that is none',
-    policy('{ rules: [{ from: [{ source: { ipBlocks: [10.0.0.0/33] } }] }] }'),
-    /ipBlocks holds "10.0.0.0\/33"/,
-  ],
-  [
-    'an empty source',
-    policy('{ rules: [{ from: [{ source: {} }] }] }'),
-    /source must name at least one source; to match every caller leave out "from"/,
-  ],
-  [
     'selector together with targetRefs',
     policy('{ selector: {}, targetRefs: [{ kind: Service, name: x }] }'),
     /selector cannot be combined with targetRefs/,
@@ -68,6 +53,42 @@ const cases: readonly (readonly [claim: string, text: string, expected: RegExp])
   ],
   ['a pod without spec', 'apiVersion: v1\nkind: Pod\nmetadata: { name: web }\n', /spec is required/],
 ];
+
+/** What of a policy is no use is told, and the policy stays: without it, what it refuses would be open. */
+const kept: typeof cases = [
+  [
+    'a port that is none',
+    policy('{ rules: [{ to: [{ operation: { ports: ["http"] } }] }] }'),
+    /holds "http", which is not a port number/,
+  ],
+  [
+    'an address block that is none',
+    policy('{ rules: [{ from: [{ source: { ipBlocks: [10.0.0.0/33] } }] }] }'),
+    /ipBlocks holds "10.0.0.0\/33"/,
+  ],
+  [
+    'an empty source',
+    policy('{ rules: [{ from: [{ source: {} }] }] }'),
+    /source must name at least one source; to match every caller leave out "from"/,
+  ],
+  [
+    'a condition without values',
+    policy('{ rules: [{ when: [{ key: source.ip }] }] }'),
+    /values or notValues is required/,
+  ],
+];
+
+for (const [claim, text, expected] of kept) {
+  test(`${claim} is told, and the policy is kept`, () => {
+    const { resources, reports: found } = parseManifests('f.yaml', text);
+    assert.equal(resources.length, 1);
+    assert.deepEqual(
+      found.map(({ severity }) => severity),
+      ['warning'],
+    );
+    assert.match(found[0]?.message ?? '', expected);
+  });
+}
 
 for (const [claim, text, expected] of cases) {
   test(`${claim} is refused with a message that says what to do`, () => {

@@ -46,12 +46,12 @@ const refused: readonly (readonly [what: string, verdict: () => Verdict, message
   [
     'a port that is no number',
     () => policy('rules: [{ to: [{ operation: { ports: [http] } }] }]'),
-    /spec\.rules\[0\]\.to\[0\]\.operation\.ports holds "http", which is not a port number/,
+    /spec\.rules\[0\]\.to\[0\]\.operation\.ports: "http" is not a port number/,
   ],
   [
     'an address block that is none',
     () => policy('rules: [{ from: [{ source: { ipBlocks: [10.0.0.0/33] } }] }]'),
-    /ipBlocks holds "10\.0\.0\.0\/33"/,
+    /ipBlocks: "10\.0\.0\.0\/33" is neither an IP address nor a CIDR prefix/,
   ],
   [
     'a selector together with targets',

@@ -1,4 +1,11 @@
-import { isCidrOrIp, type AuthorizationPolicy, type PolicySource, type Resource, type ServiceEntry } from '@ambit/kube';
+import {
+  isCidrOrIp,
+  type AuthorizationPolicy,
+  type PolicyOperation,
+  type PolicySource,
+  type Resource,
+  type ServiceEntry,
+} from '@ambit/kube';
 
 /**
  * Mistakes that reading an object lets pass, because an object that is in the cluster already had better be in force
@@ -20,6 +27,7 @@ function policyErrors({ spec }: AuthorizationPolicy): readonly string[] {
     const place = `spec.rules[${index}]`;
     return [
       ...rule.from.flatMap((source, at) => sourceErrors(source, `${place}.from[${at}].source`)),
+      ...rule.to.flatMap((operation, at) => operationErrors(operation, `${place}.to[${at}].operation`)),
       ...[...rule.from.flat(), ...rule.to.flat(), ...rule.when].flatMap(({ field, values, notValues }) =>
         [...values, ...notValues].includes('')
           ? [`${place} has an empty value for ${field}; remove it or fill it in`]
@@ -32,8 +40,23 @@ function policyErrors({ spec }: AuthorizationPolicy): readonly string[] {
   });
 }
 
+function operationErrors(operation: PolicyOperation, place: string): readonly string[] {
+  if (operation.length === 0)
+    return [`${place} must name at least one operation; to match every request leave out "to"`];
+  return operation.flatMap(({ field, values, notValues }) =>
+    field === 'ports' ? valueErrors('destination.port', [...values, ...notValues], `${place}.${field}`) : [],
+  );
+}
+
 /** A service account is a namespace and a name already. */
 function sourceErrors(source: PolicySource, place: string): readonly string[] {
+  if (source.length === 0) return [`${place} must name at least one source; to match every caller leave out "from"`];
+  const bad = source.flatMap(({ field, values, notValues }) =>
+    field === 'ipBlocks' || field === 'remoteIpBlocks'
+      ? valueErrors('source.ip', [...values, ...notValues], `${place}.${field}`)
+      : [],
+  );
+  if (bad.length > 0) return bad;
   const fields = new Set(source.filter(({ values }) => values.length > 0).map(({ field }) => field));
   if (!fields.has('serviceAccounts') || (!fields.has('principals') && !fields.has('namespaces'))) return [];
   return [`${place} has serviceAccounts together with principals or namespaces; keep one of them`];
@@ -54,18 +77,22 @@ const mapKey =
   /^(request\.headers|request\.auth\.claims|experimental\.envoy\.filters\.[\w.-]+)\[[^[\]]+\](\[[^[\]]+\])*$/;
 
 function conditionErrors(key: string, values: readonly string[], place: string): readonly string[] {
-  if (addressKeys.has(key)) {
-    const bad = values.find((value) => value !== '' && !isCidrOrIp(value));
-    return bad === undefined ? [] : [`${place}: "${bad}" is neither an IP address nor a CIDR prefix`];
-  }
-  if (key === 'destination.port') {
-    const bad = values.find((value) => value !== '' && (!/^\d{1,5}$/.test(value) || Number(value) > 65_535));
-    return bad === undefined ? [] : [`${place}: "${bad}" is not a port number`];
-  }
+  if (values.length === 0) return [`${place}: values or notValues is required`];
+  if (addressKeys.has(key) || key === 'destination.port') return valueErrors(key, values, place);
   if (key === '' || plainKeys.has(key) || mapKey.test(key)) return [];
   const known =
     'source.ip, source.namespace, source.principal, destination.ip, destination.port, connection.sni, request.headers[...], request.auth.claims[...]';
   return [`${place}: key "${key}" is no attribute; known are ${known}`];
+}
+
+/** Values of an attribute that is an address or a port. */
+function valueErrors(key: string, values: readonly string[], place: string): readonly string[] {
+  if (addressKeys.has(key)) {
+    const bad = values.find((value) => value !== '' && !isCidrOrIp(value));
+    return bad === undefined ? [] : [`${place}: "${bad}" is neither an IP address nor a CIDR prefix`];
+  }
+  const bad = values.find((value) => value !== '' && (!/^\d{1,5}$/.test(value) || Number(value) > 65_535));
+  return bad === undefined ? [] : [`${place}: "${bad}" is not a port number`];
 }
 
 function entryErrors({ spec }: ServiceEntry): readonly string[] {

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { meshPolicy, type MeshPolicy } from './mesh-policy.ts';
 import { isGoTrue } from './go-literal.ts';
-import { addAttribute, isL4Attribute } from './policy-match.ts';
+import { addAttribute, isBroadened, isL4Attribute } from './policy-match.ts';
 
 /** `source.trustDomains` is no L7 attribute to istiod, but not converted either. */
 const unconvertedL4: ReadonlySet<string> = new Set(['trustDomains']);
@@ -38,7 +38,7 @@ export function authorizationPolicy(policy: AuthorizationPolicy, settings: MeshS
   const isAllow = spec.action === 'ALLOW';
   const rules = spec.rules
     // An ALLOW rule that asks for more than can be checked must not allow; a DENY rule keeps what can be checked.
-    .filter((rule) => !isAllow || !ruleAttributes(rule).some(isL7Attribute))
+    .filter((rule) => !isAllow || !ruleAttributes(rule).some((one) => isL7Attribute(one) || isBroadened(one)))
     .map((rule) => convertRule(rule, metadata.namespace));
   const message = create(security.AuthorizationSchema, {
     name: metadata.name,

@@ -1,19 +1,29 @@
 import type { Index } from '@ambit/collections';
-import type {
-  AuthorizationPolicy,
-  RateLimitPolicy,
-  RequestAuthentication,
-  Service,
-  ServiceEntry,
-  WorkloadEntry,
+import {
+  type AuthorizationPolicy,
+  type Gateway,
+  matchesLabels,
+  type RateLimitPolicy,
+  type RequestAuthentication,
+  type Service,
+  type ServiceEntry,
+  type WorkloadEntry,
 } from '@ambit/kube';
+import { l7Gateway, proxyLabels } from '../l7/l7-gateway.ts';
 import type { MeshSettings, Visibility } from '../mesh-settings.ts';
 import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
 import { workloadEntryLabels } from './entry-workload.ts';
 import { isMeshService, serviceHostname } from './kubernetes-service.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
-import { attachmentConditions, policyConditions, type TargetLookup, unbound } from './policy-conditions.ts';
+import {
+  attachmentConditions,
+  fieldConditions,
+  policyConditions,
+  type TargetLookup,
+  unbound,
+} from './policy-conditions.ts';
+import { policyProblems, tokenProblems } from './policy-problems.ts';
 import { type Refusal, refusalConditions } from './refusal.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
@@ -29,18 +39,23 @@ export type JudgedResource =
   | ServiceEntry
   | WorkloadEntry;
 
+/** Index value of all gateways. */
+const anywhere = '';
+
 /** Says what the conditions of an object should be. Spec: control-plane.md section 4.4. */
 export class ConditionJudge {
   readonly #sources: MeshSources;
   readonly #waypoints: WaypointDirectory;
   readonly #settings: MeshSettings;
   readonly #refusals: Index<Refusal>;
+  readonly #gateways: Index<Gateway>;
 
   constructor(sources: MeshSources, waypoints: WaypointDirectory, settings: MeshSettings) {
     this.#sources = sources;
     this.#waypoints = waypoints;
     this.#settings = settings;
     this.#refusals = sources.refusals.index('by-service', ({ service }) => [service]);
+    this.#gateways = sources.Gateway.index('by-place', ({ metadata }) => [anywhere, metadata.namespace]);
   }
 
   conditionsOf(resource: JudgedResource, reads: MeshReads): readonly DesiredCondition[] {
@@ -68,12 +83,35 @@ export class ConditionJudge {
         return instanceOf(object, lookup) === undefined ? workloadConditions(bindWorkload(object, lookup)) : [];
       }
       case 'AuthorizationPolicy':
-        return policyConditions(resource, this.#targets(reads), this.#settings);
+        return [
+          ...policyConditions(resource, this.#targets(reads), this.#settings),
+          ...fieldConditions(resource.metadata, policyProblems(resource, this.#settings)),
+        ];
       case 'RateLimitPolicy':
         return attachmentConditions(resource, this.#limitTargets(reads), this.#settings);
       case 'RequestAuthentication':
-        return attachmentConditions(resource, this.#targets(reads), this.#settings);
+        return [
+          ...attachmentConditions(resource, this.#targets(reads), this.#settings),
+          ...fieldConditions(resource.metadata, tokenProblems(resource, this.#isChecked(resource, reads))),
+        ];
     }
+  }
+
+  /** Whether there is somebody who looks at tokens: targets are judged by themselves, selectors mean gateways of ours. */
+  #isChecked({ metadata: { namespace }, spec }: RequestAuthentication, reads: MeshReads): boolean {
+    if (spec.targets.length > 0) return true;
+    const place = namespace === this.#settings.rootNamespace ? anywhere : namespace;
+    return reads.lookup(this.#gateways, place).some((gateway) => {
+      const at = l7Gateway(
+        gateway,
+        reads.get(this.#sources.GatewayClass, gateway.spec.gatewayClassName),
+        this.#settings,
+      );
+      if (at?.role !== 'gateway') return false;
+      const { selector } = spec;
+      if (selector === undefined) return true;
+      return selector.matchLabels !== undefined && matchesLabels(selector.matchLabels, proxyLabels(at));
+    });
   }
 
   /** What waypoints refused of the services that the object is. */

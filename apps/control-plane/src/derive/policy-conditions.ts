@@ -49,6 +49,23 @@ export function attachmentConditions(
   return [observed(atWaypoints(attached, lookup, settings), attached.metadata)];
 }
 
+const maxMessageChars = 1_500;
+
+/** Says on an object's own status what of it is written and not in force; nothing while there is nothing to say. */
+export function fieldConditions({ generation }: ObjectMeta, problems: readonly string[]): readonly DesiredCondition[] {
+  if (problems.length === 0) return [];
+  const text = problems.join('; ');
+  return [
+    {
+      type: 'ambit.dev/FieldsInForce',
+      status: 'False',
+      reason: 'Unsupported',
+      message: text.length > maxMessageChars ? `${text.slice(0, maxMessageChars)}...` : text,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    },
+  ];
+}
+
 function observed(condition: DesiredCondition, { generation }: ObjectMeta): DesiredCondition {
   return generation === undefined ? condition : { ...condition, observedGeneration: generation };
 }
@@ -132,6 +149,7 @@ function judgeTarget(
       const controller = lookup.controllerOf(name);
       if (controller === undefined) return { reason: 'TargetNotFound', message: `there is no GatewayClass ${name}` };
       if (settings.waypointControllers.includes(controller)) return accept(`every waypoint of class ${name}`);
+      if (settings.gatewayControllers.includes(controller)) return accept(`every gateway of class ${name}`);
       return { reason: 'Invalid', message: `GatewayClass ${name} is not a class of waypoints` };
     }
     case 'Gateway':

@@ -67,6 +67,21 @@ export function addAttribute(match: security.Match, attribute: AttributeValues<s
   }
 }
 
+/** True when less of an attribute can be checked than is written: without it the rest of its match would let more in. */
+export function isBroadened({ field, values, notValues }: AttributeValues<string>): boolean {
+  if (!isL4Attribute(field)) return false;
+  const isUsable = usableBy.get(fieldByAttribute[field]);
+  if (isUsable === undefined) return false;
+  return (values.length > 0 && !values.some(isUsable)) || !notValues.every(isUsable);
+}
+
+const isAddress = (text: string): boolean => address(text).length > 0;
+const usableBy: ReadonlyMap<string, (text: string) => boolean> = new Map([
+  ['sourceIps', isAddress],
+  ['destinationIps', isAddress],
+  ['destinationPorts', (text) => port(text).length > 0],
+]);
+
 /** True for a match without any field, which ztunnel never finds true. */
 export function isEmptyMatch(match: security.Match): boolean {
   return Object.values(match).every((value) => !Array.isArray(value) || value.length === 0);

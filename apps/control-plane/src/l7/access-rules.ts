@@ -18,7 +18,7 @@ import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { type KeySource, keySourceOf } from './jwks-source.ts';
-import type { L7Gateway } from './l7-gateway.ts';
+import { type L7Gateway, proxyLabels } from './l7-gateway.ts';
 
 type Attached = AuthorizationPolicy | RequestAuthentication;
 
@@ -40,14 +40,15 @@ export class AccessRuleFinder {
   }
 
   /** What holds for all traffic of a gateway. */
-  ofGateway(reads: MeshReads, { gateway, role }: L7Gateway): access.AccessRules | undefined {
-    const { namespace, name, labels } = gateway.metadata;
+  ofGateway(reads: MeshReads, at: L7Gateway): access.AccessRules | undefined {
+    const { gateway, role } = at;
+    const { namespace, name } = gateway.metadata;
     const own = gateway.spec.gatewayClassName;
     const classes = new Set(role === 'waypoint' ? [own, ...waypointClasses] : [own]);
     const places = [`Gateway/${namespace}/${name}`, ...[...classes].map((one) => `GatewayClass/${one}`)];
     if (role === 'waypoint') return this.#rules(reads, places, () => true);
     // Ingress gateways are workloads too, so what selects pods holds for them.
-    const podLabels = { ...labels, 'gateway.networking.k8s.io/gateway-name': name };
+    const podLabels = proxyLabels(at);
     const namespaces = new Set([namespace, this.#settings.rootNamespace]);
     return this.#rules(reads, [...places, ...[...namespaces].map((one) => `pods/${one}`)], (attached) =>
       selects(attached.spec.selector, podLabels),

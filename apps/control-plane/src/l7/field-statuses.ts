@@ -11,6 +11,7 @@ import {
   type VirtualService,
 } from '@ambit/kube';
 import type { MeshSources } from '../derive/mesh-sources.ts';
+import { fieldConditions } from '../derive/policy-conditions.ts';
 import { conditionFindings } from '../derive/status-collections.ts';
 import { conditionWrites, type DesiredCondition, type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
@@ -33,7 +34,6 @@ interface Verdict {
 
 /** Index value of all gateways of ours. */
 const anywhere = '';
-const maxMessageChars = 1_500;
 
 export function fieldStatuses(
   graph: Graph,
@@ -53,7 +53,7 @@ export function fieldStatuses(
       transform: (object, context) => {
         const problems = problemsOf(object, settings);
         const isMet = problems.length > 0 && context.lookup(own, anywhere).length > 0;
-        const conditions = isMet ? [notInForce(object, problems)] : [];
+        const conditions = isMet ? fieldConditions(object.metadata, problems) : [];
         return conditions.length + object.status.conditions.length === 0 ? [] : [{ object, conditions }];
       },
       isEqual: () => false,
@@ -91,15 +91,4 @@ function problemsOf(object: Judged, settings: MeshSettings): readonly string[] {
     case 'Telemetry':
       return [...telemetryProblems(object, settings), ...unhonoured];
   }
-}
-
-function notInForce({ metadata: { generation } }: Judged, problems: readonly string[]): DesiredCondition {
-  const text = problems.join('; ');
-  return {
-    type: 'ambit.dev/FieldsInForce',
-    status: 'False',
-    reason: 'Unsupported',
-    message: text.length > maxMessageChars ? `${text.slice(0, maxMessageChars)}...` : text,
-    ...(generation === undefined ? {} : { observedGeneration: generation }),
-  };
 }

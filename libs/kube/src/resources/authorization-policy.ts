@@ -58,6 +58,10 @@ export interface AuthorizationPolicy extends ResourceBase<'AuthorizationPolicy'>
 /** Gives the place of a path within the object being read. */
 export type Locate = (path: ObjectReader['path']) => Location;
 
+/**
+ * What cannot be used of a rule is a warning and stays in the record: a policy that was kept out of force for it would be
+ * missing, and with it what it refuses. Whoever enforces the rule makes it stricter instead.
+ */
 export function readAuthorizationPolicy(
   reader: ObjectReader,
   metadata: ObjectMeta,
@@ -102,11 +106,11 @@ function readRule(reader: ObjectReader, locate: Locate): PolicyRule {
 function readSource(reader: ObjectReader): PolicySource {
   const source = sourceFields.map((field) => readValues(reader, field)).filter(hasValues);
   if (!namesAny(reader, sourceFields))
-    reader.error('', 'must name at least one source; to match every caller leave out "from"');
+    reader.warn('', 'must name at least one source; to match every caller leave out "from"');
   for (const { field, values, notValues } of source) {
     if (field !== 'ipBlocks' && field !== 'remoteIpBlocks') continue;
     for (const value of [...values, ...notValues]) {
-      if (!isCidrOrIp(value)) reader.error(field, `holds "${value}", which is neither an IP address nor a CIDR prefix`);
+      if (!isCidrOrIp(value)) reader.warn(field, `holds "${value}", which is neither an IP address nor a CIDR prefix`);
     }
   }
   return source;
@@ -115,11 +119,11 @@ function readSource(reader: ObjectReader): PolicySource {
 function readOperation(reader: ObjectReader): PolicyOperation {
   const operation = operationFields.map((field) => readValues(reader, field)).filter(hasValues);
   if (!namesAny(reader, operationFields))
-    reader.error('', 'must name at least one operation; to match every request leave out "to"');
+    reader.warn('', 'must name at least one operation; to match every request leave out "to"');
   for (const { field, values, notValues } of operation) {
     if (field !== 'ports') continue;
     for (const value of [...values, ...notValues]) {
-      if (!isPortText(value)) reader.error(field, `holds "${value}", which is not a port number`);
+      if (!isPortText(value)) reader.warn(field, `holds "${value}", which is not a port number`);
     }
   }
   return operation;
@@ -131,7 +135,7 @@ function readCondition(reader: ObjectReader): PolicyCondition {
     values: reader.strings('values'),
     notValues: reader.strings('notValues'),
   };
-  if (!hasValues(condition)) reader.error('values', 'or notValues is required');
+  if (!hasValues(condition)) reader.warn('values', 'or notValues is required');
   return condition;
 }
 

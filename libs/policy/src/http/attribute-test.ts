@@ -71,7 +71,8 @@ function attributeTable(): ReadonlyMap<string, AttributeCompiler> {
   return table;
 }
 
-const headerKey = /^request\.headers\[([!#$%&'*+.^_`|~0-9A-Za-z-]+)\]$/;
+/** Names of HTTP, and what HTTP/2 has as pseudo headers. */
+const headerKey = /^request\.headers\[(:(?:authority|method|path|scheme)|[!#$%&'*+.^_`|~0-9A-Za-z-]+)\]$/;
 const claimKey = /^request\.auth\.claims((?:\[[^[\]]+\])+)$/;
 
 function bracketedTest(key: string, values: readonly string[]): AttributeTest | undefined {

@@ -75,23 +75,34 @@ function compileRule(
   // A CUSTOM rule decides whether somebody else is asked: like a DENY it must not become narrower.
   const effect = action === 'allow' ? 'rule-dropped' : 'condition-dropped';
   let isUsable = true;
+  const leaveOut = (field: string, reason: string): void => {
+    isUsable &&= effect === 'condition-dropped';
+    flaws.push({ rule: index, field, reason, effect });
+  };
   const group = (attributes: readonly AttributeText[]): ConditionGroup => {
     const conditions: AttributeCondition[] = [];
     for (const { field, values, notValues } of attributes) {
+      if (values.length + notValues.length === 0) leaveOut(field, 'there is no value');
       for (const isNegated of [false, true]) {
         const wanted = isNegated ? notValues : values;
         if (wanted.length === 0) continue;
         const test = attributeTest(field, wanted, scope);
-        if (typeof test === 'string') {
-          isUsable &&= effect === 'condition-dropped';
-          flaws.push({ rule: index, field, reason: test, effect });
-        } else {
-          conditions.push({ test, isNegated });
-        }
+        if (typeof test === 'string') leaveOut(field, test);
+        else conditions.push({ test, isNegated });
       }
     }
     return conditions;
   };
-  const rule = { index, from: text.from.map(group), to: text.to.map(group), when: group(text.when) };
+  // Everybody is meant by no `from` at all; an entry that names nothing is a mistake.
+  const named = (field: string) => (attributes: readonly AttributeText[]) => {
+    if (attributes.length === 0) leaveOut(field, 'it names nothing');
+    return group(attributes);
+  };
+  const rule = {
+    index,
+    from: text.from.map(named('source')),
+    to: text.to.map(named('operation')),
+    when: group(text.when),
+  };
   return isUsable ? rule : undefined;
 }

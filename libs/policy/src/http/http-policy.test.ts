@@ -335,6 +335,27 @@ test('on TCP, HTTP attributes vanish: an ALLOW rule goes, a DENY rule gets broad
   assert.equal(passes([policy('allow', [rule('when', 'connection.sni', ['shop.*'])])], facts, tcp), true);
 });
 
+test('an entry that names nothing and a condition without values allow nobody, and deny as if they were not there', () => {
+  const nothing: readonly RuleText[] = [
+    { from: [[]], to: [], when: [] },
+    { from: [], to: [[]], when: [] },
+    { from: [], to: [], when: [{ field: 'source.namespace', values: [], notValues: [] }] },
+  ];
+  for (const text of nothing) {
+    assert.equal(passes([policy('allow', [text])]), false);
+    assert.equal(passes([policy('deny', [text])]), false);
+  }
+});
+
+test('pseudo headers can be asked for like headers', () => {
+  const facts: RequestFacts = {
+    ...request,
+    http: { ...http, header: (name) => (name === ':method' ? 'GET' : undefined) },
+  };
+  assert.equal(passes([policy('allow', [rule('when', 'request.headers[:method]', ['GET'])])], facts), true);
+  assert.equal(passes([policy('allow', [rule('when', 'request.headers[:status]', ['*'])])], facts), false);
+});
+
 test('without an identity or a token only negated values match', () => {
   const anonymous: RequestFacts = { ...request, peer: undefined, http: { ...http, token: undefined } };
   for (const [field, value] of [
@@ -363,12 +384,14 @@ test('issuer and subject are not read across their border', () => {
 });
 
 test('groups, rules and conditions combine as OR of AND, as a naive evaluator says', () => {
-  const attribute = fc.record({
-    field: fc.constantFrom('methods', 'ports', 'hosts'),
-    values: fc.array(fc.constantFrom('GET', 'POST', '80', '81', '*'), { maxLength: 2 }),
-    notValues: fc.array(fc.constantFrom('GET', 'POST', '80'), { maxLength: 1 }),
-  });
-  const groups = fc.array(fc.array(attribute, { maxLength: 2 }), { maxLength: 2 });
+  const attribute = fc
+    .record({
+      field: fc.constantFrom('methods', 'ports', 'hosts'),
+      values: fc.array(fc.constantFrom('GET', 'POST', '80', '81', '*'), { maxLength: 2 }),
+      notValues: fc.array(fc.constantFrom('GET', 'POST', '80'), { maxLength: 1 }),
+    })
+    .filter(({ values, notValues }) => values.length + notValues.length > 0);
+  const groups = fc.array(fc.array(attribute, { minLength: 1, maxLength: 2 }), { maxLength: 2 });
   const ruleText = fc.record({ from: groups, to: groups, when: fc.constant([]) });
   fc.assert(
     fc.property(fc.array(ruleText, { maxLength: 3 }), (rules) => {
