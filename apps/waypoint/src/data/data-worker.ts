@@ -255,6 +255,7 @@ export class DataWorker {
   *#tunnels(): Generator<RevocableTunnel, void, undefined> {
     for (const connection of this.#inbound.connections) yield { reporter: 'destination', connection };
     for (const connection of this.#hbone.connections) yield { reporter: 'source', connection };
+    yield* this.#live.certified();
   }
 
   #listen(): void {

@@ -183,6 +183,55 @@ test('a client of a listener whose certificate is revoked is refused, others are
   assert.equal((await ask(good)).body, 'served');
 });
 
+test('a connection that is open ends when its client is revoked, over HTTP and over bytes; that of others goes on', async () => {
+  await using rig = await WaypointRig.open();
+  rig.defer(() => rig.worker.receive({ kind: 'revocations', lists: new Uint8Array() }));
+  const backend = net.createServer((socket) => socket.on('error', () => socket.destroy()).pipe(socket));
+  backend.listen(0, '127.0.0.1');
+  backend.on('connection', (socket) => rig.defer(() => socket.destroy()));
+  rig.defer(() => backend.close());
+  await once(backend, 'listening');
+  const address = backend.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const settings = {
+    keyPairs: [keyPair('mutual.example.com')],
+    clientRootsPem: Buffer.from(ca.rootsPem),
+    clientCertificate: ClientCertificate.OPTIONAL,
+  };
+  for (const listener of [
+    { name: 'http', protocol: Protocol.SERVER_HTTPS, ...routes },
+    { name: 'bytes', protocol: Protocol.SERVER_TLS_TERMINATE, tcpRoutes },
+  ]) {
+    const port = await gateway(rig, address.port, [{ ...listener, tls: settings }]);
+    const connect = (name: string | undefined) => {
+      const own = name === undefined ? undefined : ca.issue(`spiffe://cluster.local/ns/out/sa/${name}`);
+      const socket = tls.connect({
+        port,
+        host: '127.0.0.1',
+        servername: 'mutual.example.com',
+        ca: ca.rootsPem,
+        ...(own === undefined ? {} : { cert: own.certificateChainPem, key: own.privateKeyPem }),
+      });
+      rig.defer(() => socket.destroy());
+      const state = { isSecure: false, isOver: false };
+      socket.on('secureConnect', () => (state.isSecure = true));
+      socket.on('error', () => (state.isOver = true));
+      socket.on('close', () => (state.isOver = true));
+      return { own, state };
+    };
+    const [bad, good, nobody] = [connect('bad'), connect('good'), connect(undefined)];
+    await rig.until(() => [bad, good, nobody].every(({ state }) => state.isSecure), 'the handshakes');
+    await rig.turns(20);
+    assert.ok(bad.own !== undefined);
+    rig.worker.receive({ kind: 'revocations', lists: Buffer.from(makeRevocationList(ca, [bad.own])) });
+    await rig.until(() => bad.state.isOver, `the end of the revoked client's connection (${listener.name})`);
+    await rig.turns(20);
+    assert.deepEqual([good.state.isOver, nobody.state.isOver], [false, false]);
+    rig.worker.receive({ kind: 'revocations', lists: new Uint8Array() });
+  }
+  assert.match(rig.metrics, /istio_crl_policy_rejections_total\{reporter="destination"\} 2/);
+});
+
 test('TCP and TLS that is ended here are bytes for the backend', async () => {
   await using rig = await WaypointRig.open();
   const server = net.createServer((socket) => socket.write('hello ') && socket.pipe(socket)).listen(0, '127.0.0.1');

@@ -1,3 +1,5 @@
+import type { RevocableTunnel } from '@ambit/hbone';
+
 /** A client's connection inside a tunnel, as far as draining and counting need it. */
 export interface LiveConnection {
   /** Requests, or 1 for a connection that is not HTTP. */
@@ -12,6 +14,8 @@ export interface LiveConnection {
 /** All of a worker. */
 export class LiveConnections {
   readonly #connections = new Set<LiveConnection>();
+  /** Those whose client has shown a certificate of its own, with what says whether it is revoked by now. */
+  readonly #certified = new Map<LiveConnection, () => boolean>();
   #isDraining = false;
 
   [Symbol.iterator](): Iterator<LiveConnection> {
@@ -34,6 +38,25 @@ export class LiveConnections {
 
   remove(connection: LiveConnection): void {
     this.#connections.delete(connection);
+    this.#certified.delete(connection);
+  }
+
+  /** Nothing for a connection that has ended meanwhile. */
+  certify(connection: LiveConnection, isRevoked: () => boolean): void {
+    if (this.#connections.has(connection)) this.#certified.set(connection, isRevoked);
+  }
+
+  /** Connections that have to end when their client's certificate is revoked. */
+  *certified(): Generator<RevocableTunnel, void, undefined> {
+    for (const [connection, isRevoked] of this.#certified)
+      yield { reporter: 'destination', connection: { closeIfRevoked: () => this.#closeIf(connection, isRevoked) } };
+  }
+
+  /** Between the question who there is and this one the connection may have ended. */
+  #closeIf(connection: LiveConnection, isRevoked: () => boolean): boolean {
+    if (!this.#certified.has(connection) || !isRevoked()) return false;
+    connection.close();
+    return true;
   }
 
   get isDraining(): boolean {

@@ -46,7 +46,7 @@ function startTcp(
   new TcpSession(surroundings, channel, facts).start(config, port?.tcpRoutes ?? [], serverName);
 }
 
-/** Requests of one connection. */
+/** Requests of one connection; returned for whoever has more to say of it. */
 export function startHttp(
   { loop, requests, live }: InboundSurroundings,
   facts: DownstreamFacts,
@@ -54,11 +54,11 @@ export function startHttp(
   channel: ByteChannel,
   isHttp2: boolean,
   origin: HttpOrigin,
-): void {
+): HttpSession {
   const handler = new RequestHandler(facts, requests, () => {
     // The session takes itself out of those that live.
   });
-  new HttpSession(channel, isHttp2, handler, live, loop, httpSettings(config.proxy, origin));
+  return new HttpSession(channel, isHttp2, handler, live, loop, httpSettings(config.proxy, origin));
 }
 
 /** Waits for as many bytes as tell how to go on. */

@@ -18,6 +18,7 @@ import { type CompiledListener, type CompiledServer, type ListenerProtocol } fro
 import { mostSpecific } from '../../config/server-name.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
 import { Listener } from '../listener.ts';
+import type { LiveConnection } from '../live-connection.ts';
 import { type InboundSurroundings, maxPeekBytes, startHttp } from './accept-channel.ts';
 import { readClientHello } from './client-hello.ts';
 import { clientOf, listenerContext } from './listener-tls.ts';
@@ -183,12 +184,23 @@ class EdgeConnection implements PeekUser {
       peer: client?.peer,
       clientCertificate: client?.certificate,
     };
+    const connection = this.#startInside(channel, session, listener, facts);
+    if (client !== undefined) this.#options.live.certify(connection, () => io.tlsRevoked(session) === 1);
+  }
+
+  #startInside(
+    channel: ByteChannel,
+    session: TlsSession,
+    listener: CompiledListener,
+    facts: DownstreamFacts,
+  ): LiveConnection {
     if (listener.protocol === 'https') {
       const isHttp2 = io.tlsDescribe(session).alpn === 'h2';
-      startHttp(this.#options, facts, this.#config, channel, isHttp2, 'edge-tls');
-    } else {
-      new TcpSession(this.#options, channel, facts).start(this.#config, listener.tcpRoutes, serverName);
+      return startHttp(this.#options, facts, this.#config, channel, isHttp2, 'edge-tls');
     }
+    const tcp = new TcpSession(this.#options, channel, facts);
+    tcp.start(this.#config, listener.tcpRoutes, facts.serverName ?? '');
+    return tcp;
   }
 
   /** What a stranger's certificate holds must not end the process. */
