@@ -7,6 +7,7 @@ import { workload as api } from '@ambit/api';
 import { type ByteChannel, type ByteChannelUser, EAGAIN, EPOLLIN, io, socketChannel } from '@ambit/net';
 import { destination, pod, proxy, service } from '../src/data/test-support/mesh-messages.ts';
 import { clientId, waypointId, WaypointRig } from '../src/data/test-support/waypoint-rig.ts';
+import { forwardTo } from '../src/request/test-support/route-messages.ts';
 
 const seconds = Number(process.argv[2] ?? 5);
 const connections = 32;
@@ -89,20 +90,7 @@ const [name, bytes] = destination('web', {
     {
       name: 'header',
       matches: [{ headers: [{ name: 'x-canary', match: { kind: { case: 'exact', value: 'yes' } } }] }],
-      action: {
-        case: 'forward',
-        value: {
-          backends: [
-            {
-              weight: 1,
-              target: {
-                case: 'backend',
-                value: { namespace: 'shop', hostname: 'web.shop.svc.cluster.local', port: 80 },
-              },
-            },
-          ],
-        },
-      },
+      action: forwardTo('web.shop.svc.cluster.local'),
     },
   ],
 });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { workload as api } from '@ambit/api';
 import { destination, pod, proxy, service } from './test-support/mesh-messages.ts';
 import { WaypointRig } from './test-support/waypoint-rig.ts';
+import { forwardTo } from '../request/test-support/route-messages.ts';
 
 const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
 
@@ -23,20 +24,7 @@ test('two hundred changes of routes, limits and endpoints under load fail no req
       httpRoutes: [
         {
           name: to,
-          action: {
-            case: 'forward',
-            value: {
-              backends: [
-                {
-                  weight: 1,
-                  target: {
-                    case: 'backend',
-                    value: { namespace: 'shop', hostname: `${to}.shop.svc.cluster.local`, port: 80 },
-                  },
-                },
-              ],
-            },
-          },
+          action: forwardTo(`${to}.shop.svc.cluster.local`),
         },
       ],
       traffic: { limits: { connectTimeout: { seconds: BigInt(connectSeconds) } } },

@@ -9,14 +9,12 @@ import fc from 'fast-check';
 import type { FakeServerExchange } from './test-support/fake-server-exchange.ts';
 import { type FakeAttempt, FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions, service } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const backend = (hostname: string): object => ({ namespace: 'shop', hostname, port: 80 });
 const route = {
   name: 'r',
-  action: {
-    case: 'forward',
-    value: { backends: [{ weight: 1, target: { case: 'backend', value: backend('main') } }] },
-  },
+  action: forwardTo('main'),
   timeout: { seconds: 5n },
   retries: { maxRetries: 2, conditions: ['5xx', 'reset', 'connect-failure'], perTryTimeout: { seconds: 2n } },
   mirrors: [{ backend: backend('copy'), perMillion: 1_000_000 }],

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const port = (parts: object): LabOptions => ({ ports: [{ port: 80, ...parts }] });
 const routed = (...backends: readonly object[]): LabOptions =>
@@ -14,20 +15,7 @@ const noRetries = port({
     {
       name: 'r',
       retries: { maxRetries: 0 },
-      action: {
-        case: 'forward',
-        value: {
-          backends: [
-            {
-              weight: 1,
-              target: {
-                case: 'backend',
-                value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 },
-              },
-            },
-          ],
-        },
-      },
+      action: forwardTo('shop.shop.svc.cluster.local'),
     },
   ],
 });

@@ -5,6 +5,7 @@ import { ExchangeError } from '@ambit/exchange';
 
 import { type FakeAttempt, FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions, service } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const backend = (
   hostname: string,
@@ -15,10 +16,7 @@ const backend = (
 });
 
 function labWith(perMillion: number, options: LabOptions = {}): Lab {
-  const value = { backends: [{ weight: 1, target: { case: 'backend' as const, value: backend('main') } }] };
-  const httpRoutes = [
-    { name: 'r', action: { case: 'forward' as const, value }, mirrors: [{ backend: backend('copy'), perMillion }] },
-  ];
+  const httpRoutes = [{ name: 'r', action: forwardTo('main'), mirrors: [{ backend: backend('copy'), perMillion }] }];
   return new Lab({
     ports: [{ port: 80, httpRoutes }],
     destinations: [service('main'), service('copy')],

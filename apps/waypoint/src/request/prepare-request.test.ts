@@ -6,6 +6,7 @@ import { proxy } from '@ambit/api';
 import fc from 'fast-check';
 
 import { gatewayFacts, Lab, type LabOptions, waypointFacts } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const { GATEWAY, WAYPOINT } = proxy.Proxy_Kind;
 const listener = {
@@ -17,20 +18,7 @@ const listener = {
       routes: [
         {
           name: 'all',
-          action: {
-            case: 'forward' as const,
-            value: {
-              backends: [
-                {
-                  weight: 1,
-                  target: {
-                    case: 'backend' as const,
-                    value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 },
-                  },
-                },
-              ],
-            },
-          },
+          action: forwardTo('shop.shop.svc.cluster.local'),
         },
       ],
     },

@@ -8,6 +8,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/p
 
 import type { FakeAttempt } from './test-support/fake-upstreams.ts';
 import { Lab, service, waypointFacts } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const { RateLimit_Attribute: Attribute } = messages;
 type Limit = MessageInitShape<typeof messages.RateLimitSchema>;
@@ -26,20 +27,7 @@ function labWith(route: readonly Limit[], extras: ConstructorParameters<typeof L
           {
             name: 'r',
             rateLimits: [...route],
-            action: {
-              case: 'forward',
-              value: {
-                backends: [
-                  {
-                    weight: 1,
-                    target: {
-                      case: 'backend',
-                      value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 },
-                    },
-                  },
-                ],
-              },
-            },
+            action: forwardTo('shop.shop.svc.cluster.local'),
           },
         ],
       },

@@ -7,6 +7,7 @@ import { access } from '@ambit/api';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions, service, waypointFacts } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const { ALLOW, AUDIT, CUSTOM, DENY } = access.AuthorizationPolicy_Action;
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -123,14 +124,10 @@ test('a bad token is refused before policies, an absent one is for policies', ()
 });
 
 test('claims become headers that nobody else can set, and decide routes', () => {
-  const backend = (hostname: string): object => ({
-    weight: 1,
-    target: { case: 'backend', value: { namespace: 'shop', hostname, port: 80 } },
-  });
   const toAdmins = {
     name: 'admins',
     matches: [{ claims: [{ path: ['role'], match: { kind: { case: 'exact' as const, value: 'admin' } } }] }],
-    action: { case: 'forward' as const, value: { backends: [backend('admins')] } },
+    action: forwardTo('admins'),
   };
   const lab = new Lab({
     access: accessWith([], [{ ...rule, forwardToken: true, claimHeaders: [{ header: 'X-User', claim: ['sub'] }] }]),
@@ -219,14 +216,7 @@ test('CORS: an allowed preflight is answered, an actual answer gets headers, oth
     allowMethods: ['PUT'],
     exposeHeaders: ['x-total'],
   };
-  const action = {
-    case: 'forward' as const,
-    value: {
-      backends: [
-        { weight: 1, target: { case: 'backend' as const, value: { namespace: 'shop', hostname: 'b', port: 80 } } },
-      ],
-    },
-  };
+  const action = forwardTo('b');
   const lab = new Lab({
     ports: [{ port: 80, httpRoutes: [{ name: 'c', action, cors }] }],
     destinations: [service('b')],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions, type PortShape } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const key = 'shop/shop.shop.svc.cluster.local/80/';
 const threeEndpoints = { [key]: ['a', 'b', 'c'] };
@@ -10,13 +11,9 @@ const threeEndpoints = { [key]: ['a', 'b', 'c'] };
 type Retries = NonNullable<NonNullable<PortShape['httpRoutes']>[number]['retries']>;
 
 function labWith(retries: Retries | undefined, options: LabOptions = {}, extra: object = {}): Lab {
-  const backend = {
-    case: 'backend' as const,
-    value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 },
-  };
   const route = {
     name: 'r',
-    action: { case: 'forward' as const, value: { backends: [{ weight: 1, target: backend }] } },
+    action: forwardTo('shop.shop.svc.cluster.local'),
     ...(retries === undefined ? {} : { retries }),
     ...extra,
   };

@@ -7,11 +7,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, service } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 type Session = MessageInitShape<typeof messages.SessionPersistenceSchema>;
 
-const one = { namespace: 'shop', hostname: 'one', port: 80 };
-const two = { namespace: 'shop', hostname: 'two', port: 80 };
 const endpoints = { 'shop/one/80/': ['a', 'b', 'c'], 'shop/two/80/': ['d', 'e'] };
 const cookie: Session = { carrier: { case: 'cookie', value: { name: 'sid', path: '/cart' } } };
 
@@ -25,12 +24,7 @@ function lab(session: Session): Lab {
           {
             name: 'r',
             session,
-            action: {
-              case: 'forward',
-              value: {
-                backends: [one, two].map((value) => ({ weight: 1, target: { case: 'backend' as const, value } })),
-              },
-            },
+            action: forwardTo('one', 'two'),
           },
         ],
       },

@@ -3,15 +3,12 @@ import { test } from 'node:test';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const seconds = (value: number): { readonly seconds: bigint } => ({ seconds: BigInt(value) });
-const backend = {
-  weight: 1,
-  target: { case: 'backend' as const, value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 } },
-};
 
 function labWith(route: object, options: LabOptions = {}): Lab {
-  const httpRoutes = [{ name: 'r', action: { case: 'forward' as const, value: { backends: [backend] } }, ...route }];
+  const httpRoutes = [{ name: 'r', action: forwardTo('shop.shop.svc.cluster.local'), ...route }];
   return new Lab({ ports: [{ port: 80, httpRoutes }], ...options });
 }
 

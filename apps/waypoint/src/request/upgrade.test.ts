@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab } from './test-support/lab.ts';
+import { forwardTo } from './test-support/route-messages.ts';
 
 const websocket = {
   upgrade: 'websocket',
@@ -18,20 +19,7 @@ test('a WebSocket is opened by the backend, then bytes pass both ways without li
           {
             name: 'ws',
             timeout: { seconds: 1n },
-            action: {
-              case: 'forward',
-              value: {
-                backends: [
-                  {
-                    weight: 1,
-                    target: {
-                      case: 'backend',
-                      value: { namespace: 'shop', hostname: 'shop.shop.svc.cluster.local', port: 80 },
-                    },
-                  },
-                ],
-              },
-            },
+            action: forwardTo('shop.shop.svc.cluster.local'),
           },
         ],
       },

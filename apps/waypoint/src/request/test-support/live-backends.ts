@@ -5,6 +5,7 @@ import { proxy as messages, workload as api } from '@ambit/api';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { destination, pod, proxy, service } from '../../data/test-support/mesh-messages.ts';
 import type { WaypointRig } from '../../data/test-support/waypoint-rig.ts';
+import { forwardTo } from './route-messages.ts';
 
 type PortShape = MessageInitShape<typeof messages.DestinationPortSchema>;
 
@@ -14,16 +15,9 @@ const vip = '10.9.0.1';
 
 const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
 
-const to = (name: string): object => ({
-  weight: 1,
-  target: { case: 'backend', value: { namespace: 'shop', hostname: `${name}.shop.svc.cluster.local`, port: 80 } },
-});
-
 /** A route to services. */
-export const forward = (...names: readonly string[]): object => ({
-  case: 'forward',
-  value: { backends: names.map(to) },
-});
+export const forward = (...names: readonly string[]): object =>
+  forwardTo(...names.map((name) => `${name}.shop.svc.cluster.local`));
 
 /** A server of Node on some port of loopback. */
 export interface Backend {
