@@ -166,7 +166,7 @@ for (const front of versions) {
     test(`node peers: ${front} to ${back}`, async (context) => {
       await using rig = new SocketRig();
       const backend = back === 'HTTP/2' ? http2.createServer(serveEchoHttp2) : http.createServer(serveEcho);
-      const setup = new Setup(rig, front, back, await rig.listen(backend));
+      const setup = new Setup(rig, front, back, await rig.listenNode(backend));
       const big = Buffer.alloc(3_000_000, '0123456789abcdef');
 
       await context.test('requests and answers', async () => {
@@ -244,7 +244,7 @@ test('a client that goes away stops the request at the server behind', async () 
     request.on('close', () => (isCut = true));
     response.on('close', () => (isCut = true));
   });
-  const setup = new Setup(rig, 'HTTP/2', 'HTTP/1.1', await rig.listen(backend));
+  const setup = new Setup(rig, 'HTTP/2', 'HTTP/1.1', await rig.listenNode(backend));
   const stream = setup.session.request({ ':path': '/' });
   stream.on('error', () => {});
   stream.on('data', () => {});
@@ -263,7 +263,7 @@ test('a WebSocket handshake and its bytes pass', async () => {
     socket.on('data', (data: Buffer) => socket.write(data.toString().toUpperCase()));
     socket.on('end', () => socket.end('bye'));
   });
-  const setup = new Setup(rig, 'HTTP/1.1', 'HTTP/1.1', await rig.listen(backend));
+  const setup = new Setup(rig, 'HTTP/1.1', 'HTTP/1.1', await rig.listenNode(backend));
   const client = net.connect({ port: setup.proxyPort, host: '127.0.0.1', allowHalfOpen: true });
   let received = '';
   let isEnded = false;
@@ -282,7 +282,7 @@ test('a WebSocket handshake and its bytes pass', async () => {
 test('a server that is gone or speaks something else is an error of its exchange', async () => {
   await using rig = new SocketRig();
   const closed = http.createServer();
-  const port = await rig.listen(closed);
+  const port = await rig.listenNode(closed);
   closed.close();
   const gone = new Setup(rig, 'HTTP/1.1', 'HTTP/1.1', port);
   const answer = await gone.ask({ path: '/' });

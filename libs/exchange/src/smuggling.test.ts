@@ -68,7 +68,7 @@ test('a backend reads the requests that the proxy read, whatever is sent', async
     if (isReading) seen.push(`what the backend could not read: ${code}`);
     socket.destroy();
   });
-  const pool = new TrivialPool(rig.loop, await rig.listen(backend), 'HTTP/1.1');
+  const pool = new TrivialPool(rig.loop, await rig.listenNode(backend), 'HTTP/1.1');
   const proxy = new NotingProxy(pool);
   const port = rig.serve(proxy);
   rig.defer(() => pool.close());

@@ -50,15 +50,7 @@ class Attacker {
   isClosed = false;
 
   constructor(rig: Rig, port: number) {
-    this.socket = tls.connect({
-      port,
-      host: '127.0.0.1',
-      ca: rig.ca.rootsPem,
-      cert: rig.clientCertificate.certificateChainPem,
-      key: rig.clientCertificate.privateKeyPem,
-      ALPNProtocols: ['h2'],
-      checkServerIdentity: () => undefined,
-    });
+    this.socket = tls.connect(rig.tlsOptions(port));
     this.socket.on('error', () => {});
     this.socket.on('close', () => (this.isClosed = true));
     this.socket.on('data', (data: Buffer) => (this.received = Buffer.concat([this.received, data])));

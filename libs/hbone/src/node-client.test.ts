@@ -13,16 +13,7 @@ async function nodeClient(
   port: number,
   options: tls.ConnectionOptions = {},
 ): Promise<http2.ClientHttp2Session> {
-  const socket = tls.connect({
-    port,
-    host: '127.0.0.1',
-    ca: rig.ca.rootsPem,
-    cert: rig.clientCertificate.certificateChainPem,
-    key: rig.clientCertificate.privateKeyPem,
-    ALPNProtocols: ['h2'],
-    checkServerIdentity: () => undefined,
-    ...options,
-  });
+  const socket = tls.connect({ ...rig.tlsOptions(port), ...options });
   const session = http2.connect('https://127.0.0.1', { createConnection: () => socket, maxSessionMemory: 200 });
   session.on('error', () => {});
   rig.defer(() => session.destroy());
@@ -64,16 +55,8 @@ test('a node client sees the settings of the contract', async () => {
 test('a node client without ALPN is served', async () => {
   await using rig = new Rig();
   const [inbound, port] = inboundAt(rig);
-  const { ALPNProtocols: _none, ...noAlpn } = { ALPNProtocols: undefined };
-  const socket = tls.connect({
-    port,
-    host: '127.0.0.1',
-    ca: rig.ca.rootsPem,
-    cert: rig.clientCertificate.certificateChainPem,
-    key: rig.clientCertificate.privateKeyPem,
-    checkServerIdentity: () => undefined,
-    ...noAlpn,
-  });
+  const { ALPNProtocols: _protocols, ...options } = rig.tlsOptions(port);
+  const socket = tls.connect(options);
   rig.defer(() => socket.destroy());
   await rig.result(once(socket, 'secureConnect'), 'handshake');
   socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0');
@@ -250,15 +233,7 @@ test('a client that the handler does not accept is disconnected', async () => {
   await using rig = new Rig();
   const [inbound, port] = inboundAt(rig);
   inbound.acceptsPeer = false;
-  const socket = tls.connect({
-    port,
-    host: '127.0.0.1',
-    ca: rig.ca.rootsPem,
-    cert: rig.clientCertificate.certificateChainPem,
-    key: rig.clientCertificate.privateKeyPem,
-    ALPNProtocols: ['h2'],
-    checkServerIdentity: () => undefined,
-  });
+  const socket = tls.connect(rig.tlsOptions(port));
   socket.on('error', () => {});
   await rig.until(() => socket.destroyed || socket.readableEnded || socket.closed, 'close');
   assert.match(inbound.handshakeErrors[0]?.message ?? '', /identity/);

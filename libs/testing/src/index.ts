@@ -4,7 +4,7 @@ export { eventually } from './eventually.ts';
 export { failuresOfH2spec, h2specSkipReason } from './h2spec.ts';
 export { freePort, freePorts } from './free-port.ts';
 export { listenOnLoopback } from './listen-on-loopback.ts';
-export { LoopRig, type TurnedLoop } from './loop-rig.ts';
+export { LoopRig } from './loop-rig.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { NatsServer, natsSkipReason } from './nats-server.ts';
 export { makeRevocationList } from './revocation-list.ts';

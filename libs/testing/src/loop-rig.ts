@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-
-/** An event loop that its test turns by hand. */
-export interface TurnedLoop extends Disposable {
-  /** Waits for events so long at the most. */
-  runOnce(maxWaitMs: number): unknown;
-}
+import { EAGAIN, EPOLLIN, EventLoop, type Fd, io } from '@ambit/net';
 
 /** Turns after the end, in which what was closed is told to its peers. */
 const lastTurns = 5;
@@ -14,19 +9,31 @@ const lastTurns = 5;
  * What a test makes on an event loop, undone when it ends. The loop is turned between the turns of Node's own, so that node:net,
  * node:http and node:http2 work as peers in the same process. Owns the loop.
  */
-export class LoopRig<Loop extends TurnedLoop> implements AsyncDisposable {
-  readonly loop: Loop;
+export class LoopRig implements AsyncDisposable {
+  readonly loop: EventLoop = new EventLoop();
   readonly #maxWaitMs: number;
   readonly #undo: (() => void)[] = [];
 
   /** `maxWaitMs`: of each turn; a millisecond leaves the machine to other threads and costs a test little. */
-  constructor(loop: Loop, maxWaitMs: number = 0) {
-    this.loop = loop;
+  constructor(maxWaitMs: number = 0) {
     this.#maxWaitMs = maxWaitMs;
   }
 
   defer(undo: () => void): void {
     this.#undo.push(undo);
+  }
+
+  /** Accepts connections on a port of loopback, any free one by default, which it returns. `onAccept` owns what it is given. */
+  listen(onAccept: (fd: Fd) => void, port: number = 0): number {
+    const listener = io.tcpListen({ address: '127.0.0.1', port, backlog: 512, reusePort: port !== 0 });
+    assert.ok(listener >= 0, `listen on ${port}: ${listener}`);
+    this.loop.add(listener, EPOLLIN, {
+      onEvents: () => {
+        for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) if (fd >= 0) onAccept(fd);
+      },
+    });
+    this.defer(() => this.loop.close(listener));
+    return io.localAddress(listener).port;
   }
 
   /** Turns both loops until `isDone`; fails when that takes longer than a busy machine does. */

@@ -45,6 +45,11 @@ export class RevocationLists {
   /** Takes new lists, which the control thread has read before. Throws NetError `BAD_REVOCATION_LIST`. */
   replace(lists: Uint8Array): void {
     io.tlsRevocations(lists);
+    this.lookAgain();
+  }
+
+  /** Asks of all that is open whether it is revoked by now: lists of somebody else, which it is held to as well, are new. */
+  lookAgain(): void {
     this.#left = [...this.#options.tunnels()];
     this.#schedule();
   }

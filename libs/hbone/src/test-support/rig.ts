@@ -1,10 +1,9 @@
 /**
  * Certificates, listeners and applications on an event loop, for the tests of this folder.
  */
-import assert from 'node:assert/strict';
 import net from 'node:net';
 
-import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, io } from '@ambit/net';
+import { EPOLLOUT, io } from '@ambit/net';
 import type { Fd, TlsContext } from '@ambit/net';
 import { listenOnLoopback, LoopRig, makeTestCa } from '@ambit/testing';
 import type { TestCa, TestCertificate } from '@ambit/testing';
@@ -27,31 +26,36 @@ import type {
 export const clientId = 'spiffe://cluster.local/ns/a/sa/client';
 export const serverId = 'spiffe://cluster.local/ns/b/sa/server';
 
+/** For `connect` of Node's TLS. */
+interface NodeTlsOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly ALPNProtocols: string[];
+  readonly checkServerIdentity: () => undefined;
+}
+
 /** Everything a test makes, undone when it ends. */
-export class Rig extends LoopRig<EventLoop> {
+export class Rig extends LoopRig {
   readonly ca: TestCa = makeTestCa();
   readonly clientCertificate: TestCertificate = this.ca.issue(clientId);
   readonly serverCertificate: TestCertificate = this.ca.issue(serverId);
   readonly clientTls: TlsContext = io.tlsContext(this.clientCertificate);
   readonly serverTls: TlsContext = io.tlsContext(this.serverCertificate);
-  constructor() {
-    super(new EventLoop());
-  }
 
-  /** Accepts on a loopback port in the loop; returns the port. */
-  listen(onAccept: (fd: Fd) => void): number {
-    const listener = io.tcpListen({ address: '127.0.0.1', port: 0 });
-    assert.ok(listener >= 0);
-    this.loop.add(listener, EPOLLIN, {
-      onEvents: () => {
-        for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) if (fd >= 0) onAccept(fd);
-      },
-    });
-    this.defer(() => {
-      this.loop.remove(listener);
-      io.close(listener);
-    });
-    return io.localAddress(listener).port;
+  /** With the client's certificate, for a client of Node's; whoever the server is, it is of this CA. */
+  tlsOptions(port: number): NodeTlsOptions {
+    return {
+      port,
+      host: '127.0.0.1',
+      ca: this.ca.rootsPem,
+      cert: this.clientCertificate.certificateChainPem,
+      key: this.clientCertificate.privateKeyPem,
+      ALPNProtocols: ['h2'],
+      checkServerIdentity: () => undefined,
+    };
   }
 
   /** Connects in the loop; -1 if that fails. */

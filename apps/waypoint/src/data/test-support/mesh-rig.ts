@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
-import { EAGAIN, EPOLLIN, EPOLLOUT, EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
+import { EPOLLOUT, type EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
 import { listenOnLoopback, LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
@@ -51,7 +51,7 @@ export class EndpointNode implements HboneServerHandler {
   }
 }
 
-export class MeshRig extends LoopRig<EventLoop> {
+export class MeshRig extends LoopRig {
   readonly ca: TestCa = makeTestCa();
   readonly node: EndpointNode = new EndpointNode(this.loop);
   /** Where endpoints take HBONE. */
@@ -60,7 +60,7 @@ export class MeshRig extends LoopRig<EventLoop> {
   readonly #issued = new Map<string, TestCertificate>();
 
   constructor(nodePort: number) {
-    super(new EventLoop(), 1);
+    super(1);
     this.nodePort = nodePort;
   }
 
@@ -94,7 +94,7 @@ export class MeshRig extends LoopRig<EventLoop> {
   serveNode(identity: string): void {
     const server = new HboneServer({ loop: this.loop });
     const tls = io.tlsContext(this.#issue(identity));
-    this.#listen(this.nodePort, (fd) => server.accept(fd, tls, this.node));
+    this.listen((fd) => server.accept(fd, tls, this.node), this.nodePort);
     this.defer(() => server.close());
   }
 
@@ -118,7 +118,7 @@ export class MeshRig extends LoopRig<EventLoop> {
     this.defer(() => pool.close());
     const tls: TlsContext = io.tlsContext(this.#issue(identity));
     const address = '127.0.0.1';
-    return this.#listen(0, (fd) => {
+    return this.listen((fd) => {
       const port = choose();
       const key = {
         sourceIdentity: identity,
@@ -180,21 +180,6 @@ export class MeshRig extends LoopRig<EventLoop> {
     const certificate = this.ca.issue(identity);
     this.#issued.set(identity, certificate);
     return certificate;
-  }
-
-  #listen(port: number, onAccept: (fd: Fd) => void): number {
-    const listener = io.tcpListen({ address: '127.0.0.1', port, reusePort: true });
-    assert.ok(listener >= 0, `listen on ${port}: ${listener}`);
-    this.loop.add(listener, EPOLLIN, {
-      onEvents: () => {
-        for (let fd = io.accept(listener); fd !== -EAGAIN; fd = io.accept(listener)) if (fd >= 0) onAccept(fd);
-      },
-    });
-    this.defer(() => {
-      this.loop.remove(listener);
-      io.close(listener);
-    });
-    return io.localAddress(listener).port;
   }
 }
 
