@@ -36,6 +36,8 @@ bool tls_session_trusted(struct addon_state *state, int handle);
 void tls_record_error(struct addon_state *state, const char *what, long verify);
 /* tls_revocation.c: makes verification with this store look into the thread's lists, in handshakes too if it `refuses`. */
 void tls_revocation_use(X509_STORE *store, bool refuses);
+/* Adds lists, PEM or DER, that count for this store alone. False when one cannot be read. */
+bool tls_revocation_add(X509_STORE *store, struct bytes lists);
 /* Rises when the lists of this thread change. */
 uint32_t tls_revocation_generation(void);
 /* What is wrong with the peer's chain by the lists of now, its age aside: X509_V_OK, X509_V_ERR_CERT_REVOKED, ... */

@@ -119,10 +119,10 @@ static bool use_parameters(struct tls_context *context, const char *suites, char
 }
 
 /* newTlsContext(chainPem, keyPem, rootsPem: Uint8Array, suites, groups: string, alpn: Uint8Array, requireClient: 0 | 1,
- * flags: CONTEXT_ bits): a context, or undefined with tlsError() set */
+ * flags: CONTEXT_ bits, lists: Uint8Array | undefined): a context, or undefined with tlsError() set */
 static napi_value js_new_context(napi_env env, napi_callback_info info) {
-  ARGS(8);
-  struct bytes chain, key, roots, alpn;
+  ARGS(9);
+  struct bytes chain, key, roots, alpn, lists;
   char suites[256], groups[256];
   const char *failed = NULL;
   napi_value out;
@@ -145,6 +145,8 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
     else if (roots.length && !use_roots(context->ssl, roots)) failed = "root certificates";
     else if (!roots.length && !(context->flags & (CONTEXT_UNVERIFIED | CONTEXT_OPTIONAL_CLIENT)) && context->require_client_certificate)
       failed = "no root certificates";
+    else if (arg_array(env, a[8], napi_uint8_array, &lists) && lists.length &&
+             !tls_revocation_add(SSL_CTX_get_cert_store(context->ssl), lists)) failed = "certificate revocation list";
     /* Whoever takes any certificate asks tlsVerified afterwards what it proves. */
     if (!failed && context->flags & CONTEXT_REVOCATION)
       tls_revocation_use(SSL_CTX_get_cert_store(context->ssl), !(context->flags & CONTEXT_OPTIONAL_CLIENT));

@@ -1,6 +1,6 @@
 /*
- * Revocation lists of this thread, for every context that asks for them, those made before included: OpenSSL looks a list
- * up by its issuer when it verifies a chain. Rules as in Istio's ztunnel (webpki: whole chain, unknown status allowed,
+ * Revocation lists of this thread, for every context that asks for them, those made before included, and lists of one
+ * context alone (in its store): OpenSSL looks a list up by its issuer when it verifies a chain. Rules as in Istio's ztunnel (webpki: whole chain, unknown status allowed,
  * expired lists count): an issuer without a list revokes nothing, a list with a wrong signature lets nobody in.
  */
 #include "tls.h"
@@ -22,8 +22,8 @@ void tls_revocation_cleanup(void) {
 uint32_t tls_revocation_generation(void) { return generation; }
 
 static OPENSSL_STACK *lists_of_issuer(const X509_STORE_CTX *store, const X509_NAME *issuer) {
-  OPENSSL_STACK *found = OPENSSL_sk_new_null();
-  (void)store;
+  OPENSSL_STACK *found = X509_STORE_CTX_get1_crls(store, issuer);
+  if (!found) found = OPENSSL_sk_new_null();
   for (int i = 0, count = lists ? OPENSSL_sk_num(lists) : 0; found && i < count; i++) {
     X509_CRL *list = OPENSSL_sk_value(lists, i);
     if (X509_NAME_cmp(X509_CRL_get_issuer(list), issuer) || X509_CRL_up_ref(list) != 1) continue;
@@ -104,6 +104,14 @@ static OPENSSL_STACK *read_lists(struct bytes bytes) {
   if (ok) return out;
   OPENSSL_sk_pop_free(out, free_list);
   return NULL;
+}
+
+bool tls_revocation_add(X509_STORE *store, struct bytes bytes) {
+  OPENSSL_STACK *own = bytes.length <= MAX_BYTES ? read_lists(bytes) : NULL;
+  bool ok = own && OPENSSL_sk_num(own) > 0;
+  for (int i = 0, count = own ? OPENSSL_sk_num(own) : 0; ok && i < count; i++) ok = X509_STORE_add_crl(store, OPENSSL_sk_value(own, i)) == 1;
+  OPENSSL_sk_pop_free(own, free_list);
+  return ok;
 }
 
 /* tlsRevocations(bytes): replaces the thread's lists; how many, or -EINVAL with tlsError() set and the old ones kept */

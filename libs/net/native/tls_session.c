@@ -204,8 +204,8 @@ static napi_value js_session(napi_env env, napi_callback_info info) {
   return ret_int(env, handle);
 }
 
-static bool tls_session_revoked(const struct tls_session *s) {
-  return s->context->flags & CONTEXT_REVOCATION && tls_chain_error(s->context, s->ssl) == X509_V_ERR_CERT_REVOKED;
+static bool tls_session_revoked(const struct tls_session *s, const struct tls_context *by) {
+  return by->flags & CONTEXT_REVOCATION && tls_chain_error(by, s->ssl) == X509_V_ERR_CERT_REVOKED;
 }
 
 bool tls_session_trusted(struct addon_state *state, int handle) {
@@ -216,11 +216,15 @@ bool tls_session_trusted(struct addon_state *state, int handle) {
   return (s->context->flags & late) != late || tls_chain_error(s->context, s->ssl) == X509_V_OK;
 }
 
-/* tlsRevoked(session): 1 if the handshake failed, or if it would fail now, because of a revoked certificate */
+/* tlsRevoked(session, context?): 1 if the handshake failed, or if it would fail now (with that context, if given), because of
+ * a revoked certificate */
 static napi_value js_revoked(napi_env env, napi_callback_info info) {
-  ARGS(1);
+  ARGS(2);
   struct tls_session *s = arg_session(state, env, a[0]);
-  return ret_int(env, s && (SSL_get_verify_result(s->ssl) == X509_V_ERR_CERT_REVOKED || tls_session_revoked(s)));
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, a[1], &type);
+  const struct tls_context *by = type == napi_external ? tls_context_from(env, a[1]) : NULL;
+  return ret_int(env, s && (SSL_get_verify_result(s->ssl) == X509_V_ERR_CERT_REVOKED || tls_session_revoked(s, by ? by : s->context)));
 }
 
 /* Turns a failed SSL call into a result; `what` opens the recorded text. */
@@ -254,7 +258,7 @@ static napi_value js_handshake(napi_env env, napi_callback_info info) {
   s->drained = false;
   int rc = SSL_do_handshake(s->ssl);
   int result = rc == 1 ? 0 : outcome(s, rc, "tls handshake error");
-  if (!result && s->revocations != tls_revocation_generation() && tls_session_revoked(s)) {
+  if (!result && s->revocations != tls_revocation_generation() && tls_session_revoked(s, s->context)) {
     /* The chain was looked at before the lists changed. */
     snprintf(state->tls_error, sizeof state->tls_error, "tls handshake error: certificate verify failed: %s",
              X509_verify_cert_error_string(X509_V_ERR_CERT_REVOKED));

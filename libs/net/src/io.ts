@@ -258,6 +258,7 @@ function tlsCalls(native: NativeIo) {
     o: Pick<TlsContextOptions, 'cipherSuites' | 'groups' | 'alpn'>,
     requireClient: boolean,
     flags: number,
+    revocationsPem = '',
   ): TlsContext => {
     const key = Buffer.from(keyPem);
     const context = native.newTlsContext(
@@ -269,6 +270,7 @@ function tlsCalls(native: NativeIo) {
       encodeAlpn(o.alpn ?? ['h2']),
       requireClient ? 1 : 0,
       flags,
+      Buffer.from(revocationsPem),
     );
     key.fill(0);
     if (!context) throw new NetError('TLS_CONTEXT', `tls context: ${native.tlsError()}`);
@@ -299,7 +301,15 @@ function tlsCalls(native: NativeIo) {
       const needsRoots = role === 'client' ? o.skipsVerification !== true : o.clientCertificate === 'required';
       if (role === 'server' && o.certificate === undefined) raise('edgeTlsContext: a server needs a certificate');
       if (needsRoots && (o.rootsPem ?? '') === '') raise('edgeTlsContext: no roots to verify the peer with');
-      return newContext(chainPem, keyPem, o.rootsPem ?? '', { alpn: o.alpn }, needsRoots, edgeFlags(o));
+      return newContext(
+        chainPem,
+        keyPem,
+        o.rootsPem ?? '',
+        { alpn: o.alpn },
+        needsRoots,
+        edgeFlags(o),
+        o.revocationsPem,
+      );
     },
     tlsSession: session,
     tlsMemorySession: (context: TlsContext, role: 'client' | 'server') => session(context, -1, role),

@@ -87,13 +87,17 @@ export interface NativeIo {
     alpn: Uint8Array,
     requireClient: 0 | 1,
     flags: number,
+    revocations: Uint8Array,
   ): TlsContext | undefined;
   /** Text of this thread's last TLS failure, for the log; read it before the next TLS call. */
   tlsError(): string;
   /** Replaces the revocation lists of this thread: how many, or -EINVAL with `tlsError` set and the old ones kept. */
   tlsRevocations(lists: Uint8Array): number;
-  /** 1 if the handshake failed, or would fail now, because a certificate of the peer's chain is revoked. */
-  tlsRevoked(session: TlsSession): number;
+  /**
+   * 1 if the handshake failed, or would fail now, because a certificate of the peer's chain is revoked. `by`: by the lists of
+   * this context, in place of the one that the session has.
+   */
+  tlsRevoked(session: TlsSession, by?: TlsContext): number;
   tlsSession(context: TlsContext, fd: number, role: 1 | 2): TlsSession;
   /** 0 done, TLS_WANT_READ, TLS_WANT_WRITE, or a failure (TLS_FAILED, -errno). Sends what it made. */
   tlsHandshake(session: TlsSession): number;

@@ -64,6 +64,8 @@ export interface EdgeTlsOptions {
    * `optional` certificate the handshake passes, and `io.tlsVerified` says 0 of a revoked one.
    */
   readonly checksRevocation?: boolean;
+  /** PEM of revocation lists that count for this context alone, beside those of the thread. Needs `checksRevocation`. */
+  readonly revocationsPem?: string;
   readonly alpn: readonly string[];
 }
 

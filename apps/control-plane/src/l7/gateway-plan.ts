@@ -181,7 +181,7 @@ function protocolOf({ listener }: PlannedListener): proxy.ServerListener_ServerP
 const { NOT_ASKED, REQUIRED, OPTIONAL } = proxy.ServerTls_ClientCertificate;
 const clientCertificates = { none: NOT_ASKED, required: REQUIRED, optional: OPTIONAL } as const;
 
-function tlsOf({ keyPairs, clients, rootsPem }: ListenerCertificates): proxy.ServerTls {
+function tlsOf({ keyPairs, clients, rootsPem, revocationsPem }: ListenerCertificates): proxy.ServerTls {
   const bytes = (pem: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(pem, 'utf8'));
   return create(proxy.ServerTlsSchema, {
     keyPairs: keyPairs.map(({ chainPem, keyPem }) => ({
@@ -190,6 +190,7 @@ function tlsOf({ keyPairs, clients, rootsPem }: ListenerCertificates): proxy.Ser
     })),
     clientCertificate: clientCertificates[clients],
     clientRootsPem: bytes(rootsPem),
+    clientRevocationsPem: bytes(revocationsPem),
   });
 }
 

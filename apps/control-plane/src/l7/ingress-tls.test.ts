@@ -105,6 +105,37 @@ test('the option of Istio asks for client certificates with the roots beside the
   assert.equal(Buffer.from(listener.tls.clientRootsPem).toString().trim(), ca.rootsPem.trim());
 });
 
+test('roots may lie in a Secret of their own; without any the listener is not served, for nobody would be asked', () => {
+  const options = 'gateway.istio.io/tls-terminate-mode: MUTUAL';
+  const pair = good.replace(/, ca\.crt: [^ ]+/, '');
+  const apart = `apiVersion: v1
+kind: Secret
+metadata: { name: good-cacert, namespace: shop }
+data: { cacert: ${base64(ca.rootsPem)}, crl: ${base64('lists')} }`;
+  const { listener } = derive(gateway('{ name: good }', { options }), pair, apart);
+  assert.equal(Buffer.from(listener?.tls?.clientRootsPem ?? []).toString(), ca.rootsPem);
+  assert.equal(Buffer.from(listener?.tls?.clientRevocationsPem ?? []).toString(), 'lists');
+  const none = derive(gateway('{ name: good }', { options }), pair);
+  assert.equal(none.listener, undefined);
+  assert.equal(none.reason('ResolvedRefs'), 'InvalidCACertificateRef');
+});
+
+test('revocation lists beside the roots go with them, from a Secret and from a ConfigMap', () => {
+  const secretWith = `${good.slice(0, good.lastIndexOf(' }'))}, ca.crl: ${base64('lists')} }`;
+  const options = 'gateway.istio.io/tls-terminate-mode: OPTIONAL_MUTUAL';
+  const validation =
+    '{ frontend: { default: { validation: { caCertificateRefs: [{ kind: ConfigMap, name: roots }] } } } }';
+  for (const { listener } of [
+    derive(gateway('{ name: good }', { options }), secretWith),
+    derive(
+      gateway('{ name: good }', { tls: validation }),
+      good,
+      `${roots.slice(0, roots.lastIndexOf(' }'))}, ca.crl: lists }`,
+    ),
+  ])
+    assert.equal(Buffer.from(listener?.tls?.clientRevocationsPem ?? []).toString(), 'lists');
+});
+
 test('keys are in no description', () => {
   const { mesh } = derive(gateway('{ name: good }'), good);
   const text = JSON.stringify(describeL7(mesh.l7));

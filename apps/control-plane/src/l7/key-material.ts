@@ -12,12 +12,18 @@ export type Material<T> =
   | { readonly kind: 'found'; readonly value: T }
   | { readonly kind: 'missing'; readonly problem: MaterialProblem };
 
-/** PEM of a certificate chain and its key. */
-export interface KeyPairPem {
+/** Whom to trust. */
+export interface TrustPem {
+  /** Empty when there are none. */
+  readonly rootsPem: string;
+  /** Revocation lists that stand beside the roots; empty when there are none. */
+  readonly revocationsPem: string;
+}
+
+/** PEM of a certificate chain and its key, with the trust that stands beside them. */
+export interface KeyPairPem extends TrustPem {
   readonly chainPem: string;
   readonly keyPem: string;
-  /** Roots that stand beside the key; empty when there are none. */
-  readonly rootsPem: string;
 }
 
 /** Where material is looked up. */
@@ -50,10 +56,22 @@ export function keyPairOf(
   const secret = view.secret(key);
   if (secret === undefined)
     return missing('InvalidCertificateRef', `there is no Secret ${key} of type kubernetes.io/tls`);
-  const { certificateChainPem: chainPem = '', privateKeyPem: keyPem = '', rootsPem = '' } = secret;
+  const { certificateChainPem: chainPem = '', privateKeyPem: keyPem = '' } = secret;
+  const apart = { ...reference, name: `${name}-cacert`, namespace };
+  const mayReadApart = namespace === from.namespace || view.isGranted(from, apart);
+  const trust = trustOf(secret, mayReadApart ? view.secret(`${key}-cacert`) : undefined);
   return isKeyPair(chainPem, keyPem)
-    ? { kind: 'found', value: { chainPem, keyPem, rootsPem } }
+    ? { kind: 'found', value: { chainPem, keyPem, ...trust } }
     : missing('InvalidCertificateRef', `Secret ${key} holds no certificate with its key under tls.crt and tls.key`);
+}
+
+/** Roots beside the key, or as Istio has it in a Secret of their own, with the lists of the same Secret. */
+export function trustOf(
+  beside: Pick<Secret, 'rootsPem' | 'revocationsPem'> | undefined,
+  apart: Pick<Secret, 'rootsPem' | 'revocationsPem'> | undefined,
+): TrustPem {
+  const { rootsPem = '', revocationsPem = '' } = (beside?.rootsPem === undefined ? apart : beside) ?? {};
+  return { rootsPem, revocationsPem };
 }
 
 /** Trust roots of a reference. */
@@ -61,7 +79,7 @@ export function rootsOf(
   reference: ObjectReference,
   from: { readonly kind: string; readonly namespace: string },
   view: MaterialView,
-): Material<string> {
+): Material<TrustPem> {
   const { group, kind, name } = reference;
   const namespace = reference.namespace ?? from.namespace;
   const key = `${namespace}/${name}`;
@@ -72,9 +90,9 @@ export function rootsOf(
     const message = `${kind} ${key} may not be referred to from namespace ${from.namespace}; a ReferenceGrant there would allow it`;
     return missing('RefNotPermitted', message);
   }
-  const rootsPem = kind === 'ConfigMap' ? view.configMap(key)?.rootsPem : view.secret(key)?.rootsPem;
-  return rootsPem !== undefined && isCertificate(rootsPem)
-    ? { kind: 'found', value: rootsPem }
+  const trust = trustOf(kind === 'ConfigMap' ? view.configMap(key) : view.secret(key), undefined);
+  return isCertificate(trust.rootsPem)
+    ? { kind: 'found', value: trust }
     : missing('InvalidCACertificateRef', `${kind} ${key} holds no certificate under ca.crt`);
 }
 

@@ -2,7 +2,14 @@
 import type { Gateway, GatewayListener } from '@ambit/kube';
 import { gatewayGroup } from '@ambit/kube';
 import { commonHost } from './host-names.ts';
-import { type KeyPairPem, keyPairOf, type MaterialView, rootsOf } from './key-material.ts';
+import {
+  isCertificate,
+  type KeyPairPem,
+  keyPairOf,
+  type MaterialView,
+  rootsOf,
+  type TrustPem,
+} from './key-material.ts';
 import { type JudgedSet, type ListenerOwner, type OwnedListener, ownedListeners } from './listener-owner.ts';
 
 /** How a listener can be wrong; reasons as the Gateway API names them. */
@@ -13,11 +20,10 @@ export interface ListenerProblem {
 }
 
 /** How a listener terminates TLS. */
-export interface ListenerCertificates {
+export interface ListenerCertificates extends TrustPem {
   readonly keyPairs: readonly KeyPairPem[];
   /** `required`, `optional` or not asked for. */
   readonly clients: 'none' | 'required' | 'optional';
-  readonly rootsPem: string;
 }
 
 export interface PlannedListener {
@@ -135,17 +141,17 @@ function certificatesOf(
   });
   const mode = listener.tls?.options[terminateMode];
   if (mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL') {
-    const rootsPem = keyPairs
-      .map((pair) => pair.rootsPem)
-      .join('\n')
-      .trim();
-    // Without roots every client certificate is refused.
-    return { keyPairs, clients: mode === 'MUTUAL' ? 'required' : 'optional', rootsPem };
+    const trust = joinTrust(keyPairs);
+    const clients = mode === 'MUTUAL' ? 'required' : 'optional';
+    if (keyPairs.length === 0 || isCertificate(trust.rootsPem)) return { keyPairs, clients, ...trust };
+    const message = `${terminateMode} is ${mode}, but there is no certificate under ca.crt beside the key nor in a Secret named like it and -cacert`;
+    problems.push({ condition: 'ResolvedRefs', reason: 'InvalidCACertificateRef', message });
+    return { keyPairs: [], clients, ...nobody };
   }
   const { common, perPort } = gateway.spec.clientValidation;
   const ofPort = perPort.find(({ port }) => port === listener.port);
   const validation = ofPort === undefined ? common : ofPort.validation;
-  if (validation === undefined || listener.protocol !== 'HTTPS') return { keyPairs, clients: 'none', rootsPem: '' };
+  if (validation === undefined || listener.protocol !== 'HTTPS') return { keyPairs, clients: 'none', ...nobody };
   const roots = validation.roots.flatMap((reference) => {
     const found = rootsOf(reference, { kind: 'Gateway', namespace: gateway.metadata.namespace }, view);
     if (found.kind === 'found') return [found.value];
@@ -155,10 +161,20 @@ function certificatesOf(
   if (roots.length === 0) {
     const message = 'no roots for client certificates can be had';
     problems.push({ condition: 'Accepted', reason: 'NoValidCACertificate', message });
-    return { keyPairs: [], clients: 'required', rootsPem: '' };
+    return { keyPairs: [], clients: 'required', ...nobody };
   }
   const clients = validation.mode === 'AllowInsecureFallback' ? 'optional' : 'required';
-  return { keyPairs, clients, rootsPem: roots.join('\n') };
+  return { keyPairs, clients, ...joinTrust(roots) };
+}
+
+const nobody: TrustPem = { rootsPem: '', revocationsPem: '' };
+
+function joinTrust(parts: readonly TrustPem[]): TrustPem {
+  const joined = (texts: readonly string[]): string => texts.filter((text) => text !== '').join('\n');
+  return {
+    rootsPem: joined(parts.map(({ rootsPem }) => rootsPem)),
+    revocationsPem: joined(parts.map(({ revocationsPem }) => revocationsPem)),
+  };
 }
 
 /** Listeners share a port when they can be told apart by host name, and are of one family. */

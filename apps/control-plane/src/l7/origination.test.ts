@@ -30,6 +30,7 @@ function secrets(entries: Readonly<Record<string, Partial<Secret>>>): Credential
       certificateChainPem: undefined,
       privateKeyPem: undefined,
       rootsPem: undefined,
+      revocationsPem: undefined,
       ...found,
     };
   };
@@ -48,6 +49,8 @@ test('SIMPLE trusts the roots of the system, or of a Secret, or of its companion
   for (const at of ['c', 'c-cacert']) {
     const tls = originatedTls(named, secrets({ [at]: { rootsPem: ca.rootsPem } }), []);
     assert.deepEqual([text(tls?.rootsPem), tls?.useSystemRoots], [ca.rootsPem, false]);
+    const listed = originatedTls(named, secrets({ [at]: { rootsPem: ca.rootsPem, revocationsPem: 'lists' } }), []);
+    assert.equal(text(listed?.revocationsPem), 'lists');
   }
 });
 

@@ -2,7 +2,7 @@
 import { traffic } from '@ambit/api';
 import type { ClientTlsSpec, Secret } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
-import { isCertificate, isKeyPair } from './key-material.ts';
+import { isCertificate, isKeyPair, trustOf } from './key-material.ts';
 
 /** Secrets of the proxy's namespace. */
 export type CredentialFinder = (name: string) => Secret | undefined;
@@ -31,7 +31,7 @@ export function originatedTls(
     });
   }
   const own = credential(credentialName);
-  const rootsPem = own?.rootsPem ?? credential(`${credentialName}-cacert`)?.rootsPem ?? '';
+  const { rootsPem, revocationsPem } = trustOf(own, credential(`${credentialName}-cacert`));
   const { certificateChainPem: chainPem = '', privateKeyPem: keyPem = '' } = own ?? {};
   const isMutual = tls.mode === 'MUTUAL';
   if (isMutual && !isKeyPair(chainPem, keyPem)) return failing;
@@ -43,6 +43,7 @@ export function originatedTls(
   return create(traffic.BackendTlsSchema, {
     ...common,
     rootsPem: bytes(hasRoots ? rootsPem : ''),
+    revocationsPem: bytes(hasRoots ? revocationsPem : ''),
     useSystemRoots: !hasRoots,
     insecureSkipVerify: tls.insecureSkipVerify,
     ...(isMutual ? { clientCertificateChainPem: bytes(chainPem), clientPrivateKeyPem: bytes(keyPem) } : {}),

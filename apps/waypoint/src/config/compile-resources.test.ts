@@ -201,6 +201,7 @@ test('a traffic policy keeps what it says, in milliseconds and with names', () =
     tls: {
       serverName: 'a.example',
       subjectAltNames: [],
+      revocationsPem: '',
       roots: { kind: 'pem', pem: 'roots' },
       clientCertificate: undefined,
       skipsVerification: false,

@@ -162,6 +162,7 @@ function compileTls(
     serverName: message.serverName === '' ? undefined : message.serverName,
     subjectAltNames: message.subjectAltNames,
     roots: roots !== '' ? { kind: 'pem', pem: roots } : { kind: message.useSystemRoots ? 'system' : 'none' },
+    revocationsPem: pemText(message.revocationsPem),
     clientCertificate: chainPem === '' ? undefined : { chainPem, keyPem },
     skipsVerification: message.insecureSkipVerify,
   };

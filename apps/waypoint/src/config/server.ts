@@ -16,7 +16,10 @@ export type ListenerProtocol = 'http' | 'https' | 'tls-passthrough' | 'tls-termi
 export interface ListenerTls {
   readonly keyPairs: readonly { readonly chainPem: string; readonly keyPem: string }[];
   readonly clientCertificate: 'not-asked' | 'required' | 'optional';
+  /** Empty only where no certificate is asked for: nobody else's roots stand in for them. */
   readonly clientRootsPem: string;
+  /** Revocation lists for client certificates, beside those of the mesh. */
+  readonly clientRevocationsPem: string;
   readonly cipherSuites: readonly string[];
   readonly minVersion: '1.2' | '1.3';
 }
@@ -119,13 +122,17 @@ function compileTls(message: messages.ServerTls, place: string, problems: Proble
   if (!['', '1.2', '1.3'].includes(minVersion))
     problems.bad(place, `${minVersion} is no version of TLS that is offered`);
   if (message.keyPairs.length === 0) problems.bad(place, 'no certificate');
+  const clientCertificate = clientCertificateOf(message.clientCertificate, place, problems);
+  if (clientCertificate !== 'not-asked' && message.clientRootsPem.length === 0)
+    problems.bad(place, 'no roots for client certificates');
   return {
     keyPairs: message.keyPairs.map(({ certificateChainPem, privateKeyPem }) => ({
       chainPem: pemText(certificateChainPem),
       keyPem: pemText(privateKeyPem),
     })),
-    clientCertificate: clientCertificateOf(message.clientCertificate, place, problems),
+    clientCertificate,
     clientRootsPem: pemText(message.clientRootsPem),
+    clientRevocationsPem: pemText(message.clientRevocationsPem),
     cipherSuites: message.cipherSuites,
     minVersion: minVersion === '1.3' ? '1.3' : '1.2',
   };

@@ -58,6 +58,8 @@ export interface BackendTls {
     | { readonly kind: 'pem'; readonly pem: string }
     | { readonly kind: 'system' }
     | { readonly kind: 'none' };
+  /** Revocation lists beside those of the mesh; empty: none. */
+  readonly revocationsPem: string;
   readonly clientCertificate: { readonly chainPem: string; readonly keyPem: string } | undefined;
   readonly skipsVerification: boolean;
 }

@@ -156,6 +156,7 @@ export class DataWorker {
       ...shared,
       listenAddress: settings.listenAddress,
       isIpv6Enabled: settings.isIpv6Enabled,
+      onListsChanged: () => this.#revocations.lookAgain(),
       onListenFailed: (port, error) => this.#tell('error', 'listener', 'port cannot be opened', { port, error }),
     });
     const rebalancer = new Rebalancer({

@@ -42,19 +42,25 @@ async function gateway(
   const port = await freePort();
   rig.mesh(service('web', '10.9.0.1'), pod('web', '127.0.0.1', { web: targetPort }, plain));
   const [name, bytes] = destination('web', { protocol }, { served: false });
-  const server = create(messages.ServerSchema, { port, listeners: [...listeners] });
-  const serverName = `shop/edge/${port}`;
   rig.configure({
     proxy: proxy({
       kind: messages.Proxy_Kind.GATEWAY,
       destinations: [name],
-      servers: [serverName],
+      servers: [serverName(port)],
       telemetry: { accessLog: { enabled: true } },
     }),
     destinations: [[name, bytes]],
-    servers: [[serverName, toBinary(messages.ServerSchema, server)]],
   });
+  reconfigure(rig, port, listeners);
   return port;
+}
+
+const serverName = (port: number): string => `shop/edge/${port}`;
+
+/** Other listeners on a port of `gateway`. */
+function reconfigure(rig: WaypointRig, port: number, listeners: readonly ListenerInit[]): void {
+  const server = create(messages.ServerSchema, { port, listeners: [...listeners] });
+  rig.configure({ servers: [[serverName(port), toBinary(messages.ServerSchema, server)]] });
 }
 
 interface Answer {
@@ -230,6 +236,48 @@ test('a connection that is open ends when its client is revoked, over HTTP and o
     rig.worker.receive({ kind: 'revocations', lists: new Uint8Array() });
   }
   assert.match(rig.metrics, /istio_crl_policy_rejections_total\{reporter="destination"\} 2/);
+});
+
+test('a listener has revocation lists of its own: they refuse, end what is open, and are nothing to another listener', async () => {
+  await using rig = await WaypointRig.open();
+  const web = await rig.backend((_request, response) => void response.end('served'));
+  const own = ca.issue('spiffe://cluster.local/ns/out/sa/own');
+  const key = { cert: own.certificateChainPem, key: own.privateKeyPem };
+  const listeners = (lists: string) =>
+    ['strict', 'lax'].map((name) => ({
+      name,
+      protocol: Protocol.SERVER_HTTPS,
+      hostname: `${name}.example.com`,
+      tls: {
+        keyPairs: [keyPair(`${name}.example.com`)],
+        clientRootsPem: Buffer.from(ca.rootsPem),
+        clientCertificate: ClientCertificate.REQUIRED,
+        clientRevocationsPem: Buffer.from(name === 'strict' ? lists : ''),
+      },
+      ...routes,
+    }));
+  const port = await gateway(rig, web.port, listeners(''));
+  const open = (name: string) => {
+    const socket = tls.connect({ port, host: '127.0.0.1', servername: `${name}.example.com`, ca: ca.rootsPem, ...key });
+    rig.defer(() => socket.destroy());
+    const state = { isSecure: false, isOver: false };
+    socket.on('secureConnect', () => (state.isSecure = true));
+    socket.on('error', () => (state.isOver = true));
+    socket.on('close', () => (state.isOver = true));
+    return state;
+  };
+  const [strict, lax] = [open('strict'), open('lax')];
+  await rig.until(() => strict.isSecure && lax.isSecure, 'the handshakes');
+  await rig.turns(20);
+  reconfigure(rig, port, listeners(makeRevocationList(ca, [own])));
+  await rig.until(() => strict.isOver, 'the end of the open connection');
+  assert.equal(lax.isOver, false);
+  await assert.rejects(get(rig, port, 'strict.example.com', key), /revoked/);
+  assert.equal((await get(rig, port, 'lax.example.com', key)).body, 'served');
+  reconfigure(rig, port, listeners('-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n'));
+  await assert.rejects(get(rig, port, 'strict.example.com', key));
+  reconfigure(rig, port, listeners(makeRevocationList(ca, [])));
+  assert.equal((await get(rig, port, 'strict.example.com', key)).body, 'served');
 });
 
 test('TCP and TLS that is ended here are bytes for the backend', async () => {

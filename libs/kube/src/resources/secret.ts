@@ -10,6 +10,8 @@ export interface Secret extends ResourceBase<'Secret'> {
   readonly certificateChainPem: string | undefined;
   readonly privateKeyPem: string | undefined;
   readonly rootsPem: string | undefined;
+  /** Revocation lists beside the roots. */
+  readonly revocationsPem: string | undefined;
 }
 
 /** Keys as Kubernetes names them, then as Istio does. */
@@ -17,6 +19,7 @@ const names = {
   chain: ['tls.crt', 'cert'],
   key: ['tls.key', 'key'],
   roots: ['ca.crt', 'cacert'],
+  revocations: ['ca.crl', 'crl'],
 } as const;
 
 export function readSecret(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Secret {
@@ -40,6 +43,7 @@ export function readSecret(reader: ObjectReader, metadata: ObjectMeta, origin: L
     certificateChainPem: find(names.chain),
     privateKeyPem: find(names.key),
     rootsPem: find(names.roots),
+    revocationsPem: find(names.revocations),
   };
 }
 

@@ -1,6 +1,5 @@
 /** TLS that a gateway's listener ends: its certificates, and what is learned of clients. Spec: contract l7 2.4. */
 import { createHash, X509Certificate } from 'node:crypto';
-import { getCACertificates } from 'node:tls';
 import { parseSpiffeId, spiffeIdParts } from '@ambit/identity';
 import { io, type TlsContext, type TlsSession } from '@ambit/net';
 import { type PeerIdentity, peerIdentity } from '@ambit/policy';
@@ -36,9 +35,8 @@ function makeCertificate(
   pair: ListenerTls['keyPairs'][number],
   alpn: readonly string[],
 ): Certificate {
-  const { clientCertificate, clientRootsPem, minVersion } = tls;
+  const { clientCertificate, clientRootsPem: rootsPem, clientRevocationsPem: revocationsPem, minVersion } = tls;
   const isAsked = clientCertificate !== 'not-asked';
-  const rootsPem = isAsked && clientRootsPem === '' ? getCACertificates('default').join('\n') : clientRootsPem;
   const context = io.edgeTlsContext(
     {
       certificate: pair,
@@ -46,7 +44,7 @@ function makeCertificate(
       minVersion,
       alpn,
       checksRevocation: true,
-      ...(isAsked ? { rootsPem } : {}),
+      ...(isAsked ? { rootsPem, revocationsPem } : {}),
     },
     'server',
   );

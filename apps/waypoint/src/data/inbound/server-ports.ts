@@ -36,6 +36,8 @@ export interface ServerPortsOptions extends InboundSurroundings {
   config(): ConfigSnapshot | undefined;
   onRefused(reason: 'no-listener' | 'edge-tls', detail: string, remoteAddress: string): void;
   onListenFailed(port: number, error: string): void;
+  /** Clients that are connected are held to other revocation lists now. */
+  onListsChanged(): void;
 }
 
 /** First bytes, then TLS: each has this long. */
@@ -46,6 +48,8 @@ const httpAlpn = ['h2', 'http/1.1'];
 export class ServerPorts {
   readonly #options: ServerPortsOptions;
   readonly #listeners = new Map<number, Listener>();
+  /** Of all listeners, as one text. */
+  #revocations = '';
 
   constructor(options: ServerPortsOptions) {
     this.#options = options;
@@ -59,6 +63,10 @@ export class ServerPorts {
       this.#listeners.delete(port);
     }
     for (const port of servers.keys()) if (!this.#listeners.has(port)) this.#open(port);
+    const revocations = revocationsOf(servers.values());
+    if (revocations === this.#revocations) return;
+    this.#revocations = revocations;
+    this.#options.onListsChanged();
   }
 
   close(): void {
@@ -185,7 +193,21 @@ class EdgeConnection implements PeekUser {
       clientCertificate: client?.certificate,
     };
     const connection = this.#startInside(channel, session, listener, facts);
-    if (client !== undefined) this.#options.live.certify(connection, () => io.tlsRevoked(session) === 1);
+    if (client === undefined) return;
+    const alpn = listener.protocol === 'https' ? httpAlpn : [];
+    this.#options.live.certify(connection, () => this.#isRevoked(session, listener.name, alpn, serverName));
+  }
+
+  /** By the lists of the mesh, and by those that the listener has now. */
+  #isRevoked(session: TlsSession, name: string, alpn: readonly string[], serverName: string): boolean {
+    const server = this.#options.config()?.servers.get(this.#server.port);
+    const tls = server?.listeners.find((listener) => listener.name === name)?.tls;
+    try {
+      return io.tlsRevoked(session, tls === undefined ? undefined : listenerContext(tls, alpn, serverName)) === 1;
+    } catch {
+      // Material that cannot be used lets nobody in; nothing is known of who is in.
+      return io.tlsRevoked(session) === 1;
+    }
   }
 
   #startInside(
@@ -236,6 +258,14 @@ class EdgeConnection implements PeekUser {
     if (this.#timer !== undefined) this.#options.loop.clearTimer(this.#timer);
     this.#timer = undefined;
   }
+}
+
+function revocationsOf(servers: Iterable<CompiledServer>): string {
+  return [...servers]
+    .flatMap(({ port, listeners }) =>
+      listeners.map(({ name, tls }) => `${port}/${name} ${tls?.clientRevocationsPem ?? ''}`),
+    )
+    .join('\n');
 }
 
 const noIp: Uint8Array = new Uint8Array(4);

@@ -69,7 +69,7 @@ function contextOf(tls: BackendTls, alpn: readonly string[]): TlsContext | strin
   const key = alpn.join();
   const known = made.get(tls)?.get(key);
   if (known !== undefined) return known;
-  const { roots, clientCertificate, skipsVerification } = tls;
+  const { roots, revocationsPem, clientCertificate, skipsVerification } = tls;
   const rootsPem = rootsOf(roots);
   if (rootsPem === '' && !skipsVerification) return 'the roots to verify the backend with cannot be had';
   try {
@@ -79,6 +79,7 @@ function contextOf(tls: BackendTls, alpn: readonly string[]): TlsContext | strin
         rootsPem,
         skipsVerification,
         checksRevocation: true,
+        revocationsPem,
         ...(clientCertificate === undefined ? {} : { certificate: clientCertificate }),
       },
       'client',
