@@ -39,6 +39,9 @@ test('a wildcard covers what has a label more, and nothing that is no host name'
     '-a.example.org',
     '10.0.0.1',
     `${'a'.repeat(300)}.example.org`,
+    // With a pattern that could cut the name at every character this one took longer than anybody waits.
+    `${'a'.repeat(60)}!.example.org`,
+    `${'a'.repeat(64)}.example.org`,
   ]) {
     assert.ok(!coversHost(pattern, host), host);
   }
