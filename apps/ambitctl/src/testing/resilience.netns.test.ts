@@ -103,14 +103,16 @@ spec:
   hosts: ['*.door.far.svc.cluster.local']
   location: MESH_EXTERNAL
   resolution: DYNAMIC_DNS
-  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }]
+  ports:
+    - { number: 80, name: http, protocol: HTTP, targetPort: 8080 }
+    - { number: 443, name: tls, protocol: TLS, targetPort: 8080 }
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { namespace: proof, name: doors }
 spec:
   host: '*.door.far.svc.cluster.local'
-  trafficPolicy: { tls: { mode: SIMPLE, credentialName: partner } }
+  trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, tls: { mode: SIMPLE, credentialName: partner } }] }
 ---
 ${secrets}`;
 }
@@ -265,6 +267,15 @@ describe('resilience and the way out in a lab', { skip }, () => {
     assert.equal(seenBy(answer.body).serverName, outsideHost);
     const other = await get('proof/a', `http://${outsideHost}/`, '-H', 'host: elsewhere.example.com');
     assert.equal(other.status, '404');
+  });
+
+  test('a host behind a wildcard is found by the server name of TLS that passes through; others are not', async () => {
+    const roots = ['--cacert', join(folder, 'ca.pem')];
+    const answer = await get('proof/a', `https://${outsideHost}/`, ...roots);
+    assert.equal(answer.status, '200', answer.body);
+    assert.deepEqual([seenBy(answer.body).serverName, seenBy(answer.body).isTrusted], [outsideHost, false]);
+    const around = ['--connect-to', `elsewhere.example.com:443:${outsideHost}:443`];
+    assert.equal((await get('proof/a', 'https://elsewhere.example.com/', ...roots, ...around)).status, '000');
   });
 
   test('a server that the roots do not vouch for gets nothing', async () => {

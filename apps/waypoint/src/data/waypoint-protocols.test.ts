@@ -160,6 +160,41 @@ test('a TLS connection that passes through is routed by the name it asks for', a
   assert.match(rig.accessLog, / NR .* b\.example\.org -\n/);
 });
 
+test('a wildcard host is looked up by the server name of TLS; other names, and none, reach nobody', async () => {
+  await using rig = await WaypointRig.open();
+  const hostname = '*.example.org';
+  const backend = { namespace: 'shop', hostname, port: 80 };
+  const route = { name: 'out', backends: [{ weight: 1, target: { case: 'backend' as const, value: backend } }] };
+  rig.mesh(service('out', vip, { hostname }));
+  const name = 'shop/waypoint/shop/*.example.org';
+  const [, bytes] = destination('out', { protocol: Protocol.TLS, tcpRoutes: [route] }, { hostname });
+  rig.configure({
+    proxy: proxy({ destinations: [name], telemetry: { accessLog: { enabled: true } } }),
+    destinations: [[name, bytes]],
+  });
+  const entry = rig.entry(`${vip}:80`);
+  const { connect: tlsConnect } = await import('node:tls');
+  const ask = async (servername: string, onAsked: () => void): Promise<void> => {
+    const socket = tlsConnect({ port: entry, host: '127.0.0.1', servername });
+    rig.defer(() => socket.destroy());
+    let isOver = false;
+    socket.on('error', () => (isOver = true));
+    socket.on('close', () => (isOver = true));
+    await rig.until(() => {
+      if (rig.reports.some((report) => report.kind === 'resolveHost' && report.hostname === servername)) onAsked();
+      return isOver;
+    }, servername);
+  };
+  for (const other of ['a.example.com', 'example.org', `${'a'.repeat(60)}_-.example.org.net`, ''])
+    await ask(other, () => assert.fail(`${other} was looked up`));
+  assert.equal(rig.accessLog.match(/ NR /g)?.length, 4);
+  // What the zone says must not lead to this machine; nothing else is needed to see that it was waited for.
+  const put = (): void =>
+    rig.worker.receive({ kind: 'resolved', hostname: 'a.example.org', addresses: ['127.0.0.1', '169.254.169.254'] });
+  await ask('a.example.org', put);
+  assert.match(rig.accessLog, / UH .* a\.example\.org out\n/);
+});
+
 test('gRPC passes in both directions at once, with trailers', async () => {
   await using rig = await WaypointRig.open();
   const server = http2.createServer();

@@ -9,6 +9,7 @@ import type { ConfigSnapshot } from '../config/config-snapshot.ts';
 import { type ForwardAction, nextBackend } from '../config/route.ts';
 import { nameSpecificity } from '../config/server-name.ts';
 import type { CompiledTcpRoute } from '../config/tcp-route.ts';
+import { coversHost } from '../config/wildcard-host.ts';
 import type { DownstreamFacts } from './downstream-facts.ts';
 import { accessOf } from './find-route.ts';
 import type { ResponseFlag } from './request-record.ts';
@@ -46,6 +47,13 @@ export function decideTcp(
     const target = workloadTarget(workload.uid, address, port);
     return { kind: 'forward', permit: authorization, target, routeName: 'default' };
   }
+  // A wildcard service is a way out to the hosts that it covers, and to no other.
+  const { served } = facts;
+  const isCovered =
+    served.kind !== 'service' ||
+    !served.hostname.startsWith('*') ||
+    coversHost(served.hostname, serverName?.toLowerCase() ?? '');
+  if (!isCovered) return close('route_not_found', 'NR');
   const route = routes.find((candidate) => isFor(candidate, serverName));
   if (route === undefined) return close('route_not_found', 'NR');
   const target = backendOf(route.action);

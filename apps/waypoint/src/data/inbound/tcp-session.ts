@@ -38,6 +38,10 @@ export interface TcpSurroundings {
 /** How often a long connection brings its counters up to date. Istio: the reporting interval. */
 const progressMs = 5000;
 
+/** How long the look-up of a name may take, and how often it is asked for. */
+const longestLookUpMs = 3000;
+const lookUpPollMs = 20;
+
 /**
  * A connection that is not read as HTTP: policy, route, endpoint, bytes. Owns the client's channel, which is not attached yet.
  * Spec: contract l7 5.1, waypoint TCP.
@@ -104,7 +108,7 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
   }
 
   /** Only with the permit. */
-  #connect(_permit: RequestAdmitted, target: BackendTarget): void {
+  #connect(permit: RequestAdmitted, target: BackendTarget): void {
     const record = this.#record;
     record.target = target;
     const turn = this.#surroundings.upstreams.take(target, choiceFacts(record.facts, record.serverName));
@@ -120,7 +124,20 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
         return this.#refuse('UH', 'no_healthy_upstream');
       case 'overflow':
         return this.#refuse('UO', 'upstream_overflow');
+      case 'resolving':
+        return this.#awaitName(permit, target);
     }
+  }
+
+  /** Somebody looks up where the backend is. */
+  #awaitName(permit: RequestAdmitted, target: BackendTarget): void {
+    const { loop } = this.#surroundings;
+    if (loop.nowMs - this.#record.startMs >= longestLookUpMs) return this.#refuse('UH', 'no_healthy_upstream');
+    loop.setTimer(lookUpPollMs, {
+      onTimer: () => {
+        if (!this.#isOver) this.#connect(permit, target);
+      },
+    });
   }
 
   #refuse(flag: TcpRecord['flag'], details: string | undefined): void {
