@@ -1,13 +1,11 @@
-import { Http1Decoder, Http1Error, type Http1Head } from '@ambit/http';
-import type { ByteChannel, ByteChannelUser, EventLoop, NetError, TurnEndTask } from '@ambit/net';
+import { Http1Error, type Http1Head } from '@ambit/http';
+import type { ByteChannel, EventLoop, NetError } from '@ambit/net';
 
-import { ConnectionEnd, type EndingConnection } from '../connection-end.ts';
 import type { ServerConnectionSettings } from '../connection-settings.ts';
 import { ExchangeError } from '../exchange-error.ts';
 import type { ServerConnection, ServerConnectionHandler } from '../server-exchange.ts';
-import { Http1Input, type Http1InputOwner } from './http1-input.ts';
 import { type Http1ServerCarrier, Http1ServerExchange } from './http1-server-exchange.ts';
-import { type MessageOwner, MessageSink } from './message-sink.ts';
+import { Http1Connection } from './http1-connection.ts';
 import { receivedRequest, receivedTrailers } from './received-head.ts';
 import { sendErrorAnswer } from './response-writer.ts';
 
@@ -16,30 +14,16 @@ import { sendErrorAnswer } from './response-writer.ts';
  * client that closes its side is gone, whatever it still waits for. Owns the channel.
  */
 export class Http1ServerConnection
-  implements
-    ServerConnection,
-    Http1ServerCarrier,
-    Http1InputOwner,
-    MessageOwner,
-    ByteChannelUser,
-    TurnEndTask,
-    EndingConnection
+  extends Http1Connection<Http1ServerExchange>
+  implements ServerConnection, Http1ServerCarrier
 {
-  readonly protocol = 'HTTP/1.1';
-  readonly channel: ByteChannel;
   readonly #handler: ServerConnectionHandler;
-  readonly #loop: EventLoop;
   readonly #settings: ServerConnectionSettings;
-  readonly #decoder: Http1Decoder;
-  readonly #input: Http1Input;
-  readonly #end: ConnectionEnd;
-  #exchange: Http1ServerExchange | undefined;
   /** The last exchange is answered, but its request is still coming. */
   #isDropping = false;
   #droppedBytes = 0;
   #isInHead = false;
   #isClosing = false;
-  #isScheduled = false;
 
   constructor(
     channel: ByteChannel,
@@ -47,36 +31,28 @@ export class Http1ServerConnection
     loop: EventLoop,
     settings: ServerConnectionSettings,
   ) {
-    this.channel = channel;
+    super(channel, 'request', loop, settings.http1);
     this.#handler = handler;
-    this.#loop = loop;
     this.#settings = settings;
-    this.#decoder = new Http1Decoder('request', new MessageSink(this), settings.http1);
-    this.#input = new Http1Input(this.#decoder, channel, this);
-    this.#end = new ConnectionEnd(this, channel, loop);
-    this.#end.setTimeout(settings.headTimeoutMs);
+    this.end.setTimeout(settings.headTimeoutMs);
     channel.attach(this);
-  }
-
-  get activeExchanges(): number {
-    return this.#exchange === undefined ? 0 : 1;
   }
 
   drain(): void {
     this.#isClosing = true;
-    if (this.#isIdle) this.#end.sayGoodbye(undefined);
+    if (this.#isIdle) this.end.sayGoodbye(undefined);
   }
 
   close(): void {
-    this.#loseSoon('connection closed by this side');
+    this.loseSoon('connection closed by this side');
   }
 
   // --- channel
 
   onBytes(buffer: Uint8Array, offset: number, length: number): void {
-    if (!this.#end.isOpen) return;
+    if (!this.end.isOpen) return;
     try {
-      this.#input.receive(buffer, offset, length);
+      this.input.receive(buffer, offset, length);
     } catch (error) {
       return this.#onBreach(error);
     }
@@ -84,39 +60,31 @@ export class Http1ServerConnection
   }
 
   onEnd(): void {
-    if (this.#end.onPeerEnd()) return;
-    const exchange = this.#exchange;
+    if (this.end.onPeerEnd()) return;
+    const { exchange } = this;
     if (exchange?.isRaw === true) {
-      exchange.endRequest(undefined, this.#input.isPaused || this.#input.hasHeld);
+      exchange.endRequest(undefined, this.input.isPaused || this.input.hasHeld);
       if (exchange.isOver && !exchange.isEndPending) this.#release();
       return;
     }
-    this.#end.lose(this.#isIdle ? undefined : new ExchangeError('lost', 'the client closed the connection'));
+    this.end.lose(this.#isIdle ? undefined : new ExchangeError('lost', 'the client closed the connection'));
   }
 
   onWritable(): void {
-    const exchange = this.#exchange;
+    const { exchange } = this;
     if (exchange !== undefined && !exchange.isResponseDone) exchange.user.onWritable();
   }
 
   onLost(error: NetError): void {
-    if (this.#end.onChannelLost()) return;
-    this.#end.lose(this.#isIdle ? undefined : new ExchangeError('lost', error.message));
+    if (this.end.onChannelLost()) return;
+    this.end.lose(this.#isIdle ? undefined : new ExchangeError('lost', error.message));
   }
 
   // --- input
 
   get canRead(): boolean {
-    const exchange = this.#exchange;
+    const { exchange } = this;
     return exchange === undefined || exchange.isRaw || !(exchange.isRequestDone || exchange.isHeadOnly);
-  }
-
-  get isRaw(): boolean {
-    return this.#exchange?.isRaw === true;
-  }
-
-  onRawBytes(buffer: Uint8Array, offset: number, length: number): void {
-    this.#exchange?.user.onBody(buffer, offset, length);
   }
 
   beginMessage(head: Http1Head): void {
@@ -129,17 +97,17 @@ export class Http1ServerConnection
     // What comes after a CONNECT is meant for a tunnel, granted or not: it is nobody's next request. Class: CVE-2025-64763.
     if (!head.isPersistent || head.minorVersion === 0 || head.method === 'CONNECT') this.#isClosing = true;
     this.#isInHead = false;
-    this.#end.clearTimeout();
+    this.end.clearTimeout();
     const exchange = new Http1ServerExchange(this, receivedRequest(head, this.#settings.scheme));
-    this.#exchange = exchange;
+    this.exchange = exchange;
     this.#handler.onRequest(exchange);
   }
 
   takeBody(buffer: Uint8Array, offset: number, length: number): void {
-    const exchange = this.#exchange;
+    const { exchange } = this;
     if (exchange !== undefined) return exchange.user.onBody(buffer, offset, length);
     this.#droppedBytes += length;
-    if (this.#droppedBytes > this.#settings.maxDroppedBodyBytes && this.#end.isOpen) this.#end.sayGoodbye(undefined);
+    if (this.#droppedBytes > this.#settings.maxDroppedBodyBytes && this.end.isOpen) this.end.sayGoodbye(undefined);
   }
 
   takeInformational(): void {
@@ -147,14 +115,14 @@ export class Http1ServerConnection
   }
 
   endMessage(): void {
-    const exchange = this.#exchange;
+    const { exchange } = this;
     if (exchange !== undefined) {
       if (!exchange.isHeadOnly) {
-        exchange.endRequest(receivedTrailers(this.#decoder.trailers), this.#input.isPaused);
+        exchange.endRequest(receivedTrailers(this.decoder.trailers), this.input.isPaused);
       }
     } else if (this.#isDropping) {
       this.#isDropping = false;
-      if (this.#end.isOpen) this.#end.setTimeout(this.#settings.idleTimeoutMs);
+      if (this.end.isOpen) this.end.setTimeout(this.#settings.idleTimeoutMs);
     }
   }
 
@@ -176,58 +144,39 @@ export class Http1ServerConnection
   }
 
   onAnswered(exchange: Http1ServerExchange): void {
-    if (exchange !== this.#exchange || !this.#end.isOpen) return;
+    if (exchange !== this.exchange || !this.end.isOpen) return;
     if (exchange.isOver) this.#release();
     else this.channel.end();
   }
 
   onSwitched(): void {
-    this.#schedule();
+    this.schedule();
   }
 
   abortExchange(exchange: Http1ServerExchange): void {
-    if (exchange !== this.#exchange) return;
-    this.#exchange = undefined;
-    this.#loseSoon('exchange given up');
-  }
-
-  pause(): void {
-    this.#input.pause();
-  }
-
-  resume(): void {
-    this.#input.resume();
-    this.#schedule();
+    if (exchange !== this.exchange) return;
+    this.exchange = undefined;
+    this.loseSoon('exchange given up');
   }
 
   // --- loop
 
   onTurnEnd(): void {
-    this.#isScheduled = false;
-    if (!this.#end.tellUntold() && this.#end.isOpen) this.#proceed();
+    this.isScheduled = false;
+    if (!this.end.tellUntold() && this.end.isOpen) this.#proceed();
   }
 
   // --- end
 
   onTimeout(): void {
-    if (this.#decoder.isInHead) {
+    if (this.decoder.isInHead) {
       sendErrorAnswer(this.channel, 408);
-      this.#end.sayGoodbye(
+      this.end.sayGoodbye(
         new ExchangeError('timeout', 'the head of the request did not come in time', { status: 408 }),
       );
     } else {
-      this.#end.sayGoodbye(undefined);
+      this.end.sayGoodbye(undefined);
     }
-  }
-
-  onStopped(): void {
-    this.#input.stop();
-  }
-
-  failExchanges(error: ExchangeError): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    exchange?.fail(error);
   }
 
   onEnded(error: ExchangeError | undefined): void {
@@ -236,67 +185,56 @@ export class Http1ServerConnection
 
   /** Between two requests. */
   get #isIdle(): boolean {
-    return this.#exchange === undefined && this.#decoder.isIdle && !this.#isDropping;
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#loop.atTurnEnd(this);
+    return this.exchange === undefined && this.decoder.isIdle && !this.#isDropping;
   }
 
   /** Bytes that waited, and the end of the request that waited behind them. */
   #proceed(): void {
     try {
-      this.#input.proceed();
+      this.input.proceed();
     } catch (error) {
       return this.#onBreach(error);
     }
-    const exchange = this.#exchange;
-    if (exchange?.isEndPending === true && !this.#input.isPaused && !this.#input.hasHeld) {
+    const { exchange } = this;
+    if (exchange?.isEndPending === true && !this.input.isPaused && !this.input.hasHeld) {
       exchange.tellPendingEnd();
-      if (exchange.isOver && exchange === this.#exchange) this.#release();
+      if (exchange.isOver && exchange === this.exchange) this.#release();
     }
     this.#afterReading();
   }
 
   #afterReading(): void {
-    if (!this.#end.isOpen || this.#exchange !== undefined || this.#isInHead || !this.#decoder.isInHead) return;
+    if (!this.end.isOpen || this.exchange !== undefined || this.#isInHead || !this.decoder.isInHead) return;
     this.#isInHead = true;
-    this.#end.setTimeout(this.#settings.headTimeoutMs);
+    this.end.setTimeout(this.#settings.headTimeoutMs);
   }
 
   /** The exchange is over, though its request may still be coming. */
   #release(): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    if (this.#isClosing) return this.#end.sayGoodbye(undefined);
+    const { exchange } = this;
+    this.exchange = undefined;
+    if (this.#isClosing) return this.end.sayGoodbye(undefined);
     if (exchange?.isRequestDone === false && !exchange.isHeadOnly) {
       this.#isDropping = true;
       this.#droppedBytes = 0;
-      this.#end.setTimeout(this.#settings.headTimeoutMs);
+      this.end.setTimeout(this.#settings.headTimeoutMs);
     } else {
-      this.#end.setTimeout(this.#settings.idleTimeoutMs);
+      this.end.setTimeout(this.#settings.idleTimeoutMs);
     }
-    if (this.#input.isPaused || this.#input.hasHeld) this.resume();
+    if (this.input.isPaused || this.input.hasHeld) this.resume();
   }
 
   #onBreach(error: unknown): void {
     if (!(error instanceof Http1Error)) throw error;
-    if (!this.#end.isOpen) return;
-    const exchange = this.#exchange;
+    if (!this.end.isOpen) return;
+    const { exchange } = this;
     const failure = new ExchangeError('protocol', error.message, { status: error.status });
     // Half an answer cannot be taken back, and nobody reads one to a request that is answered already.
-    if (exchange?.isAnswered === true || this.#isDropping) return this.#end.lose(failure);
-    this.#exchange = undefined;
+    if (exchange?.isAnswered === true || this.#isDropping) return this.end.lose(failure);
+    this.exchange = undefined;
     exchange?.fail(failure);
-    if (!this.#end.isOpen) return;
+    if (!this.end.isOpen) return;
     sendErrorAnswer(this.channel, error.status);
-    this.#end.sayGoodbye(failure);
-  }
-
-  #loseSoon(text: string): void {
-    this.#end.loseSoon(new ExchangeError('closed', text));
-    this.#schedule();
+    this.end.sayGoodbye(failure);
   }
 }
