@@ -94,8 +94,10 @@ const table: readonly (readonly [name: string, text: string, message: string | u
   ],
   [
     'fields of a policy that do not count',
-    rule('{ connectionPool: { tcp: { tcpKeepalive: { time: 10s } } }, loadBalancer: { simple: FASTEST } }'),
-    'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.connectionPool.tcp.tcpKeepalive has no effect',
+    rule(
+      '{ connectionPool: { tcp: { tcpKeepalive: { time: 10s } }, http: { http2KeepAlive: { interval: 1s } } }, loadBalancer: { simple: FASTEST } }',
+    ),
+    'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.connectionPool.http.http2KeepAlive has no effect',
   ],
   [
     'fields of routes that do not count',

@@ -84,9 +84,9 @@ test('fields that have no effect are in the status of their object until they ar
     ],
     [
       apiKinds.DestinationRule,
-      { host: 'web', trafficPolicy: { connectionPool: { tcp: { tcpKeepalive: { time: '10s' } } } } },
+      { host: 'web', trafficPolicy: { connectionPool: { http: { http2KeepAlive: { interval: '10s' } } } } },
       { host: 'web' },
-      'trafficPolicy.connectionPool.tcp.tcpKeepalive has no effect',
+      'trafficPolicy.connectionPool.http.http2KeepAlive has no effect',
     ],
   ] as const;
   for (const [kind, wrong, right, message] of objects) {

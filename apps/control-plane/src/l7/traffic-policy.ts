@@ -154,10 +154,21 @@ function limitsOf({ pool, retryBudget }: PolicyParts): traffic.ConnectionLimits 
     ...(connectTimeout === undefined ? {} : { connectTimeout }),
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(maxConnectionDuration === undefined ? {} : { maxConnectionDuration }),
+    ...(pool?.tcpKeepalive === undefined ? {} : { keepalive: keepaliveOf(pool.tcpKeepalive) }),
     ...(retryBudget === undefined
       ? {}
       : { retryBudget: { percent: Math.round(retryBudget.percent), minConcurrency: retryBudget.minConcurrency } }),
   });
+}
+
+/** The kernel counts whole seconds: less than one is one. */
+function keepaliveOf({
+  probes,
+  timeMs,
+  intervalMs,
+}: NonNullable<PoolSpec['tcpKeepalive']>): MessageInitShape<typeof traffic.ConnectionLimits_KeepaliveSchema> {
+  const seconds = (ms: number | undefined): number => Math.min(Math.ceil((ms ?? 0) / 1000), 2 ** 31 - 1);
+  return { probes: probes ?? 0, timeSec: seconds(timeMs), intervalSec: seconds(intervalMs) };
 }
 
 function outlierEjection(spec: OutlierSpec): traffic.OutlierEjection {

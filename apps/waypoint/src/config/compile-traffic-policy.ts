@@ -118,10 +118,24 @@ function compileLimits(message: messages.ConnectionLimits | undefined): Connecti
     connectTimeoutMs: limitMs(message.connectTimeout) ?? defaults.connectTimeoutMs,
     idleTimeoutMs: limitMs(message.idleTimeout) ?? defaults.idleTimeoutMs,
     maxConnectionDurationMs: limitMs(message.maxConnectionDuration),
+    keepalive: message.keepalive === undefined ? undefined : compileKeepalive(message.keepalive),
     retryBudget:
       budget === undefined || budget.percent === 0
         ? undefined
         : { percent: budget.percent, minConcurrency: budget.minConcurrency },
+  };
+}
+
+/** Linux's own values, where nothing is said; its largest, where more is. */
+function compileKeepalive({
+  probes,
+  timeSec,
+  intervalSec,
+}: messages.ConnectionLimits_Keepalive): ConnectionLimits['keepalive'] {
+  return {
+    idleSec: Math.min(timeSec || 7200, 32_767),
+    intervalSec: Math.min(intervalSec || 75, 32_767),
+    probes: Math.min(probes || 9, 127),
   };
 }
 

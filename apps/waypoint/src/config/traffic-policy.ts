@@ -1,4 +1,5 @@
 /** How the endpoints of a service port, or of a subset of it, are used. Compiled from ambit.v1.TrafficPolicy. */
+import type { KeepaliveOptions } from '@ambit/net';
 import type { OutlierRules, SimpleAlgorithm } from '@ambit/routing';
 
 import { type LocalityRules, noLocality } from './locality-rules.ts';
@@ -43,6 +44,8 @@ export interface ConnectionLimits {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number | undefined;
+  /** Of TCP connections to endpoints; tunnels have pings of their own. */
+  readonly keepalive: KeepaliveOptions | undefined;
   /** Instead of `maxRetries`: a share of the active requests, but at least `minConcurrency`. */
   readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | undefined;
 }
@@ -93,6 +96,7 @@ export const defaultTrafficPolicy: TrafficPolicy = {
     connectTimeoutMs: 10_000,
     idleTimeoutMs: 3_600_000,
     maxConnectionDurationMs: undefined,
+    keepalive: undefined,
     retryBudget: undefined,
   },
   outliers: undefined,

@@ -52,6 +52,14 @@ export interface PoolSpec {
   readonly connectTimeoutMs: number | undefined;
   readonly maxConnectionDurationMs: number | undefined;
   readonly tcpIdleTimeoutMs: number | undefined;
+  /** What is not written is the system's; undefined: no probes. */
+  readonly tcpKeepalive:
+    | {
+        readonly probes: number | undefined;
+        readonly timeMs: number | undefined;
+        readonly intervalMs: number | undefined;
+      }
+    | undefined;
   readonly maxPendingRequests: number | undefined;
   readonly maxRequests: number | undefined;
   readonly maxRequestsPerConnection: number | undefined;
@@ -202,12 +210,16 @@ function readHash(reader: ObjectReader): NonNullable<BalancerSpec['hash']> {
 
 function readPool(reader: ObjectReader): PoolSpec {
   const tcp = reader.object('tcp', (body) => {
-    body.doNotHonour('tcpKeepalive');
     return {
       maxConnections: body.integer('maxConnections', 0, max32),
       connectTimeoutMs: readDuration(body, 'connectTimeout'),
       maxConnectionDurationMs: readDuration(body, 'maxConnectionDuration'),
       tcpIdleTimeoutMs: readDuration(body, 'idleTimeout'),
+      tcpKeepalive: body.object('tcpKeepalive', (keepalive) => ({
+        probes: keepalive.integer('probes', 0, max32),
+        timeMs: readDuration(keepalive, 'time'),
+        intervalMs: readDuration(keepalive, 'interval'),
+      })),
     };
   });
   const http = reader.object('http', (body) => {
@@ -231,6 +243,7 @@ const noTcp = {
   connectTimeoutMs: undefined,
   maxConnectionDurationMs: undefined,
   tcpIdleTimeoutMs: undefined,
+  tcpKeepalive: undefined,
 } as const;
 const noHttp = {
   maxPendingRequests: undefined,

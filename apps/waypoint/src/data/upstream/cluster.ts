@@ -177,6 +177,7 @@ export class Cluster {
       address: endpoint.socketAddress,
       serviceHostname: this.#serviceHostname,
       timeoutMs,
+      keepalive: limits.keepalive,
     };
     if (tls === undefined && proxyProtocol === 0) return dialEndpoint(this.#surroundings, target, receiver);
     const opening = {

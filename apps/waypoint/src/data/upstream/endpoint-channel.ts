@@ -7,6 +7,7 @@ import {
   formatSocketAddress,
   io,
   type IoHandler,
+  type KeepaliveOptions,
   type SocketAddress,
   socketChannel,
   type TimerHandler,
@@ -51,6 +52,8 @@ export interface DialTarget {
   /** Host name of the service, for the peer's labels; empty for none. */
   readonly serviceHostname: string;
   readonly timeoutMs: number;
+  /** Of a socket to the endpoint itself; undefined: no probes. */
+  readonly keepalive: KeepaliveOptions | undefined;
 }
 
 /** Connects to an endpoint. */
@@ -73,10 +76,11 @@ class SocketDial implements ChannelDial, IoHandler, TimerHandler {
   readonly #timer: TimerId;
   #isOver = false;
 
-  constructor(loop: EventLoop, { address, timeoutMs }: DialTarget, receiver: ChannelReceiver) {
+  constructor(loop: EventLoop, { address, timeoutMs, keepalive }: DialTarget, receiver: ChannelReceiver) {
     this.#loop = loop;
     this.#receiver = receiver;
-    this.#fd = io.tcpConnect({ address: address.address, port: address.port, noDelay: true });
+    const probes = keepalive === undefined ? {} : { keepalive };
+    this.#fd = io.tcpConnect({ address: address.address, port: address.port, noDelay: true, ...probes });
     // A connect that fails at once is reported by the timer, so that callers see one order of things.
     this.#timer = loop.setTimer(this.#fd < 0 ? 0 : timeoutMs, this);
     if (this.#fd >= 0) loop.add(this.#fd, EPOLLOUT, this);
