@@ -90,7 +90,10 @@ export function addWaypointCommands(program: Command, { kubeconfig }: Surroundin
       const isGood = found.length > 0 && found.every(({ programmed }) => programmed === 'True');
       if (!isGood) process.exitCode = exitCodes.findings;
     });
-  command('delete [names...]', 'remove waypoints; services bound to them fail until their labels go')
+  command(
+    'delete [names...]',
+    'remove waypoints; what is bound to them is called without, and their routes and policies count no more',
+  )
     .option('-n, --namespace <name>', 'which namespace', 'default')
     .option('--all', 'every waypoint of the namespace')
     .action(
