@@ -70,6 +70,17 @@ test('a small process is not collected for a few megabytes', () => {
   assert.equal(rig.look(67, 50), 2);
 });
 
+test('a process that keeps growing is collected less and less often', () => {
+  using rig = new Rig();
+  const looks: number[] = [];
+  for (let look = 0; look < 150; look += 1) {
+    const before = rig.collections;
+    if (rig.look(400, 300) > before) looks.push(look);
+  }
+  const gaps = looks.slice(1).map((look, index) => look - (looks[index] ?? 0));
+  assert.deepEqual(gaps, [1, 2, 4, 8, 16, 30, 30, 30]);
+});
+
 test('free pages of the C heap are returned at each look, of a busy process as well', () => {
   using rig = new Rig();
   rig.look(0, 0, 1);

@@ -1,13 +1,24 @@
 /**
- * Asks a URL without a pause over some kept connections and tells when each version of the route was first seen: `route-watch.ts
- * CONNECTIONS LAST_VERSION TIMEOUT_MS READY_FILE URL [NAME:VALUE ...]`. Makes the file with the first answer. Prints JSON when the last one was seen or the time is over. The
- * version is the header `x-version` of answers; times are those of the wall clock, which pods and the bench share.
+ * Asks a URL over some kept connections and tells when each version of the route was first seen: `route-watch.ts CONNECTIONS
+ * PER_SECOND LAST_VERSION TIMEOUT_MS READY_FILE URL [NAME:VALUE ...]`; `PER_SECOND` requests of all connections together, 0 for one after
+ * the other without a pause. Makes the file with the first answer. Prints JSON when the last version was seen or the time is over.
+ * The version is the header `x-version` of answers; times are those of the wall clock, which pods and the bench share.
  */
 import { writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
-const [connections = '4', lastVersion = '0', timeoutMs = '60000', readyFile = '', url = '', ...fields] =
-  process.argv.slice(2);
+const [
+  connections = '4',
+  perSecond = '0',
+  lastVersion = '0',
+  timeoutMs = '60000',
+  readyFile = '',
+  url = '',
+  ...fields
+] = process.argv.slice(2);
+/** Between two requests of a connection. */
+const intervalMs = Number(perSecond) === 0 ? 0 : (Number(connections) * 1000) / Number(perSecond);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
 const headers = Object.fromEntries(fields.map((text) => text.split(/:(.*)/s, 2)));
 const seen: { version: number; atMs: number }[] = [];
@@ -19,7 +30,11 @@ const endMs = Date.now() + Number(timeoutMs);
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
 async function ask(): Promise<void> {
+  let nextAtMs = nowMs() + Math.random() * intervalMs;
   while (newest < Number(lastVersion) && Date.now() < endMs) {
+    // A connection that is behind does not catch up: requests would come in bursts.
+    nextAtMs = Math.max(nextAtMs + intervalMs, nowMs());
+    if (intervalMs > 0) await delay(nextAtMs - nowMs());
     const version = await askOnce().catch(() => undefined);
     requests += 1;
     if (version === undefined) failures += 1;

@@ -11,6 +11,8 @@ import { liveRoute } from './scene.ts';
 
 export interface RouteUpdateFigures {
   readonly updates: number;
+  /** Load meanwhile, a second; 0 for as much as four connections can ask. */
+  readonly perSecond: number;
   /** Milliseconds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -26,6 +28,10 @@ export interface RouteUpdatePlan {
   /** A folder on the same file system. */
   readonly scratch: string;
   readonly updates: number;
+  /** As of the figures. */
+  readonly perSecond: number;
+  /** Version of the first change, larger than any before. */
+  readonly firstVersion: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Runs a command in the client's pod. */
   run(command: readonly string[]): Promise<string>;
@@ -39,16 +45,17 @@ const TIMEOUT_MS = 90_000;
 
 /** @throws AmbitError `BENCH_OUTPUT` when changes were never seen. */
 export async function measureRouteUpdates(plan: RouteUpdatePlan): Promise<RouteUpdateFigures> {
-  const { updates, headers, run } = plan;
+  const { updates, perSecond, firstVersion, headers, run } = plan;
+  const lastVersion = firstVersion + updates - 1;
   const fields = Object.entries(headers).map(([name, value]) => `${name}:${value}`);
-  const command = [process.execPath, WATCH, String(CONNECTIONS), String(updates), String(TIMEOUT_MS)];
+  const command = [process.execPath, WATCH, ...[CONNECTIONS, perSecond, lastVersion, TIMEOUT_MS].map(String)];
   const ready = join(plan.scratch, 'route-watch.ready');
   rmSync(ready, { force: true });
   const watching = run([...command, ready, 'http://live-ambit/x', ...fields]);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   while (!existsSync(ready)) await delay(100, { signal });
   const writtenMs = new Map<number, number>();
-  for (let version = 1; version <= updates; version += 1) {
+  for (let version = firstVersion; version <= lastVersion; version += 1) {
     write(plan, version);
     writtenMs.set(version, performance.timeOrigin + performance.now());
     await delay(INTERVAL_MS, { signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -67,6 +74,7 @@ export async function measureRouteUpdates(plan: RouteUpdatePlan): Promise<RouteU
   });
   return {
     updates,
+    perSecond,
     p50Ms: percentile(latencies, 0.5),
     p99Ms: percentile(latencies, 0.99),
     slowestMs: Math.max(...latencies),

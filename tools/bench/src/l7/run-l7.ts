@@ -9,7 +9,7 @@ import { cpuSeconds, largestMemory } from '../process-usage.ts';
 import { askedPath } from './envoy-configuration.ts';
 import { h2loadCommand, type HttpLoad, type HttpLoadPlan, readH2load, readWrk, wrkCommand } from './http-load.ts';
 import { type Measured, type MemoryFigures, reportL7, type Shape } from './report.ts';
-import { measureRouteUpdates } from './route-updates.ts';
+import { measureRouteUpdates, type RouteUpdateFigures } from './route-updates.ts';
 import {
   haproxyConfiguration,
   liveRoute,
@@ -37,6 +37,8 @@ const LAB = 'benchl7';
 const SMALL = 1024;
 const LARGE = 65_536;
 const UPDATES = 100;
+/** Requests a second while routes change: what leaves a core time, and what does not. */
+const UPDATE_LOADS = [1_000, 0] as const;
 
 const shapes: readonly Shape[] = [
   { key: 'h1-1', title: 'HTTP/1.1, 1 connection, 1 KB', service: 'web', path: '/x', version: 1, connections: 1 },
@@ -124,14 +126,21 @@ export async function runL7(options: L7Options): Promise<void> {
   const memory = subjects.map(({ name, pids }): MemoryFigures => {
     return { name, idleMiB: idle.get(name)?.residentMiB ?? Number.NaN, loadedMiB: largestMemory(pids).residentMiB };
   });
-  write(`route updates: ${UPDATES}\n`);
-  const routeUpdates = await measureRouteUpdates({
-    manifests: join(STATE_ROOT, LAB, 'manifests'),
-    scratch: join(STATE_ROOT, LAB),
-    updates: UPDATES,
-    headers,
-    run: inClient,
-  });
+  const routeUpdates: RouteUpdateFigures[] = [];
+  for (const [index, perSecond] of UPDATE_LOADS.entries()) {
+    write(`${UPDATES} changes of a route, ${perSecond === 0 ? 'as much load as can be' : `${perSecond} requests/s`}\n`);
+    routeUpdates.push(
+      await measureRouteUpdates({
+        manifests: join(STATE_ROOT, LAB, 'manifests'),
+        scratch: join(STATE_ROOT, LAB),
+        updates: UPDATES,
+        perSecond,
+        firstVersion: 1 + index * UPDATES,
+        headers,
+        run: inClient,
+      }),
+    );
+  }
   await reportL7(options, shapes, subjects, memory, routeUpdates, problems);
 }
 
@@ -178,7 +187,7 @@ function prepare(folder: string, envoyProgram: string | undefined): string {
   writeFileSync(
     join(folder, 'lab.yaml'),
     // A folder is read after a quiet time, which an API server's watch does not have.
-    `name: ${LAB}\nnodes: [{ name: node1 }, { name: node2 }]\nmanifests: [manifests]\nsettings: { control-plane: { PILOT_DEBOUNCE_AFTER: 5ms } }\n`,
+    `name: ${LAB}\nnodes: [{ name: node1 }, { name: node2 }]\nmanifests: [manifests]\nsettings: { control-plane: { PILOT_DEBOUNCE_AFTER: 1ms } }\n`,
   );
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { iss: TOKEN_ISSUER, sub: 'bench', exp: Math.floor(Date.now() / 1000) + 7200 };
