@@ -120,6 +120,15 @@ data: { cacert: ${base64(ca.rootsPem)}, crl: ${base64('lists')} }`;
   assert.equal(none.reason('ResolvedRefs'), 'InvalidCACertificateRef');
 });
 
+test('a mode that is not known is not taken for one that asks nobody', () => {
+  for (const mode of ['ISTIO_MUTUAL', 'ISTIO_SIMPLE', 'mutual']) {
+    const options = `gateway.istio.io/tls-terminate-mode: ${mode}`;
+    const { listener, reason } = derive(gateway('{ name: good }', { options }), good);
+    assert.equal(listener, undefined);
+    assert.equal(reason('Accepted'), 'UnsupportedValue');
+  }
+});
+
 test('revocation lists beside the roots go with them, from a Secret and from a ConfigMap', () => {
   const secretWith = `${good.slice(0, good.lastIndexOf(' }'))}, ca.crl: ${base64('lists')} }`;
   const options = 'gateway.istio.io/tls-terminate-mode: OPTIONAL_MUTUAL';

@@ -120,6 +120,7 @@ function allowedKinds(
 }
 
 const terminateMode = 'gateway.istio.io/tls-terminate-mode';
+const knownModes: ReadonlySet<string> = new Set(['SIMPLE', 'MUTUAL', 'OPTIONAL_MUTUAL']);
 
 /** Of several references the good ones are used. */
 function certificatesOf(
@@ -140,6 +141,12 @@ function certificatesOf(
     return [];
   });
   const mode = listener.tls?.options[terminateMode];
+  if (mode !== undefined && !knownModes.has(mode)) {
+    // Whoever wrote it may have meant that clients have to prove who they are.
+    const message = `${terminateMode} ${mode} is not known here; use MUTUAL or OPTIONAL_MUTUAL, or leave it out`;
+    problems.push({ condition: 'Accepted', reason: 'UnsupportedValue', message });
+    return { keyPairs: [], clients: 'required', ...nobody };
+  }
   if (mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL') {
     const trust = joinTrust(keyPairs);
     const clients = mode === 'MUTUAL' ? 'required' : 'optional';

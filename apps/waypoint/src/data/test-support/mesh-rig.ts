@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { type BridgeResult, HbonePool, HboneServer, type HboneServerHandler, type InboundStream } from '@ambit/hbone';
-import { EPOLLOUT, type EventLoop, type Fd, io, type TlsContext } from '@ambit/net';
+import { EPOLLOUT, type EventLoop, io, type TlsContext } from '@ambit/net';
 import { listenOnLoopback, LoopRig, makeTestCa, type TestCa, type TestCertificate } from '@ambit/testing';
 
 export const clientId = 'spiffe://cluster.local/ns/shop/sa/client';
