@@ -186,3 +186,24 @@ test('ports of a gateway have names that a Service may have, and its load balanc
     ['status-port 15021', 'web 80', 'port-8080 8080', 'port-443 443'],
   );
 });
+
+test('a proxy shows the tag of its image as version, and none for a digest alone', () => {
+  const versionOf = (image: string): unknown => {
+    assert.ok(waypointClass);
+    const all = planDeployment({
+      gateway: gatewayOf(),
+      managed: waypointClass,
+      settings: { ...settings, image },
+      overlays: [],
+    });
+    const env = at(find(all, 'deployment'), 'spec', 'template', 'spec', 'containers', 0, 'env');
+    assert.ok(Array.isArray(env));
+    return at(
+      env.find((one) => at(one, 'name') === 'ISTIO_META_ISTIO_VERSION'),
+      'value',
+    );
+  };
+  assert.equal(versionOf('localhost/ambit/waypoint:0.1.0'), '0.1.0');
+  assert.equal(versionOf('r.example:5000/waypoint:2@sha256:00'), '2');
+  assert.equal(versionOf('r.example:5000/waypoint@sha256:00'), 'unknown');
+});

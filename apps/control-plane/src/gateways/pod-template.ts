@@ -97,6 +97,7 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
       { name: 'CA_ADDRESS', value: settings.caAddress },
       { name: 'AUTH_TOKEN', value: '/var/run/secrets/tokens/istio-token' },
       { name: 'ISTIO_META_CLUSTER_ID', value: settings.clusterId },
+      { name: 'ISTIO_META_ISTIO_VERSION', value: tagOf(settings.image) },
       { name: 'CLUSTER_DOMAIN', value: settings.clusterDomain },
       { name: 'TRUST_DOMAIN', value: settings.trustDomain },
       { name: 'NETWORK', value: settings.network },
@@ -120,4 +121,10 @@ function container(facts: PodFacts, role: ManagedClass['role'], settings: Deploy
 
 function fieldVariable(name: string, fieldPath: string): PlainObject {
   return { name, valueFrom: { fieldRef: { fieldPath } } };
+}
+
+/** What the proxy shows as its version; an image that is named by digest alone has none. */
+function tagOf(image: string): string {
+  const [named = ''] = image.split('@');
+  return /:([^:/]+)$/.exec(named)?.[1] ?? 'unknown';
 }
