@@ -1,5 +1,5 @@
 import { compareReports, type SourceReport } from './report.ts';
-import { resourceKey, type Resource, type ResourceKind, type ResourceKinds } from './resource.ts';
+import { byName, isOfKind, resourceKey, type Resource, type ResourceKind, type ResourceKinds } from './resource.ts';
 import type { ResourceEvent, ResourceSource } from './resource-source.ts';
 
 /**
@@ -64,17 +64,6 @@ function difference(before: ReadonlyMap<string, Resource>, after: ReadonlyMap<st
     else if (previous !== resource) events.push({ kind: 'update', resource, previous });
   }
   return events;
-}
-
-function isOfKind<K extends ResourceKind>(resource: Resource, kind: K): resource is ResourceKinds[K] {
-  return resource.kind === kind;
-}
-
-function byName(a: Resource, b: Resource): number {
-  const left = a.metadata;
-  const right = b.metadata;
-  if (left.namespace !== right.namespace) return left.namespace < right.namespace ? -1 : 1;
-  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
 }
 
 function haveSameReports(a: readonly SourceReport[], b: readonly SourceReport[]): boolean {

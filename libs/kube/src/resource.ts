@@ -76,3 +76,15 @@ export function objectName(namespace: string, name: string): string {
 export function resourceKey(resource: Resource): string {
   return `${resource.kind} ${resourceName(resource)}`;
 }
+
+export function isOfKind<K extends ResourceKind>(resource: Resource, kind: K): resource is ResourceKinds[K] {
+  return resource.kind === kind;
+}
+
+/** Order of a list: by namespace, then by name, in code units. */
+export function byName(a: Resource, b: Resource): number {
+  const left = a.metadata;
+  const right = b.metadata;
+  if (left.namespace !== right.namespace) return left.namespace < right.namespace ? -1 : 1;
+  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
+}

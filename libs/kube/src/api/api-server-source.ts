@@ -1,6 +1,6 @@
 import { type Clock, systemClock, TaskScope } from '@ambit/runtime';
 import { compareReports, type SourceReport } from '../report.ts';
-import type { Resource, ResourceKind, ResourceKinds } from '../resource.ts';
+import { byName, isOfKind, type ResourceKind, type ResourceKinds } from '../resource.ts';
 import type { ResourceEvent, ResourceSource } from '../resource-source.ts';
 import { apiKinds, rawKinds } from './api-kind.ts';
 import type { Selection } from './kube-client.ts';
@@ -204,15 +204,4 @@ export class ApiServerSource implements ResourceSource, AsyncDisposable {
     this.#reportsChanged = false;
     for (const handler of this.#reportHandlers) handler();
   }
-}
-
-function isOfKind<K extends ResourceKind>(resource: Resource, kind: K): resource is ResourceKinds[K] {
-  return resource.kind === kind;
-}
-
-function byName(a: Resource, b: Resource): number {
-  const left = a.metadata;
-  const right = b.metadata;
-  if (left.namespace !== right.namespace) return left.namespace < right.namespace ? -1 : 1;
-  return left.name < right.name ? -1 : left.name > right.name ? 1 : 0;
 }

@@ -64,6 +64,7 @@ else {
     };
     return {
       namespace,
+      hasSchemas: true,
       putService: (name, spec) => put('Service', name, spec),
       putPolicy: (name, spec) => put('AuthorizationPolicy', name, spec),
       removeService: async (name) => void (await direct.delete({ kind: apiKinds.Service, namespace, name })),
