@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -25,26 +26,29 @@ interface Dump {
   readonly policies: readonly { readonly namespace: string; readonly name: string; readonly scope: string }[];
 }
 
-/** A child that is ended with the test; its output is shown when the test fails. */
+/**
+ * A child that is ended with the test; its output is shown when the test fails. Of this process's environment it sees the
+ * search path only: settings of the test run are none of its own, and it would refuse to start with them.
+ */
 class Started implements AsyncDisposable {
   readonly #child: ChildProcess;
   output = '';
 
   constructor(netns: Netns, env: Readonly<Record<string, string>>, ...command: string[]) {
-    this.#child = netns.spawn('env', ...Object.entries(env).map(([key, value]) => `${key}=${value}`), ...command);
+    const settings = Object.entries({ PATH: process.env['PATH'] ?? '', ...env }).map(
+      ([key, value]) => `${key}=${value}`,
+    );
+    this.#child = netns.spawn('env', '-i', ...settings, ...command);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on('data', (bytes: Buffer) => (this.output = (this.output + bytes.toString()).slice(-4_000)));
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#child.once('exit', () => resolve());
-    this.#child.kill('SIGTERM');
-    const force = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
-    await promise;
-    clearTimeout(force);
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
   }
 }
 

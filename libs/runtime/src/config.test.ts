@@ -4,6 +4,7 @@ import {
   durationMs,
   flag,
   integer,
+  LAB_MARKER,
   list,
   loadConfig,
   oneOf,
@@ -66,6 +67,11 @@ describe('loadConfig', () => {
         return true;
       },
     );
+  });
+
+  test('takes the mark of a lab beside its own settings', () => {
+    const { config } = loadConfig(table, { NODE_NAME: 'n', [LAB_MARKER]: 'demo' });
+    assert.equal(config.node, 'n');
   });
 
   test('prints values and origins but no secret', () => {

@@ -155,7 +155,7 @@ export function loadConfig<T extends ConfigTable>(
     }
   }
   for (const name of Object.keys(env)) {
-    if (name.startsWith('AMBIT_') && !known.has(name) && !SHARED_NAMES.has(name))
+    if (name.startsWith('AMBIT_') && !known.has(name) && name !== LAB_MARKER)
       problems.push(`${name} is not a setting of this process; unset it or correct its name`);
   }
   if (problems.length > 0) throw new AmbitError('BAD_CONFIG', problems.join('\n'), { details: { problems } });
@@ -163,14 +163,11 @@ export function loadConfig<T extends ConfigTable>(
   return { config: Object.freeze(config) as ConfigOf<T>, origins };
 }
 
-/** Names that belong to the whole installation rather than to one process. */
-const SHARED_NAMES: ReadonlySet<string> = new Set([
-  'AMBIT_LAB',
-  'AMBIT_BENCH_ZTUNNEL',
-  'AMBIT_IO_ADDON',
-  'AMBIT_H2SPEC',
-  'AMBIT_NATS_SERVER',
-]);
+/**
+ * In the environment of every process of a lab, with the lab's name as its value: by it those are found that a crash left
+ * behind. A setting of none of them.
+ */
+export const LAB_MARKER = 'AMBIT_LAB';
 
 /** One line per setting: variable, value, origin. Secrets are hidden. */
 export function printConfig<T extends ConfigTable>(table: T, loaded: LoadedConfig<T>): string {

@@ -10,6 +10,7 @@ export {
   durationMs,
   flag,
   integer,
+  LAB_MARKER,
   list,
   loadConfig,
   oneOf,

@@ -3,8 +3,6 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { LabError } from './lab-error.ts';
 
-/** In the environment of every process of a lab, with the lab's name as its value. */
-export const LAB_MARKER = 'AMBIT_LAB';
 export const FABRIC = 'fabric';
 
 /** No dash: otherwise one lab's prefix could begin another lab's name. @throws LabError `BAD_LAB_FILE` */

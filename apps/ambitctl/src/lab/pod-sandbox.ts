@@ -2,13 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { delay, runCommand, TaskScope, toAmbitError } from '@ambit/runtime';
+import { delay, LAB_MARKER, runCommand, TaskScope, toAmbitError } from '@ambit/runtime';
 import { removePodStatus, writePodStatus, type Pod, type PodPhase } from '@ambit/kube';
 import type { DualAddress } from './address-plan.ts';
 import { cniAdd } from './cni-plugin.ts';
 import { enclose, type Enclosure } from './enclosure.ts';
 import type { LabNode } from './lab-file.ts';
-import { LAB_MARKER, machineNamespace, namespacePath, podNamespace, type LabPaths } from './lab-names.ts';
+import { machineNamespace, namespacePath, podNamespace, type LabPaths } from './lab-names.ts';
 import { connectInNamespace, httpInNamespace } from './namespace-socket.ts';
 import { createPodNetwork, deleteNamespace } from './network.ts';
 import { readPodManifest, type ContainerCommand, type PodManifest, type ReadinessProbe } from './pod-manifest.ts';

@@ -53,10 +53,7 @@ export function planProcesses(lab: LabDescription, paths: LabPaths): readonly Pl
       agent(node, paths),
       ztunnel(node, paths, lab.ztunnelPrograms[node.name] ?? lab.ztunnelPrograms['*']),
     ]),
-  ].map((process) => ({
-    ...process,
-    env: { ...process.env, ...lab.settings[process.kind] },
-  }));
+  ].map((planned) => ({ ...planned, env: { ...planned.env, ...lab.settings[planned.kind] } }));
 }
 
 function bus(paths: LabPaths): PlannedProcess {

@@ -4,9 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { delay } from '@ambit/runtime';
+import { delay, LAB_MARKER } from '@ambit/runtime';
 import { removeLabCgroups } from './cgroups.ts';
-import { LAB_MARKER, namespacePrefix } from './lab-names.ts';
+import { namespacePrefix } from './lab-names.ts';
 import { deleteNamespace, listNamespaces } from './network.ts';
 
 export interface SweepResult {
