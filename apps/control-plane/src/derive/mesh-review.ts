@@ -5,7 +5,7 @@ import { presentReads, type MeshReads } from './mesh-reads.ts';
 import type { PeerLevels } from './peer-levels.ts';
 import { type KnownNames, peerFindings, policyFindings } from './policy-findings.ts';
 import { isOfRevision } from './revision.ts';
-import { conditionFindings } from './status-collections.ts';
+import { conditionFindings } from './object-verdicts.ts';
 
 export interface MeshReviewParts {
   readonly judge: ConditionJudge;

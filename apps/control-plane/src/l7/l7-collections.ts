@@ -175,8 +175,8 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
   const fields = fieldStatuses(graph, sources, gateways, settings);
   const statuses = join<StatusWrite>(graph, 'l7-status-writes', [
     l7Statuses(graph, { sources, gateways, plans, destinations, view, judge, settings }),
-    extensions.statuses,
-    fields.statuses,
+    extensions.writes,
+    fields.writes,
   ]);
   const findings = join<SourceReport>(graph, 'l7-findings', [extensions.findings, fields.findings]);
   return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };

@@ -2,34 +2,17 @@
  * EnvoyFilter, WasmPlugin and TrafficExtension: what users write for the insides of Envoy. Nothing of it is carried out here, and
  * that must not go unseen, as filters of security may be among it: condition and finding say so. Spec: l7.md section 3.1.
  */
-import { type Collection, derive, type Graph, join } from '@ambit/collections';
-import {
-  type EnvoyFilter,
-  formatReport,
-  matchesLabels,
-  type SourceReport,
-  type TrafficExtension,
-  type WasmPlugin,
-} from '@ambit/kube';
+import type { Collection, Graph } from '@ambit/collections';
+import { type EnvoyFilter, matchesLabels, type TrafficExtension, type WasmPlugin } from '@ambit/kube';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
-import { conditionFindings } from '../derive/status-collections.ts';
-import { conditionWrites, type DesiredCondition, type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
+import { type VerdictCollections, verdictCollections } from '../derive/object-verdicts.ts';
+import type { DesiredCondition } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { type L7Gateway, proxyLabels } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 
 type AnyExtension = EnvoyFilter | WasmPlugin | TrafficExtension;
-
-export interface ExtensionStatuses {
-  readonly statuses: Collection<StatusWrite>;
-  readonly findings: Collection<SourceReport>;
-}
-
-interface Verdict {
-  readonly extension: AnyExtension;
-  readonly conditions: readonly DesiredCondition[];
-}
 
 /** Index value of all gateways. */
 const anywhere = '';
@@ -40,7 +23,7 @@ export function extensionStatuses(
   gateways: Collection<L7Gateway>,
   view: MeshView,
   settings: MeshSettings,
-): ExtensionStatuses {
+): VerdictCollections {
   const byNamespace = gateways.index('by-namespace', ({ gateway, controllerName }) =>
     settings.ownControllers.includes(controllerName) ? [anywhere, gateway.metadata.namespace] : [],
   );
@@ -73,38 +56,15 @@ export function extensionStatuses(
       }
     });
   };
-  const verdictsOf = (from: Collection<AnyExtension>): Collection<Verdict> =>
-    derive<AnyExtension, Verdict>(graph, {
-      name: `${from.name}-verdicts`,
-      from,
-      keyOf: ({ extension: { kind, metadata } }) => `${kind}/${metadata.namespace}/${metadata.name}`,
-      transform: (extension, context) => {
-        const proxies = [...new Set(proxiesFor(extension, context))].toSorted();
-        const conditions = proxies.length === 0 ? [] : [refusal(extension, proxies)];
-        return conditions.length + extension.status.conditions.length === 0 ? [] : [{ extension, conditions }];
-      },
-      isEqual: () => false,
-    });
-  const verdicts = join<Verdict>(graph, 'extension-verdicts', [
-    verdictsOf(sources.EnvoyFilter),
-    verdictsOf(sources.WasmPlugin),
-    verdictsOf(sources.TrafficExtension),
-  ]);
-  return {
-    statuses: derive<Verdict, StatusWrite>(graph, {
-      name: 'extension-statuses',
-      from: verdicts,
-      keyOf: statusWriteKey,
-      transform: ({ extension: { kind, metadata, status }, conditions }) =>
-        conditionWrites(kind, metadata, status.conditions, conditions),
-    }),
-    findings: derive<Verdict, SourceReport>(graph, {
-      name: 'extension-findings',
-      from: verdicts,
-      keyOf: formatReport,
-      transform: ({ extension, conditions }) => conditionFindings(extension, conditions),
-    }),
-  };
+  const judged: readonly Collection<AnyExtension>[] = [
+    sources.EnvoyFilter,
+    sources.WasmPlugin,
+    sources.TrafficExtension,
+  ];
+  return verdictCollections(graph, 'extension', judged, (extension, context) => {
+    const proxies = [...new Set(proxiesFor(extension, context))].toSorted();
+    return proxies.length === 0 ? [] : [refusal(extension, proxies)];
+  });
 }
 
 const shownProxies = 5;
