@@ -59,6 +59,7 @@ function combineMatch(outer: HttpMatchRequest, inner: HttpMatchRequest): HttpMat
   if (outer.port !== undefined && inner.port !== undefined && outer.port !== inner.port) return undefined;
   return {
     name: [outer.name, inner.name].filter((name) => name !== undefined && name !== '').join('-') || undefined,
+    statPrefix: inner.statPrefix || outer.statPrefix,
     uri: inner.uri ?? outer.uri,
     scheme: inner.scheme ?? outer.scheme,
     method: inner.method ?? outer.method,

@@ -142,6 +142,7 @@ export class DestinationPlanner {
       membersOf: (label) =>
         reads.get(members, membersKey(found.policyRule, labelSubset(label), service.key))?.uids ?? [],
       proxyLabels: proxyLabels(at),
+      proxyRole: at.role,
       subjectAltNames: service.message.subjectAltNames,
       credential: (name) => reads.get(sources.Secret, `${at.gateway.metadata.namespace}/${name}`),
     };

@@ -93,18 +93,36 @@ const table: readonly (readonly [name: string, text: string, message: string | u
     undefined,
   ],
   [
+    'fields of a policy that all count',
+    rule(`{
+      connectionPool: { tcp: { tcpKeepalive: { time: 10s } }, http: { http2KeepAlive: { interval: 1s, timeout: 1s } } },
+      outlierDetection: { outlierDetectionHttpErrorCodes: [401] }, retryBudget: { budgetInterval: 1s },
+      loadBalancer: { zoneAwareLbSetting: { minClusterSize: 3 } } }`),
+    undefined,
+  ],
+  [
     'fields of a policy that do not count',
-    rule(
-      '{ connectionPool: { tcp: { tcpKeepalive: { time: 10s } }, http: { http2KeepAlive: { interval: 1s } } }, loadBalancer: { simple: FASTEST } }',
-    ),
-    'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.connectionPool.http.http2KeepAlive has no effect',
+    rule('{ loadBalancer: { simple: FASTEST }, tls: { mode: SIMPLE, caCrl: /etc/crl.pem } }'),
+    'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.tls.caCrl has no effect',
   ],
   [
     'fields of routes that do not count',
-    routes('{ match: [{ uri: { prefix: / }, statPrefix: x }], route: [{ destination: { host: web } }] }'),
-    'http[0].match[0].statPrefix has no effect',
+    routes('{ fault: { abort: { http2Error: x } }, route: [{ destination: { host: web } }] }'),
+    'http[0].fault.abort.http2Error has no effect',
   ],
-  ['routes whose every field counts', routes('{ route: [{ destination: { host: web } }], timeout: 1s }'), undefined],
+  [
+    'a status of gRPC that there is not',
+    routes(
+      '{ fault: { abort: { grpcStatus: "14", percentage: { value: 100 } } }, route: [{ destination: { host: web } }] }',
+    ),
+    'http[0].fault.abort: 14 is no status of gRPC; nothing is aborted',
+  ],
+  [
+    'routes whose every field counts',
+    routes(`{ match: [{ uri: { prefix: / }, statPrefix: x }], retries: { attempts: 3, retryRemoteLocalities: true },
+      fault: { abort: { grpcStatus: UNAVAILABLE } }, route: [{ destination: { host: web } }], timeout: 1s }`),
+    undefined,
+  ],
 ];
 
 for (const [name, text, message] of table)

@@ -2,6 +2,7 @@
 import { type traffic, workload } from '@ambit/api';
 import type { BalancerSpec, Labels, OutlierSpec } from '@ambit/kube';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { L7Gateway } from './l7-gateway.ts';
 
 type LocalityInit = MessageInitShape<typeof traffic.Balancing_LocalitySchema>;
 type PreferenceInit = MessageInitShape<typeof traffic.Balancing_PreferenceSchema>;
@@ -29,6 +30,7 @@ export interface LocalitySurroundings {
   readonly membersOf: (label: string) => readonly string[];
   /** Of the proxy's own pods. */
   readonly proxyLabels: Labels;
+  readonly proxyRole: L7Gateway['role'];
 }
 
 /**
@@ -59,7 +61,16 @@ export function localityOf(
     enabled: true,
     routingPreference: scopes.length > 0 ? scopes : [REGION, ZONE, SUBZONE],
     failover: Object.fromEntries((setting?.failover ?? []).map(({ from, to }) => [from, to])),
+    ...(setting === undefined ? {} : minimumOf(setting, surroundings)),
   };
+}
+
+/** Envoy: with fewer than six endpoints zones would get uneven shares. Istio: at waypoints there is no such limit. */
+function minimumOf(
+  { isForced, minClusterSize = 6 }: NonNullable<BalancerSpec['locality']>,
+  { proxyRole }: LocalitySurroundings,
+): { minRegionEndpoints: bigint } | undefined {
+  return isForced && proxyRole === 'gateway' ? { minRegionEndpoints: BigInt(minClusterSize) } : undefined;
 }
 
 /** A label of pods that says nothing of place is compared with the value that is written, a bare one with the proxy's own. */

@@ -155,10 +155,28 @@ function limitsOf({ pool, retryBudget }: PolicyParts): traffic.ConnectionLimits 
     ...(idleTimeout === undefined ? {} : { idleTimeout }),
     ...(maxConnectionDuration === undefined ? {} : { maxConnectionDuration }),
     ...(pool?.tcpKeepalive === undefined ? {} : { keepalive: keepaliveOf(pool.tcpKeepalive) }),
-    ...(retryBudget === undefined
-      ? {}
-      : { retryBudget: { percent: Math.round(retryBudget.percent), minConcurrency: retryBudget.minConcurrency } }),
+    ...(retryBudget === undefined ? {} : { retryBudget: budgetOf(retryBudget) }),
+    ...(pool?.http2Keepalive === undefined ? {} : { ping: pingOf(pool.http2Keepalive) }),
   });
+}
+
+function budgetOf({
+  percent,
+  minConcurrency,
+  intervalMs,
+}: NonNullable<PolicyParts['retryBudget']>): MessageInitShape<typeof traffic.ConnectionLimits_RetryBudgetSchema> {
+  return {
+    percent: Math.round(percent),
+    minConcurrency,
+    ...(intervalMs === 0 ? {} : { interval: duration(intervalMs) }),
+  };
+}
+
+function pingOf({
+  intervalMs,
+  timeoutMs,
+}: NonNullable<PoolSpec['http2Keepalive']>): MessageInitShape<typeof traffic.ConnectionLimits_PingSchema> {
+  return { interval: duration(intervalMs), timeout: duration(timeoutMs) };
 }
 
 /** The kernel counts whole seconds: less than one is one. */
@@ -183,6 +201,7 @@ function outlierEjection(spec: OutlierSpec): traffic.OutlierEjection {
     maxEjection: duration(Math.max(300_000, baseMs)),
     maxEjectionPercent: spec.maxEjectionPercent ?? 10,
     minHealthPercent: spec.minHealthPercent ?? 0,
+    errorCodes: [...new Set(spec.errorCodes)],
   });
 }
 

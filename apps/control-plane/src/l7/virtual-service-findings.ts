@@ -1,3 +1,4 @@
+import { grpcCodeOf } from '@ambit/grpc';
 import type { VirtualService } from '@ambit/kube';
 import { matchProblem } from './virtual-service-matches.ts';
 import { patternProblem } from './usable-pattern.ts';
@@ -15,6 +16,10 @@ export function virtualServiceProblems({ spec }: VirtualService): readonly strin
     const code = rule.redirect?.code ?? 301;
     if (![0, 301, 302, 303, 307, 308].includes(code)) {
       found.push(`http[${index}].redirect: ${code} is no status of a redirect; the rule is left out`);
+    }
+    const grpcStatus = rule.fault?.abort?.grpcStatus;
+    if (grpcStatus !== undefined && grpcCodeOf(grpcStatus) < 0) {
+      found.push(`http[${index}].fault.abort: ${grpcStatus} is no status of gRPC; nothing is aborted`);
     }
     return found;
   });

@@ -26,15 +26,27 @@ export function virtualServiceRoutes(
     if (rule.matches.length > 0 && matches.length === 0) return [];
     const action = actionOf(rule, scope);
     if (action === undefined) return [];
-    return [
+    const routeOf = (some: readonly HttpMatchRequest[]): route.HttpRoute =>
       create(route.HttpRouteSchema, {
-        name: routeName(rule, matches, `${namespace}.${name}.${index}`),
-        matches: matchesOf(rule, matches),
+        name: routeName(rule, some, `${namespace}.${name}.${index}`),
+        matches: matchesOf(rule, some),
         action,
         ...optionsOf(rule, scope),
-      }),
-    ];
+        statisticsName: some[0]?.statPrefix ?? '',
+      });
+    return matches.length === 0 ? [routeOf([])] : countedTogether(matches).map(routeOf);
   });
+}
+
+/** Runs of matches that are counted under one name, in written order: each is a route of its own. */
+function countedTogether(matches: readonly HttpMatchRequest[]): readonly (readonly HttpMatchRequest[])[] {
+  const runs: HttpMatchRequest[][] = [];
+  for (const match of matches) {
+    const last = runs.at(-1);
+    if (last === undefined || (last[0]?.statPrefix ?? '') !== (match.statPrefix ?? '')) runs.push([match]);
+    else last.push(match);
+  }
+  return runs;
 }
 
 function routeName(rule: VirtualServiceRoute, matches: readonly HttpMatchRequest[], fallback: string): string {
@@ -55,7 +67,7 @@ function matchesOf(
 /** Undefined for a rule that says nothing usable. */
 function actionOf(rule: VirtualServiceRoute, scope: DestinationScope): RouteInit['action'] | undefined {
   if (rule.redirect !== undefined) {
-    const redirect = redirectOf(rule.redirect);
+    const redirect = redirectOf(rule.redirect, scope.listenerPort);
     return redirect === undefined ? undefined : { case: 'redirect', value: redirect };
   }
   if (rule.directResponse !== undefined) {
@@ -109,5 +121,6 @@ function retriesOf(retry: HttpRetry | undefined): route.Retries {
       : { perTryTimeout: duration(retry.perTryTimeoutMs) }),
     ...(retry?.backoffMs === undefined ? {} : { backoffBase: duration(retry.backoffMs) }),
     reuseEndpoints: retry?.ignoresPreviousHosts === false,
+    leaveTriedPlaces: retry?.goesToOtherPlaces ?? false,
   });
 }

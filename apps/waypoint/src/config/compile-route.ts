@@ -31,7 +31,11 @@ import {
 import { compileSession } from './session-persistence.ts';
 
 /** Istio's default, where a route says nothing of retries. */
-const defaultRetries: RouteRetries = { policy: defaultRetryPolicy, reusesEndpoints: false };
+const defaultRetries: RouteRetries = {
+  policy: defaultRetryPolicy,
+  reusesEndpoints: false,
+  leavesTriedPlaces: false,
+};
 /** Largest body of a direct response. */
 const maxDirectBodyBytes = 1024 * 1024;
 const maxPerMillion = 1_000_000;
@@ -59,6 +63,7 @@ export function compileRoute(message: messages.HttpRoute, place: string, problem
     cors: compileCors(message.cors, place, problems),
     session: compileSession(message.session, place, problems),
     limits: compileRateLimits(message.rateLimits, place, problems),
+    statisticsName: message.statisticsName === '' ? undefined : message.statisticsName,
   };
 }
 
@@ -79,6 +84,7 @@ export function plainRoute(backend: BackendTarget): CompiledRoute {
     cors: undefined,
     session: undefined,
     limits: [],
+    statisticsName: undefined,
   };
 }
 
@@ -216,6 +222,7 @@ function compileRetries(message: messages.Retries | undefined, place: string, pr
       backoffBaseMs: limitMs(message.backoffBase) ?? defaultRetryPolicy.backoffBaseMs,
     },
     reusesEndpoints: message.reuseEndpoints,
+    leavesTriedPlaces: message.leaveTriedPlaces,
   };
 }
 
@@ -229,7 +236,8 @@ function compileFault(message: messages.Fault | undefined, place: string, proble
     delayMs: durationMs(message.delay) ?? 0,
     delayPerMillion: message.delayPerMillion,
     abortPerMillion,
-    abortStatus,
+    // Envoy: requests that are not gRPC get 200.
+    abortStatus: hasGrpcStatus && abortStatus === 0 ? 200 : abortStatus,
     abortGrpcStatus: hasGrpcStatus ? abortGrpcStatus : undefined,
   };
 }

@@ -1,4 +1,5 @@
 import { traffic as messages } from '@ambit/api';
+import { defaultHttp2Settings } from '@ambit/exchange';
 import { defaultOutlierRules, type OutlierRules } from '@ambit/routing';
 
 import { durationMs, limitMs } from './duration.ts';
@@ -122,8 +123,19 @@ function compileLimits(message: messages.ConnectionLimits | undefined): Connecti
     retryBudget:
       budget === undefined || budget.percent === 0
         ? undefined
-        : { percent: budget.percent, minConcurrency: budget.minConcurrency },
+        : {
+            percent: budget.percent,
+            minConcurrency: budget.minConcurrency,
+            intervalMs: limitMs(budget.interval) ?? 0,
+          },
+    ping: compilePing(message.ping),
   };
+}
+
+function compilePing(message: messages.ConnectionLimits_Ping | undefined): ConnectionLimits['ping'] {
+  const intervalMs = limitMs(message?.interval);
+  if (intervalMs === undefined) return undefined;
+  return { intervalMs, timeoutMs: limitMs(message?.timeout) ?? defaultHttp2Settings.pingTimeoutMs };
 }
 
 /** Linux's own values, where nothing is said; its largest, where more is. */
@@ -158,6 +170,7 @@ function compileOutliers(message: messages.OutlierEjection | undefined): Outlier
     maxEjectionMs: Math.max(limitMs(message.maxEjection) ?? defaults.maxEjectionMs, baseEjectionMs),
     maxEjectionPercent: Math.min(message.maxEjectionPercent, 100),
     minHealthPercent: Math.min(message.minHealthPercent, 100),
+    errorCodes: message.errorCodes.length === 0 ? undefined : new Set(message.errorCodes),
   };
 }
 

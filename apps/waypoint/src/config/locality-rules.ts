@@ -25,20 +25,28 @@ export interface LocalityRules {
   /** Region that comes after the own, by own region. */
   readonly failover: ReadonlyMap<string, string>;
   readonly distribute: readonly LocalityShares[];
+  /** Within the own region place counts only with so many endpoints there; 0: always. */
+  readonly minRegionEndpoints: number;
 }
 
 /** Place does not count, unless the service says so. */
-export const noLocality: LocalityRules = { preferences: [], failover: new Map(), distribute: [] };
+export const noLocality: LocalityRules = {
+  preferences: [],
+  failover: new Map(),
+  distribute: [],
+  minRegionEndpoints: 0,
+};
 
 export function compileLocality(message: messages.Balancing_Locality | undefined): LocalityRules {
   if (message?.enabled !== true) return noLocality;
-  const { routingPreference, preferences, failover, distribute } = message;
+  const { routingPreference, preferences, failover, distribute, minRegionEndpoints } = message;
   return {
     preferences:
       preferences.length === 0
         ? routingPreference.map((scope) => ({ kind: 'scope', scope }))
         : preferences.flatMap(preference),
     failover: new Map(Object.entries(failover)),
+    minRegionEndpoints: Number(minRegionEndpoints),
     distribute: distribute.map(({ from, to }) => ({
       from: localityPattern(from),
       // Maps have no order: of two places that match an endpoint it is the narrower one's.

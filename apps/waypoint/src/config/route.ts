@@ -42,6 +42,8 @@ export interface RouteRetries {
   readonly policy: RetryPolicy;
   /** Attempts may go to an endpoint that was tried before. */
   readonly reusesEndpoints: boolean;
+  /** After each second attempt the places of those before are left out, as long as there are others. */
+  readonly leavesTriedPlaces: boolean;
 }
 
 export interface MirrorRule {
@@ -72,6 +74,8 @@ export interface CompiledRoute {
   readonly cors: CorsRules | undefined;
   readonly session: SessionPersistence | undefined;
   readonly limits: readonly RateLimitRule[];
+  /** Under which its requests are counted; undefined: not by route. */
+  readonly statisticsName: string | undefined;
 }
 
 /** A route that was found, and what of the path its match took. */

@@ -33,6 +33,13 @@ export interface Warmup {
   readonly aggression: number;
 }
 
+export interface RetryBudget {
+  readonly percent: number;
+  readonly minConcurrency: number;
+  /** Requests that began within it count too; 0: the active ones alone. */
+  readonly intervalMs: number;
+}
+
 /** Limits of one proxy; undefined is none. Spec: contract l7 3.4. */
 export interface ConnectionLimits {
   readonly maxConnections: number | undefined;
@@ -46,8 +53,10 @@ export interface ConnectionLimits {
   readonly maxConnectionDurationMs: number | undefined;
   /** Of TCP connections to endpoints; tunnels have pings of their own. */
   readonly keepalive: KeepaliveOptions | undefined;
+  /** PING of HTTP/2 after so much silence, and how long the answer may take; undefined: none. */
+  readonly ping: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
   /** Instead of `maxRetries`: a share of the active requests, but at least `minConcurrency`. */
-  readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | undefined;
+  readonly retryBudget: RetryBudget | undefined;
 }
 
 /** TLS to the backend, inside the tunnel or instead of it. */
@@ -97,6 +106,7 @@ export const defaultTrafficPolicy: TrafficPolicy = {
     idleTimeoutMs: 3_600_000,
     maxConnectionDurationMs: undefined,
     keepalive: undefined,
+    ping: undefined,
     retryBudget: undefined,
   },
   outliers: undefined,

@@ -117,6 +117,7 @@ export class Entrance {
     if (finding.kind === 'answer') return this.#turnAway(finding.reply);
     const { route } = finding;
     this.#record.routeName = route.name;
+    this.#record.statisticsName = route.statisticsName;
     const limits = limitsOf(this.#config, this.#facts.served, route);
     if (limits.length === 0) return this.#inject(permit, finding, view);
     const gate = new LimitGate(limits, this.#config, view, route.name, this.#surroundings, {

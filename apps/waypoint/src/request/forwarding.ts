@@ -22,6 +22,7 @@ import {
 } from './local-reply.ts';
 import type { RequestRecord, ResponseFlag } from './request-record.ts';
 import { maxCopyBytes, type RequestSurroundings } from './request-surroundings.ts';
+import { TriedEndpoints } from './tried-endpoints.ts';
 import type {
   AttemptResult,
   ConnectFailure,
@@ -93,7 +94,7 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
   #backoffAlarm: Alarm<Limit> | undefined;
   #isRequestEnded: boolean;
   #trailers: FieldList | undefined;
-  #tried: string[] | undefined;
+  #tried: TriedEndpoints | undefined;
   #retries = 0;
   #nameSinceMs: number | undefined;
   #holdsRetry = false;
@@ -251,7 +252,11 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
     const { target, head, choice, countsAttempts } = this.#plan;
     const { upstreams } = this.#surroundings;
     const record = this.#record;
-    const lease = upstreams.choose(target, { ...choice, triedEndpoints: this.#tried ?? none });
+    const lease = upstreams.choose(target, {
+      ...choice,
+      triedEndpoints: this.#tried?.endpoints ?? none,
+      leftEndpoints: this.#tried?.left,
+    });
     if (lease.kind !== 'endpoint') {
       switch (lease.kind) {
         case 'unknown-backend':
@@ -300,7 +305,7 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
 
   /** True when there will be another attempt. `isOver`: the exchange of this one has ended. */
   #retry(outcome: AttemptOutcome, result: AttemptResult, isOver: boolean): boolean {
-    const { policy, reusesEndpoints } = this.#plan.retries;
+    const { policy } = this.#plan.retries;
     if (!this.#mayRetry || !isRetriable(policy, outcome)) return false;
     if (this.#retries >= policy.maxRetries) {
       this.#record.addFlag('URX');
@@ -313,7 +318,8 @@ export class Forwarding implements UpstreamUser, AlarmUser<Limit> {
       return false;
     }
     this.#holdsRetry = true;
-    if (!reusesEndpoints && this.#lease !== undefined) (this.#tried ??= []).push(this.#lease.endpoint.id);
+    if (this.#lease !== undefined)
+      (this.#tried ??= new TriedEndpoints()).note(this.#lease.endpoint.id, this.#plan.retries);
     if (isOver) this.#exchange = undefined;
     this.#endAttempt(result);
     this.#retries += 1;

@@ -196,6 +196,16 @@ test('faults hit permitted requests only, before CORS; no route is found after p
   assert.deepEqual([lab.record.flags, lab.record.details], ['NR', 'route_not_found']);
 });
 
+test('an abort by a status of gRPC is that for gRPC requests, and 200 for others', () => {
+  const fault = { abortGrpcStatus: 14, hasGrpcStatus: true, abortPerMillion: 1_000_000 };
+  const route = { name: 'r', action: { case: 'directResponse' as const, value: { status: 201 } }, fault };
+  const lab = new Lab({ ports: [{ port: 80, httpRoutes: [route] }] });
+  const grpc = lab.request({ method: 'POST', headers: { 'content-type': 'application/grpc' } });
+  assert.deepEqual([grpc.status, grpc.headers?.['grpc-status']], [200, '14']);
+  const plain = lab.request();
+  assert.deepEqual([plain.status, plain.body], [200, 'fault filter abort']);
+});
+
 test('a delay is first, then the abort; a client that leaves meanwhile is let go', async () => {
   const { ExchangeError } = await import('@ambit/exchange');
   const fault = { delay: { seconds: 2n }, delayPerMillion: 1_000_000, abortStatus: 503, abortPerMillion: 1_000_000 };

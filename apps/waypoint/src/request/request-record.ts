@@ -68,6 +68,8 @@ export class RequestRecord implements LoggedRequest {
   /** The original client as far as it can be believed (X-Forwarded-For), canonical text; undefined before it was looked at. */
   clientAddress: string | undefined;
   routeName: string | undefined;
+  /** Name under which the route's requests are counted by themselves; undefined for none. */
+  statisticsName: string | undefined;
   /** The backend that the route chose; undefined if none was. Its service gives the destination_service labels. */
   target: BackendTarget | undefined;
   /** Of the last attempt; undefined for answers made here. */

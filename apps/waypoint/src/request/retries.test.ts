@@ -190,6 +190,24 @@ test('endpoints are used again where the route says so', () => {
   assert.deepEqual(attemptsOf(lab), ['a', 'a']);
 });
 
+test('after each second attempt the places of all before are named, where the route leaves them', () => {
+  for (const [leaveTriedPlaces, expected] of [
+    [true, [undefined, undefined, ['a', 'b'], ['a', 'b'], ['a', 'b', 'c', 'a']]],
+    [false, [undefined, undefined, undefined, undefined, undefined]],
+  ] as const) {
+    const lab = labWith({ maxRetries: 4, conditions: ['503'], leaveTriedPlaces });
+    lab.request();
+    for (let i = 0; i < 4; i++) {
+      lab.upstreams.last.answer(503, 'no');
+      lab.timers.advance(1000);
+    }
+    assert.deepEqual(
+      lab.upstreams.attempts.map(({ facts }) => facts.leftEndpoints),
+      expected,
+    );
+  }
+});
+
 test('a client that leaves during the back-off ends it', async () => {
   const { ExchangeError } = await import('@ambit/exchange');
   const lab = labWith({ maxRetries: 2, conditions: ['503'] });

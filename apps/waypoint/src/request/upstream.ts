@@ -13,6 +13,8 @@ export interface UpstreamChoiceFacts {
   readonly hash: number | undefined;
   /** Identities (`UpstreamEndpoint.id`) that this request tried before: left out as long as there are others. */
   readonly triedEndpoints: readonly string[];
+  /** Endpoints of attempts whose places are left out, as long as there are others; absent: none. */
+  readonly leftEndpoints?: readonly string[] | undefined;
   /** Version that the client speaks, for backends that want the same. */
   readonly clientProtocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   /**

@@ -44,6 +44,8 @@ export interface LocalitySpec {
   readonly failover: readonly { readonly from: string; readonly to: string }[];
   /** Labels, `key` or `key=value`. */
   readonly failoverPriority: readonly string[];
+  /** Of `zoneAwareLbSetting`: endpoints of the own region below which zones do not count. */
+  readonly minClusterSize: number | undefined;
 }
 
 /** 0 and undefined mean "not limited". Times in milliseconds. */
@@ -68,6 +70,8 @@ export interface PoolSpec {
   readonly upgradePolicy: string | undefined;
   readonly usesClientProtocol: boolean;
   readonly maxConcurrentStreams: number | undefined;
+  /** PING of HTTP/2; undefined: none. */
+  readonly http2Keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined;
 }
 
 export interface OutlierSpec {
@@ -79,6 +83,8 @@ export interface OutlierSpec {
   readonly baseEjectionMs: number | undefined;
   readonly maxEjectionPercent: number | undefined;
   readonly minHealthPercent: number | undefined;
+  /** Statuses that count instead of 5xx; empty: 5xx. */
+  readonly errorCodes: readonly number[];
 }
 
 export interface ClientTlsSpec {
@@ -97,7 +103,9 @@ export interface PolicyParts {
   readonly pool: PoolSpec | undefined;
   readonly outliers: OutlierSpec | undefined;
   readonly tls: ClientTlsSpec | undefined;
-  readonly retryBudget: { readonly percent: number; readonly minConcurrency: number } | undefined;
+  readonly retryBudget:
+    | { readonly percent: number; readonly minConcurrency: number; readonly intervalMs: number }
+    | undefined;
   /** 1 or 2. */
   readonly proxyProtocol: number | undefined;
 }
@@ -130,13 +138,13 @@ function readParts(reader: ObjectReader): PolicyParts {
     outliers: reader.object('outlierDetection', readOutliers),
     tls: reader.object('tls', readTls),
     retryBudget: reader.object('retryBudget', (budget) => {
-      budget.doNotHonour('budgetInterval');
       return {
         percent:
           budget.number('percent', 0, 100) ??
           budget.object('percentage', (percentage) => percentage.number('value', 0, 100)) ??
           20,
         minConcurrency: budget.integer('minRetryConcurrency', 0, max32) ?? 3,
+        intervalMs: readDuration(budget, 'budgetInterval') ?? 0,
       };
     }),
     proxyProtocol: reader.object('proxyProtocol', (body) => (body.string('version') === 'V2' ? 2 : 1)),
@@ -145,10 +153,7 @@ function readParts(reader: ObjectReader): PolicyParts {
 
 function readBalancer(reader: ObjectReader): BalancerSpec {
   const legacyMs = readDuration(reader, 'warmupDurationSecs');
-  const zoneAware = reader.object('zoneAwareLbSetting', (setting) => {
-    setting.doNotHonour('minClusterSize');
-    return readLocality(setting, true);
-  });
+  const zoneAware = reader.object('zoneAwareLbSetting', (setting) => readLocality(setting, true));
   return {
     simple: reader.string('simple'),
     hash: reader.object('consistentHash', readHash),
@@ -176,6 +181,7 @@ function readLocality(reader: ObjectReader, isForced: boolean): LocalitySpec {
       to: entry.requiredString('to'),
     })),
     failoverPriority: reader.strings('failoverPriority'),
+    minClusterSize: isForced ? reader.integer('minClusterSize', 0, Number.MAX_SAFE_INTEGER) : undefined,
   };
 }
 
@@ -223,7 +229,6 @@ function readPool(reader: ObjectReader): PoolSpec {
     };
   });
   const http = reader.object('http', (body) => {
-    body.doNotHonour('http2KeepAlive');
     return {
       maxPendingRequests: body.integer('http1MaxPendingRequests', 0, max32),
       maxRequests: body.integer('http2MaxRequests', 0, max32),
@@ -233,6 +238,10 @@ function readPool(reader: ObjectReader): PoolSpec {
       upgradePolicy: body.string('h2UpgradePolicy'),
       usesClientProtocol: body.boolean('useClientProtocol') ?? false,
       maxConcurrentStreams: body.integer('maxConcurrentStreams', 0, max32),
+      http2Keepalive: body.object('http2KeepAlive', (keepalive) => ({
+        intervalMs: readDuration(keepalive, 'interval') ?? 0,
+        timeoutMs: readDuration(keepalive, 'timeout') ?? 0,
+      })),
     };
   });
   return { ...(tcp ?? noTcp), ...(http ?? noHttp) };
@@ -254,10 +263,10 @@ const noHttp = {
   upgradePolicy: undefined,
   usesClientProtocol: false,
   maxConcurrentStreams: undefined,
+  http2Keepalive: undefined,
 } as const;
 
 function readOutliers(reader: ObjectReader): OutlierSpec {
-  reader.doNotHonour('outlierDetectionHttpErrorCodes');
   const legacy = reader.integer('consecutiveErrors', 0, max32);
   return {
     consecutive5xx: reader.integer('consecutive5xxErrors', 0, max32) ?? legacy,
@@ -268,6 +277,7 @@ function readOutliers(reader: ObjectReader): OutlierSpec {
     baseEjectionMs: readDuration(reader, 'baseEjectionTime'),
     maxEjectionPercent: reader.integer('maxEjectionPercent', 0, 100),
     minHealthPercent: reader.integer('minHealthPercent', 0, 100),
+    errorCodes: reader.integers('outlierDetectionHttpErrorCodes', 100, 599),
   };
 }
 

@@ -24,6 +24,8 @@ export interface HttpRetry {
   readonly retryOn: string | undefined;
   readonly backoffMs: number | undefined;
   readonly ignoresPreviousHosts: boolean | undefined;
+  /** Places of attempts before are left. */
+  readonly goesToOtherPlaces: boolean;
 }
 
 /** Percentages 0 to 100; undefined is none. */
@@ -85,13 +87,13 @@ function readOperation(reader: ObjectReader): HeaderOperation {
 /** Reads `retries` of a route. */
 export function readRetries(reader: ObjectReader): HttpRetry | undefined {
   return reader.object('retries', (retries) => {
-    retries.doNotHonour('retryRemoteLocalities');
     return {
       attempts: retries.integer('attempts', 0, 2_147_483_647),
       perTryTimeoutMs: readDuration(retries, 'perTryTimeout'),
       retryOn: retries.string('retryOn'),
       backoffMs: readDuration(retries, 'backoff'),
       ignoresPreviousHosts: retries.boolean('retryIgnorePreviousHosts'),
+      goesToOtherPlaces: retries.boolean('retryRemoteLocalities') ?? false,
     };
   });
 }

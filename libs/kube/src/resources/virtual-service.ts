@@ -20,6 +20,8 @@ import { readConditions, type StatusCondition } from './status-condition.ts';
 /** Conditions on a request of which all must hold. */
 export interface HttpMatchRequest {
   readonly name: string | undefined;
+  /** Requests that match are counted under this name. */
+  readonly statPrefix: string | undefined;
   readonly uri: TextCondition | undefined;
   readonly scheme: TextCondition | undefined;
   readonly method: TextCondition | undefined;
@@ -198,9 +200,9 @@ function readDestination(reader: ObjectReader): RouteDestination {
 }
 
 function readMatch(reader: ObjectReader): HttpMatchRequest {
-  reader.doNotHonour('statPrefix');
   return {
     name: reader.string('name'),
+    statPrefix: reader.string('statPrefix'),
     uri: readText(reader, 'uri'),
     scheme: readText(reader, 'scheme'),
     method: readText(reader, 'method'),

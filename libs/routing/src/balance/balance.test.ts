@@ -159,6 +159,19 @@ test('no more than the share of endpoints is ejected, but always one', () => {
   assert.equal(ejector.ejectedCount, 0);
 });
 
+test('listed statuses count as errors instead of 5xx, and an unlisted one is a success', () => {
+  const errorCodes = new Set([401, 503]);
+  const rules = { ...defaultOutlierRules, maxEjectionPercent: 100, errorCodes };
+  const notes = (one: OutlierEjector, ...statuses: readonly number[]): boolean[] =>
+    statuses.map((status) => one.note('a', { kind: 'response', status }, 2, 0));
+  const fivefold = new OutlierEjector({ ...rules, consecutive5xx: 2 });
+  assert.deepEqual(notes(fivefold, 500, 500, 401, 500, 401, 503), [false, false, false, false, false, true]);
+  const gateway = new OutlierEjector({ ...rules, consecutive5xx: 0, consecutiveGatewayErrors: 2 });
+  assert.deepEqual(notes(gateway, 502, 502, 401, 401, 503, 503), [false, false, false, false, false, true]);
+  const local = new OutlierEjector({ ...rules, consecutive5xx: 1 });
+  assert.equal(local.note('a', { kind: 'local' }, 2, 0), true, 'no answer is a failure whatever is listed');
+});
+
 test('local failures count apart when they are split, and panic uses everybody', () => {
   const split = new OutlierEjector({ ...defaultOutlierRules, splitsLocalFailures: true, consecutiveLocalFailures: 2 });
   assert.equal(split.note('a', { kind: 'local' }, 1, 0), false);

@@ -12,6 +12,8 @@ export interface OutlierRules {
   readonly maxEjectionPercent: number;
   /** Below this share of healthy endpoints nobody is left out; 0 is off. */
   readonly minHealthPercent: number;
+  /** Statuses of answers that are failures; undefined: 5xx. */
+  readonly errorCodes: ReadonlySet<number> | undefined;
 }
 
 /** Istio's defaults, once outlierDetection is given. */
@@ -25,6 +27,7 @@ export const defaultOutlierRules: OutlierRules = {
   maxEjectionMs: 300_000,
   maxEjectionPercent: 10,
   minHealthPercent: 0,
+  errorCodes: undefined,
 };
 
 /** How one request to an endpoint ended. `local`: no answer (connect failure, reset, time-out). */
@@ -109,6 +112,14 @@ export class OutlierEjector {
     return record;
   }
 
+  /** The status as it counts: one that is listed is a 5xx, any other a success. Envoy: error_matcher. */
+  #judged(status: number): number {
+    const { errorCodes } = this.#rules;
+    if (errorCodes === undefined) return status;
+    if (!errorCodes.has(status)) return 200;
+    return status >= 500 ? status : 500;
+  }
+
   /** Counts, and says whether a limit is reached. */
   #count(record: EndpointRecord, result: EndpointResult): boolean {
     const rules = this.#rules;
@@ -116,7 +127,7 @@ export class OutlierEjector {
       record.localFailures += 1;
       return reached(record.localFailures, rules.consecutiveLocalFailures);
     }
-    const status = result.kind === 'local' ? 503 : result.status;
+    const status = result.kind === 'local' ? 503 : this.#judged(result.status);
     record.localFailures = 0;
     record.serverErrors = status >= 500 ? record.serverErrors + 1 : 0;
     record.gatewayErrors = status >= 502 && status <= 504 ? record.gatewayErrors + 1 : 0;

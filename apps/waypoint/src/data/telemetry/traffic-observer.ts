@@ -7,6 +7,7 @@ import type { RequestObserver, RequestRecord } from '../../request/request-recor
 import type { TcpObserver } from '../inbound/tcp-session.ts';
 import type { TcpRecord } from '../tcp-record.ts';
 import { type LogPlan, logPlan, type RequestLog } from './request-log.ts';
+import { RouteMetrics } from './route-metrics.ts';
 import { type MetricPlan, metricPlan, TrafficMetrics } from './traffic-metrics.ts';
 
 /** Telemetry settings as they are acted on. */
@@ -22,6 +23,7 @@ function planOf(settings: TelemetrySettings | undefined): Plan {
 /** Turns finished requests and connections into metrics and log lines, as the configuration wants them. */
 export class TrafficObserver implements RequestObserver, TcpObserver {
   readonly #metrics: TrafficMetrics;
+  readonly #routes: RouteMetrics;
   readonly #log: RequestLog;
   readonly #plans = new WeakMap<TelemetrySettings, Plan>();
   #settings: TelemetrySettings | undefined;
@@ -32,6 +34,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
 
   constructor(registry: MetricRegistry, log: RequestLog) {
     this.#metrics = new TrafficMetrics(registry);
+    this.#routes = new RouteMetrics(registry);
     this.#log = log;
   }
 
@@ -65,6 +68,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   onRequestEnd(record: RequestRecord): void {
     const { metrics, log } = this.#planFor(record.facts.served);
     this.#metrics.onRequestEnd(record, this.#reporter, metrics);
+    this.#routes.onRequestEnd(record);
     this.#log.write(record, log);
   }
 
@@ -85,6 +89,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   /** Before the registry sweeps. */
   letGo(): void {
     this.#metrics.letGo();
+    this.#routes.letGo();
   }
 
   #planFor(served: ServedTarget): Plan {

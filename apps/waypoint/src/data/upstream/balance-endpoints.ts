@@ -10,6 +10,7 @@ import {
 } from '@ambit/routing';
 
 import type { TrafficPolicy } from '../../config/traffic-policy.ts';
+import type { UpstreamChoiceFacts } from '../../request/upstream.ts';
 import type { ClusterEndpoint } from './cluster-endpoint.ts';
 
 /** Envoy: a group with five of seven endpoints left still takes everything. */
@@ -46,14 +47,18 @@ export class EndpointBalancing {
     this.#clock = clock;
   }
 
-  /** Undefined if none is usable. Endpoints in `tried` are taken only if there are no others. */
+  /** Undefined if none is usable. Endpoints that were tried, and groups that are left, are taken only if there are no others. */
   pick(
-    hash: number | undefined,
-    tried: readonly string[],
+    {
+      hash,
+      triedEndpoints: tried,
+      leftEndpoints,
+    }: Pick<UpstreamChoiceFacts, 'hash' | 'triedEndpoints' | 'leftEndpoints'>,
     ejector: OutlierEjector | undefined,
   ): ClusterEndpoint | undefined {
     const isHealthy = (id: string): boolean => ejector?.isUsable(id, this.#count) !== false;
-    const order = this.#order(ejector === undefined || ejector.ejectedCount === 0 ? undefined : isHealthy);
+    const drawn = this.#order(ejector === undefined || ejector.ejectedCount === 0 ? undefined : isHealthy);
+    const order = leftEndpoints === undefined ? drawn : leftLast(drawn, leftEndpoints);
     for (const group of order) {
       const picked = group.balancer.pick(hash, ({ id }) => isHealthy(id) && !tried.includes(id));
       if (picked !== undefined) return this.#byId.get(picked.id);
@@ -82,6 +87,12 @@ export class EndpointBalancing {
     }
     return this.#groups;
   }
+}
+
+/** Groups of these endpoints come after all others. Envoy: previous_priorities. */
+function leftLast(groups: readonly Group[], left: readonly string[]): readonly Group[] {
+  const isLeft = ({ endpoints }: Group): boolean => endpoints.some(({ id }) => left.includes(id));
+  return [...groups.filter((group) => !isLeft(group)), ...groups.filter(isLeft)];
 }
 
 /** Nearest first. */

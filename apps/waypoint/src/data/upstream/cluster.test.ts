@@ -124,10 +124,43 @@ test('retries are limited by number, or by a share of the active requests', () =
   rig.cluster.endRetry();
   assert.equal(rig.cluster.beginRetry(), true);
   rig.cluster.endRetry();
-  rig.update({ limits: { ...limits, retryBudget: { percent: 20, minConcurrency: 0 } } }, [endpoint('a')]);
+  rig.update({ limits: { ...limits, retryBudget: { percent: 20, minConcurrency: 0, intervalMs: 0 } } }, [
+    endpoint('a'),
+  ]);
   assert.equal(rig.cluster.beginRetry(), false);
   for (let i = 0; i < 10; i++) rig.take();
   assert.deepEqual([rig.cluster.beginRetry(), rig.cluster.beginRetry(), rig.cluster.beginRetry()], [true, true, false]);
+});
+
+test('a retry budget with an interval counts requests that began within it, once each', () => {
+  const retryBudget = { percent: 20, minConcurrency: 0, intervalMs: 1000 };
+  using rig = new ClusterRig({ limits: { ...defaultTrafficPolicy.limits, retryBudget } }, [endpoint('a')]);
+  const granted = (): number => {
+    let count = 0;
+    while (rig.cluster.beginRetry()) count += 1;
+    for (let i = 0; i < count; i++) rig.cluster.endRetry();
+    return count;
+  };
+  rig.shares(10);
+  assert.equal(granted(), 2, 'ten are over');
+  const active = Array.from({ length: 5 }, () => rig.take());
+  assert.equal(granted(), 3, 'and five go on');
+  rig.loop.nowMs += 1100;
+  assert.equal(granted(), 1, 'the ten are forgotten, the five still go on');
+  for (const turn of active) turn.release({ kind: 'response', status: 200 });
+  assert.equal(granted(), 0, 'they began too long ago');
+});
+
+test('places of attempts before are left, as long as there are others', () => {
+  using rig = new ClusterRig({}, [endpoint('a', 2), endpoint('b', 2), endpoint('c', 1), endpoint('d', 0)]);
+  const goesTo = (leftEndpoints: readonly string[]): string => {
+    const found = new Set(Array.from({ length: 40 }, () => rig.take({ leftEndpoints }).endpoint.id));
+    return [...found].toSorted().join();
+  };
+  assert.equal(goesTo([]), 'a,b');
+  assert.equal(goesTo(['a']), 'c');
+  assert.equal(goesTo(['a', 'c']), 'd');
+  assert.equal(goesTo(['a', 'c', 'd']), 'a,b', 'all were left: from the nearest on again');
 });
 
 test('an endpoint keeps its identity over updates that do not move it, and loses it when it moves', () => {

@@ -18,6 +18,7 @@ import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurround
 import { HttpPool, type HttpPoolOwner } from './http-pool.ts';
 import { OpenedDial } from './opened-dial.ts';
 import { type ConnectionClient, proxyHeader } from './proxy-header.ts';
+import { RecentRequests } from './recent-requests.ts';
 
 /** What the clusters of a worker share. */
 export interface ClusterSurroundings extends DialSurroundings {
@@ -73,6 +74,8 @@ export class Cluster {
   #pending = 0;
   #connections = 0;
   #retries = 0;
+  /** Requests that are over and count for the retry budget; undefined: only those that are active do. */
+  #recent: RecentRequests | undefined;
 
   constructor(key: string, surroundings: ClusterSurroundings) {
     this.key = key;
@@ -95,6 +98,9 @@ export class Cluster {
     this.#serviceHostname = facts.serviceHostname;
     if (isOtherTransport) for (const endpoint of this.#endpoints.values()) endpoint.dropConnections();
     const hasChanged = this.#replaceEndpoints(facts.endpoints);
+    const budgetMs = facts.policy.limits.retryBudget?.intervalMs ?? 0;
+    if (budgetMs !== (before.limits.retryBudget?.intervalMs ?? 0))
+      this.#recent = budgetMs === 0 ? undefined : new RecentRequests(budgetMs);
     if (!isSamePolicy && !isSame(before.outliers, facts.policy.outliers)) {
       this.#ejector = facts.policy.outliers === undefined ? undefined : new OutlierEjector(facts.policy.outliers);
     }
@@ -107,7 +113,7 @@ export class Cluster {
     const { maxRequests } = this.#policy.limits;
     if (maxRequests !== undefined && this.#activeRequests >= maxRequests) return { kind: 'overflow' };
     this.#ejector?.sweep(this.#surroundings.loop.nowMs);
-    const endpoint = this.#ofSession(facts) ?? this.#balancing.pick(facts.hash, facts.triedEndpoints, this.#ejector);
+    const endpoint = this.#ofSession(facts) ?? this.#balancing.pick(facts, this.#ejector);
     if (endpoint === undefined) return { kind: 'no-endpoint' };
     return this.take(endpoint, facts);
   }
@@ -116,7 +122,7 @@ export class Cluster {
   take(endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts): EndpointTurn {
     this.#activeRequests += 1;
     endpoint.activeRequests += 1;
-    return new EndpointTurn(this, endpoint, facts);
+    return new EndpointTurn(this, endpoint, facts, this.#surroundings.loop.nowMs);
   }
 
   /** The endpoint that a session belongs to. */
@@ -130,8 +136,9 @@ export class Cluster {
     return this.#endpoints.get(id);
   }
 
-  release(endpoint: ClusterEndpoint, result: AttemptResult): void {
+  release({ endpoint, startMs }: EndpointTurn, result: AttemptResult): void {
     this.#activeRequests -= 1;
+    this.#recent?.note(startMs, this.#surroundings.loop.nowMs);
     endpoint.activeRequests -= 1;
     if (result.kind === 'canceled' || this.#ejector === undefined || !this.#endpoints.has(endpoint.id)) return;
     const noted = result.kind === 'response' ? result : ({ kind: 'local' } as const);
@@ -140,10 +147,11 @@ export class Cluster {
 
   beginRetry(): boolean {
     const { maxRetries, retryBudget } = this.#policy.limits;
+    const counted = this.#activeRequests + (this.#recent?.count(this.#surroundings.loop.nowMs) ?? 0);
     const most =
       retryBudget === undefined
         ? maxRetries
-        : Math.max(retryBudget.minConcurrency, (this.#activeRequests * retryBudget.percent) / 100);
+        : Math.max(retryBudget.minConcurrency, (counted * retryBudget.percent) / 100);
     if (most !== undefined && this.#retries >= most) return false;
     this.#retries += 1;
     return true;
@@ -292,12 +300,18 @@ export class Cluster {
     const { limits } = this.#policy;
     const defaults = defaultClientConnectionSettings;
     const maxStreams = limits.maxConcurrentStreams ?? maxStreamsByDefault;
+    const { ping } = limits;
+    const pings = ping === undefined ? {} : { pingIntervalMs: ping.intervalMs, pingTimeoutMs: ping.timeoutMs };
     return {
       loop,
       connect: isHttp2 ? connectHttp2 : connectHttp1,
       dial: (receiver) =>
         this.dial(endpoint, { client: undefined, requestHost, alpn: [isHttp2 ? 'h2' : 'http/1.1'] }, receiver),
-      settings: { ...defaults, idleTimeoutMs: limits.idleTimeoutMs, http2: { ...defaults.http2, maxStreams } },
+      settings: {
+        ...defaults,
+        idleTimeoutMs: limits.idleTimeoutMs,
+        http2: { ...defaults.http2, maxStreams, ...pings },
+      },
       maxRequestsPerConnection: limits.maxRequestsPerConnection,
       maxConnectionDurationMs: limits.maxConnectionDurationMs,
       takeConnection: (isFirst) => this.takeConnection(isFirst),
@@ -321,18 +335,20 @@ export class EndpointTurn {
   readonly cluster: Cluster;
   readonly endpoint: ClusterEndpoint;
   readonly facts: UpstreamChoiceFacts;
+  readonly startMs: number;
   #isReleased = false;
 
-  constructor(cluster: Cluster, endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts) {
+  constructor(cluster: Cluster, endpoint: ClusterEndpoint, facts: UpstreamChoiceFacts, startMs: number) {
     this.cluster = cluster;
     this.endpoint = endpoint;
     this.facts = facts;
+    this.startMs = startMs;
   }
 
   release(result: AttemptResult): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.cluster.release(this.endpoint, result);
+    this.cluster.release(this, result);
   }
 }
 

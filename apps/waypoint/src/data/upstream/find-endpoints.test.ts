@@ -93,6 +93,15 @@ test('failover names the region that comes next', () => {
   assert.equal(found(mesh(everywhere), other), 'node+subzone > zone > region > abroad+farther');
 });
 
+test('with too few endpoints in the own region its zones do not count', () => {
+  const routingPreference = [REGION, ZONE, SUBZONE];
+  const withLeast = (minRegionEndpoints: bigint): unknown =>
+    found(mesh(everywhere), { enabled: true, routingPreference, minRegionEndpoints });
+  assert.equal(withLeast(4n), 'node+subzone > zone > region > abroad+farther');
+  assert.equal(withLeast(5n), 'node+region+subzone+zone > abroad+farther', 'there are four');
+  assert.equal(withLeast(0n), 'node+subzone > zone > region > abroad+farther');
+});
+
 test('preferences may be for certain endpoints', () => {
   const uid = (name: string): string => `Kubernetes//Pod/shop/${name}`;
   const members = { workloadUids: [uid('abroad'), uid('farther'), uid('zone')] };

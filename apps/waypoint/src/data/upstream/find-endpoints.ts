@@ -26,6 +26,8 @@ const scopes: readonly (LoadBalancingScope | undefined)[] = [
   'network',
 ];
 
+const withinRegion: ReadonlySet<LoadBalancingScope | undefined> = new Set(['zone', 'subzone', 'node']);
+
 /** Endpoints of a service port that can be reached; `uids` undefined: all of them, else those of the subset. */
 export function serviceEndpoints(
   query: EndpointQuery,
@@ -34,7 +36,7 @@ export function serviceEndpoints(
   uids: ReadonlySet<string> | undefined,
   policy: TrafficPolicy,
 ): readonly EndpointFacts[] {
-  const preferences = preferencesOf(service, policy);
+  const preferences = preferencesIn(query, service, policy, uids);
   const shares = sharesOf(policy, query.self);
   const nextRegion = policy.locality.failover.get(query.self?.locality.region ?? '');
   const cursor = query.store.endpointsOf(service, query.self);
@@ -104,6 +106,26 @@ function preferencesOf(service: Service, { locality }: TrafficPolicy): readonly 
   // `internalTrafficPolicy: Local` (strict) is not asked behind a waypoint, which need not be on the client's node.
   if (service.loadBalancing?.mode !== 'failover') return [];
   return service.loadBalancing.preferences.map((scope) => ({ kind: 'scope', scope: scopes.indexOf(scope) }));
+}
+
+/** With too few endpoints in the proxy's region that alone counts. Envoy: min_cluster_size of zone-aware balancing. */
+function preferencesIn(
+  query: EndpointQuery,
+  service: Service,
+  policy: TrafficPolicy,
+  uids: ReadonlySet<string> | undefined,
+): readonly LocalityPreference[] {
+  const preferences = preferencesOf(service, policy);
+  const { minRegionEndpoints } = policy.locality;
+  if (minRegionEndpoints === 0) return preferences;
+  const cursor = query.store.endpointsOf(service, query.self);
+  let count = 0;
+  while (count < minRegionEndpoints && cursor.advance()) {
+    if (cursor.capacity === 0 || !cursor.matches('region')) continue;
+    if (uids === undefined || uids.has(cursor.workload()?.uid ?? '')) count += 1;
+  }
+  if (count >= minRegionEndpoints) return preferences;
+  return preferences.filter((one) => one.kind !== 'scope' || !withinRegion.has(scopes[one.scope]));
 }
 
 function targetPortOf(service: Service, port: number, own: PortMap | undefined): number | undefined {

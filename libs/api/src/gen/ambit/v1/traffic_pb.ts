@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file ambit/v1/traffic.proto.
  */
 export const file_ambit_v1_traffic: GenFile = /*@__PURE__*/
-  fileDesc("ChZhbWJpdC92MS90cmFmZmljLnByb3RvEghhbWJpdC52MSLHAgoNVHJhZmZpY1BvbGljeRImCgliYWxhbmNpbmcYASABKAsyEy5hbWJpdC52MS5CYWxhbmNpbmcSKgoGbGltaXRzGAIgASgLMhouYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cxIrCghvdXRsaWVycxgDIAEoCzIZLmFtYml0LnYxLk91dGxpZXJFamVjdGlvbhIhCgN0bHMYBCABKAsyFC5hbWJpdC52MS5CYWNrZW5kVGxzEhYKDnByb3h5X3Byb3RvY29sGAUgASgNEjkKDGh0dHBfdmVyc2lvbhgGIAEoDjIjLmFtYml0LnYxLlRyYWZmaWNQb2xpY3kuSHR0cFZlcnNpb24iPwoLSHR0cFZlcnNpb24SCwoHQllfUE9SVBAAEgkKBUhUVFAxEAESCQoFSFRUUDIQAhINCglBU19DTElFTlQQAyL1CQoJQmFsYW5jaW5nEjAKCWFsZ29yaXRobRgBIAEoDjIdLmFtYml0LnYxLkJhbGFuY2luZy5BbGdvcml0aG0SLQoIaGFzaF9rZXkYAiABKAsyGy5hbWJpdC52MS5CYWxhbmNpbmcuSGFzaEtleRISCgp0YWJsZV9zaXplGAMgASgEEioKBndhcm11cBgEIAEoCzIaLmFtYml0LnYxLkJhbGFuY2luZy5XYXJtdXASLgoIbG9jYWxpdHkYBSABKAsyHC5hbWJpdC52MS5CYWxhbmNpbmcuTG9jYWxpdHkagQEKB0hhc2hLZXkSEAoGaGVhZGVyGAEgASgJSAASLAoGY29va2llGAIgASgLMhouYW1iaXQudjEuQmFsYW5jaW5nLkNvb2tpZUgAEhMKCXNvdXJjZV9pcBgDIAEoCEgAEhkKD3F1ZXJ5X3BhcmFtZXRlchgEIAEoCUgAQgYKBGtpbmQasAEKBkNvb2tpZRIMCgRuYW1lGAEgASgJEgwKBHBhdGgYAiABKAkSJgoDdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjgKCmF0dHJpYnV0ZXMYBCADKAsyJC5hbWJpdC52MS5CYWxhbmNpbmcuQ29va2llLkF0dHJpYnV0ZRooCglBdHRyaWJ1dGUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRprCgZXYXJtdXASKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFwoPbWluaW11bV9wZXJjZW50GAIgASgNEhsKE2FnZ3Jlc3Npb25fcGVybWlsbGUYAyABKA0akQIKCExvY2FsaXR5Eg8KB2VuYWJsZWQYASABKAgSGgoScm91dGluZ19wcmVmZXJlbmNlGAIgAygNEjMKC3ByZWZlcmVuY2VzGAMgAygLMh4uYW1iaXQudjEuQmFsYW5jaW5nLlByZWZlcmVuY2USNAoKZGlzdHJpYnV0ZRgEIAMoCzIgLmFtYml0LnYxLkJhbGFuY2luZy5EaXN0cmlidXRpb24SPAoIZmFpbG92ZXIYBSADKAsyKi5hbWJpdC52MS5CYWxhbmNpbmcuTG9jYWxpdHkuRmFpbG92ZXJFbnRyeRovCg1GYWlsb3ZlckVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaVQoKUHJlZmVyZW5jZRIPCgVzY29wZRgBIAEoDUgAEi4KB21lbWJlcnMYAiABKAsyGy5hbWJpdC52MS5CYWxhbmNpbmcuTWVtYmVyc0gAQgYKBGtpbmQaIAoHTWVtYmVycxIVCg13b3JrbG9hZF91aWRzGAEgAygJGn0KDERpc3RyaWJ1dGlvbhIMCgRmcm9tGAEgASgJEjQKAnRvGAIgAygLMiguYW1iaXQudjEuQmFsYW5jaW5nLkRpc3RyaWJ1dGlvbi5Ub0VudHJ5GikKB1RvRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASJnCglBbGdvcml0aG0SEQoNTEVBU1RfUkVRVUVTVBAAEg8KC1JPVU5EX1JPQklOEAESCgoGUkFORE9NEAISDwoLUEFTU1RIUk9VR0gQAxINCglSSU5HX0hBU0gQBBIKCgZNQUdMRVYQBSLPBAoQQ29ubmVjdGlvbkxpbWl0cxIXCg9tYXhfY29ubmVjdGlvbnMYASABKA0SHAoUbWF4X3BlbmRpbmdfcmVxdWVzdHMYAiABKA0SFAoMbWF4X3JlcXVlc3RzGAMgASgNEhMKC21heF9yZXRyaWVzGAQgASgNEiMKG21heF9yZXF1ZXN0c19wZXJfY29ubmVjdGlvbhgFIAEoDRIeChZtYXhfY29uY3VycmVudF9zdHJlYW1zGAYgASgNEjIKD2Nvbm5lY3RfdGltZW91dBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgxpZGxlX3RpbWVvdXQYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOgoXbWF4X2Nvbm5lY3Rpb25fZHVyYXRpb24YCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SPAoMcmV0cnlfYnVkZ2V0GAogASgLMiYuYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cy5SZXRyeUJ1ZGdldBI3CglrZWVwYWxpdmUYCyABKAsyJC5hbWJpdC52MS5Db25uZWN0aW9uTGltaXRzLktlZXBhbGl2ZRpDCglLZWVwYWxpdmUSDgoGcHJvYmVzGAEgASgNEhAKCHRpbWVfc2VjGAIgASgNEhQKDGludGVydmFsX3NlYxgDIAEoDRo3CgtSZXRyeUJ1ZGdldBIPCgdwZXJjZW50GAEgASgNEhcKD21pbl9jb25jdXJyZW5jeRgCIAEoDSLaAgoPT3V0bGllckVqZWN0aW9uEhcKD2NvbnNlY3V0aXZlXzV4eBgBIAEoDRIiChpjb25zZWN1dGl2ZV9nYXRld2F5X2Vycm9ycxgCIAEoDRIiChpjb25zZWN1dGl2ZV9sb2NhbF9mYWlsdXJlcxgDIAEoDRIcChRzcGxpdF9sb2NhbF9mYWlsdXJlcxgEIAEoCBIrCghpbnRlcnZhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1iYXNlX2VqZWN0aW9uGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDG1heF9lamVjdGlvbhgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIcChRtYXhfZWplY3Rpb25fcGVyY2VudBgIIAEoDRIaChJtaW5faGVhbHRoX3BlcmNlbnQYCSABKA0i5gEKCkJhY2tlbmRUbHMSEwoLc2VydmVyX25hbWUYASABKAkSGQoRc3ViamVjdF9hbHRfbmFtZXMYAiADKAkSEQoJcm9vdHNfcGVtGAMgASgMEhgKEHVzZV9zeXN0ZW1fcm9vdHMYBCABKAgSJAocY2xpZW50X2NlcnRpZmljYXRlX2NoYWluX3BlbRgFIAEoDBIeChZjbGllbnRfcHJpdmF0ZV9rZXlfcGVtGAYgASgMEhwKFGluc2VjdXJlX3NraXBfdmVyaWZ5GAcgASgIEhcKD3Jldm9jYXRpb25zX3BlbRgIIAEoDGIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("ChZhbWJpdC92MS90cmFmZmljLnByb3RvEghhbWJpdC52MSLpAgoNVHJhZmZpY1BvbGljeRImCgliYWxhbmNpbmcYASABKAsyEy5hbWJpdC52MS5CYWxhbmNpbmcSKgoGbGltaXRzGAIgASgLMhouYW1iaXQudjEuQ29ubmVjdGlvbkxpbWl0cxIrCghvdXRsaWVycxgDIAEoCzIZLmFtYml0LnYxLk91dGxpZXJFamVjdGlvbhIhCgN0bHMYBCABKAsyFC5hbWJpdC52MS5CYWNrZW5kVGxzEhYKDnByb3h5X3Byb3RvY29sGAUgASgNEjkKDGh0dHBfdmVyc2lvbhgGIAEoDjIjLmFtYml0LnYxLlRyYWZmaWNQb2xpY3kuSHR0cFZlcnNpb24SIAoGdHVubmVsGAcgASgLMhAuYW1iaXQudjEuVHVubmVsIj8KC0h0dHBWZXJzaW9uEgsKB0JZX1BPUlQQABIJCgVIVFRQMRABEgkKBUhUVFAyEAISDQoJQVNfQ0xJRU5UEAMiNQoGVHVubmVsEgwKBGhvc3QYASABKAkSDAoEcG9ydBgCIAEoDRIPCgdieV9wb3N0GAMgASgIIpMKCglCYWxhbmNpbmcSMAoJYWxnb3JpdGhtGAEgASgOMh0uYW1iaXQudjEuQmFsYW5jaW5nLkFsZ29yaXRobRItCghoYXNoX2tleRgCIAEoCzIbLmFtYml0LnYxLkJhbGFuY2luZy5IYXNoS2V5EhIKCnRhYmxlX3NpemUYAyABKAQSKgoGd2FybXVwGAQgASgLMhouYW1iaXQudjEuQmFsYW5jaW5nLldhcm11cBIuCghsb2NhbGl0eRgFIAEoCzIcLmFtYml0LnYxLkJhbGFuY2luZy5Mb2NhbGl0eRqBAQoHSGFzaEtleRIQCgZoZWFkZXIYASABKAlIABIsCgZjb29raWUYAiABKAsyGi5hbWJpdC52MS5CYWxhbmNpbmcuQ29va2llSAASEwoJc291cmNlX2lwGAMgASgISAASGQoPcXVlcnlfcGFyYW1ldGVyGAQgASgJSABCBgoEa2luZBqwAQoGQ29va2llEgwKBG5hbWUYASABKAkSDAoEcGF0aBgCIAEoCRImCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SOAoKYXR0cmlidXRlcxgEIAMoCzIkLmFtYml0LnYxLkJhbGFuY2luZy5Db29raWUuQXR0cmlidXRlGigKCUF0dHJpYnV0ZRIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJGmsKBldhcm11cBIrCghkdXJhdGlvbhgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCg9taW5pbXVtX3BlcmNlbnQYAiABKA0SGwoTYWdncmVzc2lvbl9wZXJtaWxsZRgDIAEoDRqvAgoITG9jYWxpdHkSDwoHZW5hYmxlZBgBIAEoCBIaChJyb3V0aW5nX3ByZWZlcmVuY2UYAiADKA0SMwoLcHJlZmVyZW5jZXMYAyADKAsyHi5hbWJpdC52MS5CYWxhbmNpbmcuUHJlZmVyZW5jZRI0CgpkaXN0cmlidXRlGAQgAygLMiAuYW1iaXQudjEuQmFsYW5jaW5nLkRpc3RyaWJ1dGlvbhI8CghmYWlsb3ZlchgFIAMoCzIqLmFtYml0LnYxLkJhbGFuY2luZy5Mb2NhbGl0eS5GYWlsb3ZlckVudHJ5EhwKFG1pbl9yZWdpb25fZW5kcG9pbnRzGAYgASgEGi8KDUZhaWxvdmVyRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpVCgpQcmVmZXJlbmNlEg8KBXNjb3BlGAEgASgNSAASLgoHbWVtYmVycxgCIAEoCzIbLmFtYml0LnYxLkJhbGFuY2luZy5NZW1iZXJzSABCBgoEa2luZBogCgdNZW1iZXJzEhUKDXdvcmtsb2FkX3VpZHMYASADKAkafQoMRGlzdHJpYnV0aW9uEgwKBGZyb20YASABKAkSNAoCdG8YAiADKAsyKC5hbWJpdC52MS5CYWxhbmNpbmcuRGlzdHJpYnV0aW9uLlRvRW50cnkaKQoHVG9FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBImcKCUFsZ29yaXRobRIRCg1MRUFTVF9SRVFVRVNUEAASDwoLUk9VTkRfUk9CSU4QARIKCgZSQU5ET00QAhIPCgtQQVNTVEhST1VHSBADEg0KCVJJTkdfSEFTSBAEEgoKBk1BR0xFVhAFIowGChBDb25uZWN0aW9uTGltaXRzEhcKD21heF9jb25uZWN0aW9ucxgBIAEoDRIcChRtYXhfcGVuZGluZ19yZXF1ZXN0cxgCIAEoDRIUCgxtYXhfcmVxdWVzdHMYAyABKA0SEwoLbWF4X3JldHJpZXMYBCABKA0SIwobbWF4X3JlcXVlc3RzX3Blcl9jb25uZWN0aW9uGAUgASgNEh4KFm1heF9jb25jdXJyZW50X3N0cmVhbXMYBiABKA0SMgoPY29ubmVjdF90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGlkbGVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI6ChdtYXhfY29ubmVjdGlvbl9kdXJhdGlvbhgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI8CgxyZXRyeV9idWRnZXQYCiABKAsyJi5hbWJpdC52MS5Db25uZWN0aW9uTGltaXRzLlJldHJ5QnVkZ2V0EjcKCWtlZXBhbGl2ZRgLIAEoCzIkLmFtYml0LnYxLkNvbm5lY3Rpb25MaW1pdHMuS2VlcGFsaXZlEi0KBHBpbmcYDCABKAsyHy5hbWJpdC52MS5Db25uZWN0aW9uTGltaXRzLlBpbmcaQwoJS2VlcGFsaXZlEg4KBnByb2JlcxgBIAEoDRIQCgh0aW1lX3NlYxgCIAEoDRIUCgxpbnRlcnZhbF9zZWMYAyABKA0aXwoEUGluZxIrCghpbnRlcnZhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uGmQKC1JldHJ5QnVkZ2V0Eg8KB3BlcmNlbnQYASABKA0SFwoPbWluX2NvbmN1cnJlbmN5GAIgASgNEisKCGludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIu8CCg9PdXRsaWVyRWplY3Rpb24SFwoPY29uc2VjdXRpdmVfNXh4GAEgASgNEiIKGmNvbnNlY3V0aXZlX2dhdGV3YXlfZXJyb3JzGAIgASgNEiIKGmNvbnNlY3V0aXZlX2xvY2FsX2ZhaWx1cmVzGAMgASgNEhwKFHNwbGl0X2xvY2FsX2ZhaWx1cmVzGAQgASgIEisKCGludGVydmFsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWJhc2VfZWplY3Rpb24YBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2VqZWN0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhwKFG1heF9lamVjdGlvbl9wZXJjZW50GAggASgNEhoKEm1pbl9oZWFsdGhfcGVyY2VudBgJIAEoDRITCgtlcnJvcl9jb2RlcxgKIAMoDSLmAQoKQmFja2VuZFRscxITCgtzZXJ2ZXJfbmFtZRgBIAEoCRIZChFzdWJqZWN0X2FsdF9uYW1lcxgCIAMoCRIRCglyb290c19wZW0YAyABKAwSGAoQdXNlX3N5c3RlbV9yb290cxgEIAEoCBIkChxjbGllbnRfY2VydGlmaWNhdGVfY2hhaW5fcGVtGAUgASgMEh4KFmNsaWVudF9wcml2YXRlX2tleV9wZW0YBiABKAwSHAoUaW5zZWN1cmVfc2tpcF92ZXJpZnkYByABKAgSFwoPcmV2b2NhdGlvbnNfcGVtGAggASgMYgZwcm90bzM", [file_google_protobuf_duration]);
 
 /**
  * For one port of a service, or a subset. Absent fields have Istio's defaults.
@@ -53,6 +53,13 @@ export type TrafficPolicy = Message<"ambit.v1.TrafficPolicy"> & {
    * @generated from field: ambit.v1.TrafficPolicy.HttpVersion http_version = 6;
    */
   httpVersion: TrafficPolicy_HttpVersion;
+
+  /**
+   * For connections that are not read as HTTP.
+   *
+   * @generated from field: ambit.v1.Tunnel tunnel = 7;
+   */
+  tunnel?: Tunnel | undefined;
 };
 
 /**
@@ -103,6 +110,39 @@ export const TrafficPolicy_HttpVersionSchema: GenEnum<TrafficPolicy_HttpVersion>
   enumDesc(file_ambit_v1_traffic, 0, 0);
 
 /**
+ * Connections are made through a forward proxy, which is what the endpoints are.
+ *
+ * @generated from message ambit.v1.Tunnel
+ */
+export type Tunnel = Message<"ambit.v1.Tunnel"> & {
+  /**
+   * What the proxy is asked to connect to: a name or an address, and a port.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+
+  /**
+   * POST instead of CONNECT.
+   *
+   * @generated from field: bool by_post = 3;
+   */
+  byPost: boolean;
+};
+
+/**
+ * Describes the message ambit.v1.Tunnel.
+ * Use `create(TunnelSchema)` to create a new message.
+ */
+export const TunnelSchema: GenMessage<Tunnel> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 1);
+
+/**
  * @generated from message ambit.v1.Balancing
  */
 export type Balancing = Message<"ambit.v1.Balancing"> & {
@@ -141,7 +181,7 @@ export type Balancing = Message<"ambit.v1.Balancing"> & {
  * Use `create(BalancingSchema)` to create a new message.
  */
 export const BalancingSchema: GenMessage<Balancing> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1);
+  messageDesc(file_ambit_v1_traffic, 2);
 
 /**
  * @generated from message ambit.v1.Balancing.HashKey
@@ -182,7 +222,7 @@ export type Balancing_HashKey = Message<"ambit.v1.Balancing.HashKey"> & {
  * Use `create(Balancing_HashKeySchema)` to create a new message.
  */
 export const Balancing_HashKeySchema: GenMessage<Balancing_HashKey> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 0);
+  messageDesc(file_ambit_v1_traffic, 2, 0);
 
 /**
  * @generated from message ambit.v1.Balancing.Cookie
@@ -216,7 +256,7 @@ export type Balancing_Cookie = Message<"ambit.v1.Balancing.Cookie"> & {
  * Use `create(Balancing_CookieSchema)` to create a new message.
  */
 export const Balancing_CookieSchema: GenMessage<Balancing_Cookie> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 1);
+  messageDesc(file_ambit_v1_traffic, 2, 1);
 
 /**
  * Of the cookie that the proxy makes. Without a value: the name alone.
@@ -240,7 +280,7 @@ export type Balancing_Cookie_Attribute = Message<"ambit.v1.Balancing.Cookie.Attr
  * Use `create(Balancing_Cookie_AttributeSchema)` to create a new message.
  */
 export const Balancing_Cookie_AttributeSchema: GenMessage<Balancing_Cookie_Attribute> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 1, 0);
+  messageDesc(file_ambit_v1_traffic, 2, 1, 0);
 
 /**
  * @generated from message ambit.v1.Balancing.Warmup
@@ -269,7 +309,7 @@ export type Balancing_Warmup = Message<"ambit.v1.Balancing.Warmup"> & {
  * Use `create(Balancing_WarmupSchema)` to create a new message.
  */
 export const Balancing_WarmupSchema: GenMessage<Balancing_Warmup> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 2);
+  messageDesc(file_ambit_v1_traffic, 2, 2);
 
 /**
  * @generated from message ambit.v1.Balancing.Locality
@@ -307,6 +347,13 @@ export type Balancing_Locality = Message<"ambit.v1.Balancing.Locality"> & {
    * @generated from field: map<string, string> failover = 5;
    */
   failover: { [key: string]: string };
+
+  /**
+   * Zones and subzones count only with this many endpoints in the proxy's region; 0: always.
+   *
+   * @generated from field: uint64 min_region_endpoints = 6;
+   */
+  minRegionEndpoints: bigint;
 };
 
 /**
@@ -314,7 +361,7 @@ export type Balancing_Locality = Message<"ambit.v1.Balancing.Locality"> & {
  * Use `create(Balancing_LocalitySchema)` to create a new message.
  */
 export const Balancing_LocalitySchema: GenMessage<Balancing_Locality> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 3);
+  messageDesc(file_ambit_v1_traffic, 2, 3);
 
 /**
  * @generated from message ambit.v1.Balancing.Preference
@@ -347,7 +394,7 @@ export type Balancing_Preference = Message<"ambit.v1.Balancing.Preference"> & {
  * Use `create(Balancing_PreferenceSchema)` to create a new message.
  */
 export const Balancing_PreferenceSchema: GenMessage<Balancing_Preference> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 4);
+  messageDesc(file_ambit_v1_traffic, 2, 4);
 
 /**
  * @generated from message ambit.v1.Balancing.Members
@@ -364,7 +411,7 @@ export type Balancing_Members = Message<"ambit.v1.Balancing.Members"> & {
  * Use `create(Balancing_MembersSchema)` to create a new message.
  */
 export const Balancing_MembersSchema: GenMessage<Balancing_Members> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 5);
+  messageDesc(file_ambit_v1_traffic, 2, 5);
 
 /**
  * Localities are region/zone/subzone; missing or * parts match all.
@@ -388,7 +435,7 @@ export type Balancing_Distribution = Message<"ambit.v1.Balancing.Distribution"> 
  * Use `create(Balancing_DistributionSchema)` to create a new message.
  */
 export const Balancing_DistributionSchema: GenMessage<Balancing_Distribution> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 1, 6);
+  messageDesc(file_ambit_v1_traffic, 2, 6);
 
 /**
  * @generated from enum ambit.v1.Balancing.Algorithm
@@ -436,7 +483,7 @@ export type Balancing_Algorithm = (typeof Balancing_Algorithm)[keyof typeof Bala
  * Describes the enum ambit.v1.Balancing.Algorithm.
  */
 export const Balancing_AlgorithmSchema: GenEnum<Balancing_Algorithm> = /*@__PURE__*/
-  enumDesc(file_ambit_v1_traffic, 1, 0);
+  enumDesc(file_ambit_v1_traffic, 2, 0);
 
 /**
  * 0 is no limit.
@@ -502,6 +549,13 @@ export type ConnectionLimits = Message<"ambit.v1.ConnectionLimits"> & {
    * @generated from field: ambit.v1.ConnectionLimits.Keepalive keepalive = 11;
    */
   keepalive?: ConnectionLimits_Keepalive | undefined;
+
+  /**
+   * Of HTTP/2; absent: none.
+   *
+   * @generated from field: ambit.v1.ConnectionLimits.Ping ping = 12;
+   */
+  ping?: ConnectionLimits_Ping | undefined;
 };
 
 /**
@@ -509,7 +563,7 @@ export type ConnectionLimits = Message<"ambit.v1.ConnectionLimits"> & {
  * Use `create(ConnectionLimitsSchema)` to create a new message.
  */
 export const ConnectionLimitsSchema: GenMessage<ConnectionLimits> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 2);
+  messageDesc(file_ambit_v1_traffic, 3);
 
 /**
  * Seconds; what is 0 is the system's.
@@ -538,7 +592,31 @@ export type ConnectionLimits_Keepalive = Message<"ambit.v1.ConnectionLimits.Keep
  * Use `create(ConnectionLimits_KeepaliveSchema)` to create a new message.
  */
 export const ConnectionLimits_KeepaliveSchema: GenMessage<ConnectionLimits_Keepalive> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 2, 0);
+  messageDesc(file_ambit_v1_traffic, 3, 0);
+
+/**
+ * After an interval without a byte from the endpoint; a connection whose PING is not answered in time ends.
+ *
+ * @generated from message ambit.v1.ConnectionLimits.Ping
+ */
+export type ConnectionLimits_Ping = Message<"ambit.v1.ConnectionLimits.Ping"> & {
+  /**
+   * @generated from field: google.protobuf.Duration interval = 1;
+   */
+  interval?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+};
+
+/**
+ * Describes the message ambit.v1.ConnectionLimits.Ping.
+ * Use `create(ConnectionLimits_PingSchema)` to create a new message.
+ */
+export const ConnectionLimits_PingSchema: GenMessage<ConnectionLimits_Ping> = /*@__PURE__*/
+  messageDesc(file_ambit_v1_traffic, 3, 1);
 
 /**
  * @generated from message ambit.v1.ConnectionLimits.RetryBudget
@@ -553,6 +631,13 @@ export type ConnectionLimits_RetryBudget = Message<"ambit.v1.ConnectionLimits.Re
    * @generated from field: uint32 min_concurrency = 2;
    */
   minConcurrency: number;
+
+  /**
+   * Requests that began this long ago or later count, beside those that are active. Absent or 0: the active ones.
+   *
+   * @generated from field: google.protobuf.Duration interval = 3;
+   */
+  interval?: Duration | undefined;
 };
 
 /**
@@ -560,7 +645,7 @@ export type ConnectionLimits_RetryBudget = Message<"ambit.v1.ConnectionLimits.Re
  * Use `create(ConnectionLimits_RetryBudgetSchema)` to create a new message.
  */
 export const ConnectionLimits_RetryBudgetSchema: GenMessage<ConnectionLimits_RetryBudget> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 2, 1);
+  messageDesc(file_ambit_v1_traffic, 3, 2);
 
 /**
  * @generated from message ambit.v1.OutlierEjection
@@ -610,6 +695,13 @@ export type OutlierEjection = Message<"ambit.v1.OutlierEjection"> & {
    * @generated from field: uint32 min_health_percent = 9;
    */
   minHealthPercent: number;
+
+  /**
+   * Statuses that are failures, instead of 5xx; empty: 5xx.
+   *
+   * @generated from field: repeated uint32 error_codes = 10;
+   */
+  errorCodes: number[];
 };
 
 /**
@@ -617,7 +709,7 @@ export type OutlierEjection = Message<"ambit.v1.OutlierEjection"> & {
  * Use `create(OutlierEjectionSchema)` to create a new message.
  */
 export const OutlierEjectionSchema: GenMessage<OutlierEjection> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 3);
+  messageDesc(file_ambit_v1_traffic, 4);
 
 /**
  * TLS to the backend, inside the tunnel or instead of it.
@@ -679,5 +771,5 @@ export type BackendTls = Message<"ambit.v1.BackendTls"> & {
  * Use `create(BackendTlsSchema)` to create a new message.
  */
 export const BackendTlsSchema: GenMessage<BackendTls> = /*@__PURE__*/
-  messageDesc(file_ambit_v1_traffic, 4);
+  messageDesc(file_ambit_v1_traffic, 5);
 
