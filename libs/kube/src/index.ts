@@ -67,18 +67,13 @@ export type { BackendTLSPolicy } from './resources/backend-tls-policy.ts';
 export type { ConfigMap } from './resources/config-map.ts';
 export type { DestinationRule, SubsetSpec } from './resources/destination-rule.ts';
 export type { GRPCRoute, GrpcRouteMatch, GrpcRouteRule } from './resources/grpc-route.ts';
-export type {
-  HTTPRoute,
-  HttpRouteMatch,
-  HttpRouteRule,
-  RouteBackend,
-  RouteFieldMatch,
-  RouteRetry,
-} from './resources/http-route.ts';
+export type { HTTPRoute, HttpRouteMatch, HttpRouteRule, RouteRetry } from './resources/http-route.ts';
 export { gatewayGroup, type ParentRef, type RouteParentStatus } from './resources/parent-ref.ts';
 export type { PolicyTarget } from './resources/policy-target.ts';
 export type { ReferenceGrant } from './resources/reference-grant.ts';
 export type { JwtRuleSpec, RequestAuthentication } from './resources/request-authentication.ts';
+export type { RouteBackend } from './resources/route-backend.ts';
+export type { RouteFieldMatch } from './resources/route-field-match.ts';
 export type { CorsRule, HeaderChanges, PathModifier, RouteFilter } from './resources/route-filter.ts';
 export type { Secret } from './resources/secret.ts';
 export type { StreamRouteRule, TCPRoute, TLSRoute, UDPRoute } from './resources/stream-route.ts';

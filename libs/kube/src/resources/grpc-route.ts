@@ -1,8 +1,9 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { readBackends, readFieldMatches, type RouteBackend, type RouteFieldMatch } from './http-route.ts';
-import { type ParentRef, readParentRefs, readRouteStatus, type RouteParentStatus } from './parent-ref.ts';
+import { readBackends, type RouteBackend } from './route-backend.ts';
+import { readRouteBody, type RouteBody } from './route-body.ts';
+import { readFieldMatches, type RouteFieldMatch } from './route-field-match.ts';
 import { readFilters, type RouteFilter } from './route-filter.ts';
 import { readSessionPersistence, type SessionPersistenceSpec } from './session-persistence.ts';
 
@@ -23,31 +24,11 @@ export interface GrpcRouteRule {
 }
 
 /** Routes of gRPC calls at a gateway or for a service. */
-export interface GRPCRoute extends ResourceBase<'GRPCRoute'> {
-  readonly spec: {
-    readonly parentRefs: readonly ParentRef[];
-    readonly hostnames: readonly string[];
-    readonly rules: readonly GrpcRouteRule[];
-  };
-  readonly status: { readonly parents: readonly RouteParentStatus[] };
-}
+export interface GRPCRoute extends ResourceBase<'GRPCRoute'>, RouteBody<GrpcRouteRule> {}
 
 export function readGRPCRoute(reader: ObjectReader, metadata: ObjectMeta, origin: Location): GRPCRoute {
-  const spec = reader.requiredObject('spec', (body) => {
-    body.ignore('useDefaultGateways');
-    return {
-      parentRefs: readParentRefs(body),
-      hostnames: body.strings('hostnames'),
-      rules: body.objects('rules', readRule),
-    };
-  });
-  return {
-    kind: 'GRPCRoute',
-    metadata,
-    origin,
-    spec: spec ?? { parentRefs: [], hostnames: [], rules: [] },
-    status: { parents: readRouteStatus(reader) },
-  };
+  const body = readRouteBody(reader, (spec) => spec.objects('rules', readRule));
+  return { kind: 'GRPCRoute', metadata, origin, ...body };
 }
 
 function readRule(reader: ObjectReader): GrpcRouteRule {

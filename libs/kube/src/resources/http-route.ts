@@ -1,18 +1,12 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
-import { type BackendObject, maxWeight, readBackendObject } from './backend-ref.ts';
 import { readDuration } from './duration.ts';
-import { type ParentRef, readParentRefs, readRouteStatus, type RouteParentStatus } from './parent-ref.ts';
+import { readBackends, type RouteBackend } from './route-backend.ts';
+import { readRouteBody, type RouteBody } from './route-body.ts';
+import { readFieldMatches, type RouteFieldMatch } from './route-field-match.ts';
 import { readFilters, type RouteFilter } from './route-filter.ts';
 import { readSessionPersistence, type SessionPersistenceSpec } from './session-persistence.ts';
-
-/** A condition on a header or query parameter. `type` is `Exact`, `RegularExpression` or something not known here. */
-export interface RouteFieldMatch {
-  readonly type: string;
-  readonly name: string;
-  readonly value: string;
-}
 
 export interface HttpRouteMatch {
   /** Undefined: prefix `/`. `type` is `Exact`, `PathPrefix`, `RegularExpression` or something not known here. */
@@ -20,12 +14,6 @@ export interface HttpRouteMatch {
   readonly headers: readonly RouteFieldMatch[];
   readonly queryParams: readonly RouteFieldMatch[];
   readonly method: string | undefined;
-}
-
-/** A backend with its share and the filters that act when it is chosen. */
-export interface RouteBackend extends BackendObject {
-  readonly weight: number;
-  readonly filters: readonly RouteFilter[];
 }
 
 export interface RouteRetry {
@@ -48,32 +36,12 @@ export interface HttpRouteRule {
 }
 
 /** Routes of HTTP requests at a gateway or for a service. */
-export interface HTTPRoute extends ResourceBase<'HTTPRoute'> {
-  readonly spec: {
-    readonly parentRefs: readonly ParentRef[];
-    readonly hostnames: readonly string[];
-    readonly rules: readonly HttpRouteRule[];
-  };
-  readonly status: { readonly parents: readonly RouteParentStatus[] };
-}
+export interface HTTPRoute extends ResourceBase<'HTTPRoute'>, RouteBody<HttpRouteRule> {}
 
 export function readHTTPRoute(reader: ObjectReader, metadata: ObjectMeta, origin: Location): HTTPRoute {
-  const spec = reader.requiredObject('spec', (body) => {
-    body.ignore('useDefaultGateways');
-    return {
-      parentRefs: readParentRefs(body),
-      hostnames: body.strings('hostnames'),
-      // Without rules there is one that matches everything and has no backend, as the CRD's default says.
-      rules: body.has('rules') ? body.objects('rules', readRule) : [matchAll],
-    };
-  });
-  return {
-    kind: 'HTTPRoute',
-    metadata,
-    origin,
-    spec: spec ?? { parentRefs: [], hostnames: [], rules: [] },
-    status: { parents: readRouteStatus(reader) },
-  };
+  // Without rules there is one that matches everything and has no backend, as the CRD's default says.
+  const body = readRouteBody(reader, (spec) => (spec.has('rules') ? spec.objects('rules', readRule) : [matchAll]));
+  return { kind: 'HTTPRoute', metadata, origin, ...body };
 }
 
 const matchAll: HttpRouteRule = {
@@ -101,15 +69,11 @@ function readRule(reader: ObjectReader): HttpRouteRule {
     requestTimeoutMs: timeouts?.requestTimeoutMs,
     backendRequestTimeoutMs: timeouts?.backendRequestTimeoutMs,
     retry: reader.object('retry', (body) => ({
-      codes: readCodes(body),
+      codes: body.integers('codes', 400, 599),
       attempts: body.integer('attempts', 0, 1_000),
       backoffMs: readDuration(body, 'backoff'),
     })),
   };
-}
-
-function readCodes(reader: ObjectReader): readonly number[] {
-  return reader.integers('codes', 400, 599);
 }
 
 function readMatch(reader: ObjectReader): HttpRouteMatch {
@@ -122,22 +86,4 @@ function readMatch(reader: ObjectReader): HttpRouteMatch {
     queryParams: readFieldMatches(reader, 'queryParams'),
     method: reader.string('method'),
   };
-}
-
-/** Reads a list of conditions on headers or query parameters. */
-export function readFieldMatches(reader: ObjectReader, field: string): readonly RouteFieldMatch[] {
-  return reader.objects(field, (match) => ({
-    type: match.string('type') ?? 'Exact',
-    name: match.requiredString('name'),
-    value: match.string('value') ?? '',
-  }));
-}
-
-/** Reads `backendRefs` with weights and filters. */
-export function readBackends(reader: ObjectReader): readonly RouteBackend[] {
-  return reader.objects('backendRefs', (backend) => ({
-    ...readBackendObject(backend),
-    weight: backend.integer('weight', 0, maxWeight) ?? 1,
-    filters: readFilters(backend),
-  }));
 }
