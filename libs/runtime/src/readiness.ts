@@ -29,6 +29,11 @@ export class Readiness {
     return [...this.#pending.keys()].sort();
   }
 
+  /** What a page of readiness says, one line: `ready`, or which conditions are open. */
+  describe(): string {
+    return this.isReady ? 'ready\n' : `not ready, pending: ${this.pending().join(', ')}\n`;
+  }
+
   onChange(listener: (isReady: boolean) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

@@ -14,9 +14,8 @@ export interface HttpServerParts {
 export function buildHttpServer(parts: HttpServerParts): FastifyInstance {
   const server = fastify({ logger: false, bodyLimit: 1024 });
   server.get('/ready', (_request, reply) => {
-    const pending = parts.readiness.pending();
-    void reply.code(pending.length === 0 ? 200 : 503).type('text/plain');
-    return pending.length === 0 ? 'ready\n' : `not ready, pending: ${pending.join(', ')}\n`;
+    void reply.code(parts.readiness.isReady ? 200 : 503).type('text/plain');
+    return parts.readiness.describe();
   });
   server.get('/audit', (_request, reply) => {
     void reply.type('application/x-ndjson');

@@ -14,8 +14,7 @@ export function readinessHandler(readiness: Readiness, notReadyStatus: 500 | 503
     let body = 'Not Found\n';
     if (path === '/healthz/ready') {
       if (request.method !== 'GET' && request.method !== 'HEAD') [status, body] = [405, 'Invalid HTTP method\n'];
-      else if (readiness.isReady) [status, body] = [200, 'ready\n'];
-      else [status, body] = [notReadyStatus, `not ready, pending: ${readiness.pending().join(', ')}\n`];
+      else [status, body] = [readiness.isReady ? 200 : notReadyStatus, readiness.describe()];
     }
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': body.length });
     response.end(body);
