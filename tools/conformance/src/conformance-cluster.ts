@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   CachePaths,
-  freePort,
   LabCluster,
   type LabSettings,
   LoadBalancer,
@@ -13,6 +12,7 @@ import {
   writeImage,
 } from '@ambit/kube-lab';
 import { mustRun } from '@ambit/runtime';
+import { freePort } from '@ambit/testing';
 import type { SuitePlan } from './suite-plan.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');

@@ -1,6 +1,7 @@
 /** `npm run e2e [-- --only 1,2] [--kubeconfig file] [--keep]`: the mesh on a real Kubernetes. */
-import { freePort, readLabSettings } from '@ambit/kube-lab';
+import { readLabSettings } from '@ambit/kube-lab';
 import { exitCodes, toAmbitError } from '@ambit/runtime';
+import { freePort } from '@ambit/testing';
 import { Command } from 'commander';
 import { E2eRun } from './e2e-run.ts';
 import { obstacle } from './obstacle.ts';

@@ -10,7 +10,6 @@ export { imageNames } from './build/base-images.ts';
 export { buildLab, type BuildOptions } from './build/lab-builder.ts';
 export { type ImageDescription, writeImage } from './image/image-archive.ts';
 export { type LayerSource, parseLayerSource } from './image/layer-source.ts';
-export { freePort } from './machine/free-port.ts';
 export { KubeLabError, type KubeLabErrorCode } from './kube-lab-error.ts';
 export { CachePaths } from './lab-paths.ts';
 export { type LabSettings, readLabSettings } from './lab-settings.ts';

@@ -3,8 +3,9 @@
  * it by `AMBIT_TEST_KUBECONFIG`; when the caller sets that, the caller's cluster is taken.
  */
 import { existsSync } from 'node:fs';
-import { buildLab, CachePaths, freePort, goVersion, LabCluster, printProgress, readLabSettings } from '@ambit/kube-lab';
+import { buildLab, CachePaths, goVersion, LabCluster, printProgress, readLabSettings } from '@ambit/kube-lab';
 import { toAmbitError } from '@ambit/runtime';
+import { freePort } from '@ambit/testing';
 import { failRing, runSerial, skipFiles } from './serial-ring.ts';
 import { EMPTY_SUMMARY, type TestSummary } from './test-summary.ts';
 import { PROJECTS, testFiles } from './test-files.ts';

@@ -13,8 +13,9 @@ import {
   type PlainObject,
   rawKinds,
 } from '@ambit/kube';
-import { freePort, LabCluster, readLabSettings } from '@ambit/kube-lab';
+import { LabCluster, readLabSettings } from '@ambit/kube-lab';
 import { AmbitError } from '@ambit/runtime';
+import { freePort } from '@ambit/testing';
 import { parse } from 'yaml';
 import type { BenchCluster } from './cluster.ts';
 import {
