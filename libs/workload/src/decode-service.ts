@@ -2,14 +2,15 @@
 import { enumValue, readGatewayAddress, readNetworkAddress, readPortInto } from './decode-parts.ts';
 import { ipText } from './ip-words.ts';
 import type { WireReader } from './wire-reader.ts';
-import type {
-  CidrVip,
-  GatewayAddress,
-  LoadBalancing,
-  LoadBalancingScope,
-  NetworkAddress,
-  Service,
-  WeightedWaypoint,
+import {
+  type CidrVip,
+  type GatewayAddress,
+  type LoadBalancing,
+  type LoadBalancingScope,
+  loadBalancingScopes,
+  type NetworkAddress,
+  type Service,
+  type WeightedWaypoint,
 } from './workload.ts';
 import { WorkloadError } from './workload-error.ts';
 
@@ -97,16 +98,6 @@ export function readService(reader: WireReader): Service {
 
 const ipFamilies: readonly Service['ipFamilies'][] = ['automatic', 'ipv4', 'ipv6', 'dual'];
 const modes: readonly LoadBalancing['mode'][] = ['standard', 'strict', 'failover', 'passthrough'];
-// UNSPECIFIED_SCOPE (0) inside the list refuses the resource.
-const scopes: readonly (LoadBalancingScope | undefined)[] = [
-  undefined,
-  'region',
-  'zone',
-  'subzone',
-  'node',
-  'cluster',
-  'network',
-];
 const healthPolicies: readonly ('only-healthy' | 'allow-all')[] = ['only-healthy', 'allow-all'];
 
 function readVipInto(reader: WireReader, vips: NetworkAddress[], cidrVips: CidrVip[]): void {
@@ -132,11 +123,11 @@ function readLoadBalancing(reader: WireReader): LoadBalancing {
   while (reader.hasMore) {
     const tag = reader.tag();
     if (tag === 0x08) {
-      preferences.push(enumValue(scopes, reader.varint(), 'load balancing scope'));
+      preferences.push(enumValue(loadBalancingScopes, reader.varint(), 'load balancing scope'));
     } else if (tag === 0x0a) {
       const packed = reader.enter();
       while (reader.hasMore) {
-        preferences.push(enumValue(scopes, reader.varint(), 'load balancing scope'));
+        preferences.push(enumValue(loadBalancingScopes, reader.varint(), 'load balancing scope'));
       }
       reader.leave(packed);
     } else if (tag === 0x10) {

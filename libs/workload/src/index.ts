@@ -13,7 +13,7 @@ export type {
   WeightedWaypoint,
   Workload,
 } from './workload.ts';
-export { gatewayText, isVisibleTo, serviceKey } from './workload.ts';
+export { gatewayText, isVisibleTo, loadBalancingScopes, serviceKey } from './workload.ts';
 export { WorkloadError, type WorkloadErrorCode } from './workload-error.ts';
 export { type Address, decodeAddress, maxAddressBytes } from './decode-address.ts';
 export { type AddressBatch, changeCount } from './address-batch.ts';

@@ -74,6 +74,17 @@ export interface Workload {
 /** What endpoints are compared by, seen from the caller. */
 export type LoadBalancingScope = 'region' | 'zone' | 'subzone' | 'node' | 'cluster' | 'network';
 
+/** By the numbers of istio.workload.LoadBalancing.Scope; 0, unspecified, is none that may be asked for. */
+export const loadBalancingScopes: readonly (LoadBalancingScope | undefined)[] = [
+  undefined,
+  'region',
+  'zone',
+  'subzone',
+  'node',
+  'cluster',
+  'network',
+];
+
 export interface LoadBalancing {
   readonly mode: 'standard' | 'strict' | 'failover' | 'passthrough';
   readonly preferences: readonly LoadBalancingScope[];

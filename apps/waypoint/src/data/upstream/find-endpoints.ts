@@ -1,5 +1,12 @@
 /** The endpoints of a backend, read from the mesh's state. */
-import type { LoadBalancingScope, PortMap, Service, Workload, WorkloadStore } from '@ambit/workload';
+import {
+  type LoadBalancingScope,
+  loadBalancingScopes,
+  type PortMap,
+  type Service,
+  type Workload,
+  type WorkloadStore,
+} from '@ambit/workload';
 
 import { type LocalityPreference, type LocalityShares, matchesLocality } from '../../config/locality-rules.ts';
 import type { TrafficPolicy } from '../../config/traffic-policy.ts';
@@ -14,17 +21,6 @@ export interface EndpointQuery {
   /** Addresses of a host name; empty as long as they are not known. */
   readonly resolve: (hostname: string) => readonly string[];
 }
-
-/** Numbers of istio.workload.LoadBalancing.Scope. */
-const scopes: readonly (LoadBalancingScope | undefined)[] = [
-  undefined,
-  'region',
-  'zone',
-  'subzone',
-  'node',
-  'cluster',
-  'network',
-];
 
 const withinRegion: ReadonlySet<LoadBalancingScope | undefined> = new Set(['zone', 'subzone', 'node']);
 
@@ -80,7 +76,7 @@ function meets(
 ): boolean {
   if (preference === undefined) return false;
   if (preference.kind === 'members') return preference.uids.has(uid);
-  const scope = scopes[preference.scope];
+  const scope = loadBalancingScopes[preference.scope];
   return scope === undefined || cursor.matches(scope);
 }
 
@@ -105,7 +101,10 @@ function preferencesOf(service: Service, { locality }: TrafficPolicy): readonly 
   if (locality.preferences.length > 0 || locality.distribute.length > 0) return locality.preferences;
   // `internalTrafficPolicy: Local` (strict) is not asked behind a waypoint, which need not be on the client's node.
   if (service.loadBalancing?.mode !== 'failover') return [];
-  return service.loadBalancing.preferences.map((scope) => ({ kind: 'scope', scope: scopes.indexOf(scope) }));
+  return service.loadBalancing.preferences.map((scope) => ({
+    kind: 'scope',
+    scope: loadBalancingScopes.indexOf(scope),
+  }));
 }
 
 /** With too few endpoints in the proxy's region that alone counts. Envoy: min_cluster_size of zone-aware balancing. */
@@ -125,7 +124,7 @@ function preferencesIn(
     if (uids === undefined || uids.has(cursor.workload()?.uid ?? '')) count += 1;
   }
   if (count >= minRegionEndpoints) return preferences;
-  return preferences.filter((one) => one.kind !== 'scope' || !withinRegion.has(scopes[one.scope]));
+  return preferences.filter((one) => one.kind !== 'scope' || !withinRegion.has(loadBalancingScopes[one.scope]));
 }
 
 function targetPortOf(service: Service, port: number, own: PortMap | undefined): number | undefined {

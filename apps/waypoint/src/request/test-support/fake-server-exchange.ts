@@ -7,6 +7,8 @@ import {
   type ServerExchangeUser,
 } from '@ambit/exchange';
 
+import { RecordedMessage } from './recorded-message.ts';
+
 export type HeaderPairs = Readonly<Record<string, string | readonly string[]>>;
 
 /** A request's head as a connection gives it; fields by lower-case name. */
@@ -49,22 +51,20 @@ export function fieldsOf(fields: FieldList | undefined): Record<string, string> 
 const nobody: ServerExchangeUser = { onBody() {}, onEnd() {}, onWritable() {}, onAborted() {} };
 
 /** The client's side of a request, as a test sees and moves it. */
-export class FakeServerExchange implements ServerExchange {
+export class FakeServerExchange extends RecordedMessage implements ServerExchange {
   readonly head: RequestHead;
   user: ServerExchangeUser = nobody;
   readonly informational: number[] = [];
   answer: ResponseHead | undefined;
-  body = '';
-  isEnded = false;
-  trailers: FieldList | undefined;
-  isAborted = false;
-  isPaused = false;
   closesAfter = false;
-  /** What `write` says. */
-  isWritable = true;
 
   constructor(head: RequestHead) {
+    super();
     this.head = head;
+  }
+
+  protected get isOpen(): boolean {
+    return this.answer !== undefined && !this.isEnded;
   }
 
   get status(): number | undefined {
@@ -99,30 +99,6 @@ export class FakeServerExchange implements ServerExchange {
     if (this.isAborted) throw new Error('answered after it was given up');
     this.answer = head;
     this.isEnded = isEnd;
-  }
-
-  write(buffer: Uint8Array, offset: number, length: number): boolean {
-    if (this.answer === undefined || this.isEnded) throw new Error('body without a head, or after the end');
-    this.body += Buffer.from(buffer.subarray(offset, offset + length)).toString('latin1');
-    return this.isWritable;
-  }
-
-  end(trailers?: FieldList): void {
-    if (this.answer === undefined || this.isEnded) throw new Error('end without a head, or twice');
-    this.isEnded = true;
-    this.trailers = trailers;
-  }
-
-  abort(): void {
-    this.isAborted = true;
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
   }
 
   closeAfter(): void {

@@ -1,10 +1,4 @@
-import {
-  type ClientExchange,
-  ExchangeError,
-  type ExchangeErrorKind,
-  type FieldList,
-  type RequestHead,
-} from '@ambit/exchange';
+import { type ClientExchange, ExchangeError, type ExchangeErrorKind, type RequestHead } from '@ambit/exchange';
 
 import type { BackendTarget } from '../../config/backend-target.ts';
 import { sessionTagOf } from '../session-tag.ts';
@@ -19,9 +13,10 @@ import type {
   UpstreamUser,
 } from '../upstream.ts';
 import { fieldList, fieldsOf, type HeaderPairs } from './fake-server-exchange.ts';
+import { RecordedMessage } from './recorded-message.ts';
 
 /** One attempt as the backend sees it, and what a test lets the backend do. */
-export class FakeAttempt implements ClientExchange, PendingAttempt {
+export class FakeAttempt extends RecordedMessage implements ClientExchange, PendingAttempt {
   readonly target: BackendTarget;
   readonly endpointId: string;
   readonly facts: UpstreamChoiceFacts;
@@ -37,13 +32,7 @@ export class FakeAttempt implements ClientExchange, PendingAttempt {
         readonly headers: Record<string, string>;
       }
     | undefined;
-  body = '';
-  isEnded = false;
-  trailers: FieldList | undefined;
-  isAborted = false;
   isCanceled = false;
-  isPaused = false;
-  isWritable = true;
   result: AttemptResult | undefined;
 
   constructor(
@@ -54,12 +43,17 @@ export class FakeAttempt implements ClientExchange, PendingAttempt {
     isEnd: boolean,
     user: UpstreamUser,
   ) {
+    super();
     this.target = target;
     this.endpointId = endpointId;
     this.facts = facts;
     this.#head = head;
     this.isEndAtOnce = isEnd;
     this.#user = user;
+  }
+
+  protected get isOpen(): boolean {
+    return !this.isEnded && !this.isAborted;
   }
 
   connect(): this {
@@ -115,30 +109,6 @@ export class FakeAttempt implements ClientExchange, PendingAttempt {
   becomeWritable(): void {
     this.isWritable = true;
     this.#user.onWritable();
-  }
-
-  write(buffer: Uint8Array, offset: number, length: number): boolean {
-    if (this.isEnded || this.isAborted) throw new Error('body after the end of the request');
-    this.body += Buffer.from(buffer.subarray(offset, offset + length)).toString('latin1');
-    return this.isWritable;
-  }
-
-  end(trailers?: FieldList): void {
-    if (this.isEnded || this.isAborted) throw new Error('the request ended twice');
-    this.isEnded = true;
-    this.trailers = trailers;
-  }
-
-  abort(): void {
-    this.isAborted = true;
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
   }
 
   cancel(): void {
