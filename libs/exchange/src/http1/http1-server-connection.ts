@@ -139,7 +139,6 @@ export class Http1ServerConnection
   mayDropRest(exchange: Http1ServerExchange): boolean {
     if (exchange.isHeadOnly) return true;
     const { head } = exchange;
-    if (head.expectsContinue && !exchange.hasContinued) return false;
     return head.contentLength === undefined || head.contentLength <= this.#settings.maxDroppedBodyBytes;
   }
 

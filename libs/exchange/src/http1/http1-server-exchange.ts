@@ -63,6 +63,11 @@ export class Http1ServerExchange implements ServerExchange {
     return this.isResponseDone && (!this.isRaw || this.isRequestDone);
   }
 
+  /** The client may send its next request where its body would stand: nothing after a final answer can be told apart. */
+  get #awaitsContinue(): boolean {
+    return this.head.expectsContinue && !this.hasContinued && !this.isRequestDone;
+  }
+
   respondInformational(head: ResponseHead): void {
     if (this.isAnswered || this.#request.isHttp10) return;
     if (head.status === 100) this.hasContinued = true;
@@ -74,7 +79,11 @@ export class Http1ServerExchange implements ServerExchange {
     this.isAnswered = true;
     const carrier = this.#carrier;
     const framing = answerFraming(this.#request, head, isEnd);
-    if (framing === 'untilClose' || (isEnd && !this.isRequestDone && !carrier.mayDropRest(this))) {
+    if (
+      framing === 'untilClose' ||
+      this.#awaitsContinue ||
+      (isEnd && !this.isRequestDone && !carrier.mayDropRest(this))
+    ) {
       carrier.closeAfterExchange();
     }
     this.#body.begin(framing, head.contentLength ?? 0);

@@ -116,14 +116,19 @@ test('informational answers precede the final one', () => {
   assert.equal(rig.last.body, 'ok');
 });
 
-test('a client that waits for 100 and gets a final answer must not send its body into the next request', () => {
-  const rig = new Rig((served) => served.answer(403));
-  rig.send('POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n');
-  assert.equal(rig.client.received, 'HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
-  assert.equal(rig.client.isEnded, true);
-  rig.send(get);
-  assert.equal(rig.log.served.length, 1);
-});
+for (const body of ['', 'no']) {
+  test(`a client that waits for 100 and gets a final answer (${body.length} bytes) must not send its body into the next request`, () => {
+    const rig = new Rig((served) => served.answer(403, body));
+    rig.send('POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n');
+    assert.equal(
+      rig.client.received,
+      `HTTP/1.1 403 Forbidden\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    );
+    assert.equal(rig.client.isEnded, true);
+    rig.send(get);
+    assert.equal(rig.log.served.length, 1);
+  });
+}
 
 test('HTTP/1.0 is answered 426, or served and closed where it is accepted', () => {
   const strict = new Rig();
