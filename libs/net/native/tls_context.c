@@ -96,10 +96,10 @@ static bool use_roots(SSL_CTX *ssl, struct bytes pem) {
   return ok && count > 0;
 }
 
-static bool use_parameters(struct tls_context *context, const char *suites, char *groups) {
+static bool use_parameters(struct tls_context *context, const char *suites, char *groups, const char *old_suites) {
   SSL_CTX *ssl = context->ssl;
   bool old = context->flags & CONTEXT_TLS12;
-  if (old && SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) return false;
+  if (old && SSL_CTX_set_cipher_list(ssl, *old_suites ? old_suites : "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) return false;
   SSL_CTX_ctrl(ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, old ? TLS1_2_VERSION : TLS1_3_VERSION, NULL);
   SSL_CTX_ctrl(ssl, SSL_CTRL_SET_MAX_PROTO_VERSION, TLS1_3_VERSION, NULL);
   SSL_CTX_ctrl(ssl, SSL_CTRL_MODE, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
@@ -119,16 +119,17 @@ static bool use_parameters(struct tls_context *context, const char *suites, char
 }
 
 /* newTlsContext(chainPem, keyPem, rootsPem: Uint8Array, suites, groups: string, alpn: Uint8Array, requireClient: 0 | 1,
- * flags: CONTEXT_ bits, lists: Uint8Array | undefined): a context, or undefined with tlsError() set */
+ * flags: CONTEXT_ bits, lists: Uint8Array | undefined, oldSuites: string, of TLS 1.2, empty for all): a context, or undefined with tlsError() set */
 static napi_value js_new_context(napi_env env, napi_callback_info info) {
-  ARGS(9);
+  ARGS(10);
   struct bytes chain, key, roots, alpn, lists;
-  char suites[256], groups[256];
+  char suites[256], groups[256], old_suites[512];
   const char *failed = NULL;
   napi_value out;
   if (!arg_array(env, a[0], napi_uint8_array, &chain) || !arg_array(env, a[1], napi_uint8_array, &key) ||
       !arg_array(env, a[2], napi_uint8_array, &roots) || !arg_text(env, a[3], suites, sizeof suites) ||
-      !arg_text(env, a[4], groups, sizeof groups) || !arg_array(env, a[5], napi_uint8_array, &alpn)) failed = "bad arguments";
+      !arg_text(env, a[4], groups, sizeof groups) || !arg_array(env, a[5], napi_uint8_array, &alpn) ||
+      !arg_text(env, a[9], old_suites, sizeof old_suites)) failed = "bad arguments";
   struct tls_context *context = failed ? NULL : calloc(1, sizeof *context);
   if (context && alpn.length <= sizeof context->alpn) {
     context->references = 1;
@@ -139,7 +140,7 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
     if (alpn.length) memcpy(context->alpn, alpn.at, alpn.length);
     ERR_clear_error();
     context->ssl = SSL_CTX_new(TLS_method());
-    if (!context->ssl || !use_parameters(context, suites, groups)) failed = "tls parameters";
+    if (!context->ssl || !use_parameters(context, suites, groups, old_suites)) failed = "tls parameters";
     else if (!(context->flags & CONTEXT_ANONYMOUS) && !use_chain(context->ssl, chain)) failed = "certificate chain";
     else if (!(context->flags & CONTEXT_ANONYMOUS) && !use_key(context->ssl, key)) failed = "private key";
     else if (roots.length && !use_roots(context->ssl, roots)) failed = "root certificates";

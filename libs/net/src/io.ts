@@ -259,6 +259,7 @@ function tlsCalls(native: NativeIo) {
     requireClient: boolean,
     flags: number,
     revocationsPem = '',
+    oldSuites: readonly string[] = [],
   ): TlsContext => {
     const key = Buffer.from(keyPem);
     const context = native.newTlsContext(
@@ -271,6 +272,7 @@ function tlsCalls(native: NativeIo) {
       requireClient ? 1 : 0,
       flags,
       Buffer.from(revocationsPem),
+      oldSuites.join(':'),
     );
     key.fill(0);
     if (!context) throw new NetError('TLS_CONTEXT', `tls context: ${native.tlsError()}`);
@@ -309,6 +311,7 @@ function tlsCalls(native: NativeIo) {
         needsRoots,
         edgeFlags(o),
         o.revocationsPem,
+        o.oldCipherSuites,
       );
     },
     tlsSession: session,

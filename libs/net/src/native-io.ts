@@ -88,6 +88,7 @@ export interface NativeIo {
     requireClient: 0 | 1,
     flags: number,
     revocations: Uint8Array,
+    oldSuites: string,
   ): TlsContext | undefined;
   /** Text of this thread's last TLS failure, for the log; read it before the next TLS call. */
   tlsError(): string;

@@ -59,6 +59,8 @@ export interface EdgeTlsOptions {
   readonly skipsVerification?: boolean;
   /** Default 1.2, with forward secrecy and AEAD only. */
   readonly minVersion?: '1.2' | '1.3';
+  /** Of TLS 1.2, by OpenSSL's names in order of preference; empty or absent: all of those. TLS 1.3 has its own. */
+  readonly oldCipherSuites?: readonly string[];
   /**
    * Default false. As of the mesh's own contexts: the peer's chain is looked up in the lists of `io.tlsRevocations`. With an
    * `optional` certificate the handshake passes, and `io.tlsVerified` says 0 of a revoked one.

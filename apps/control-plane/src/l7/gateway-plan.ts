@@ -7,6 +7,7 @@ import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { DeploymentProblem, MeshSources } from '../derive/mesh-sources.ts';
 import type { ServiceView } from './backend-lookup.ts';
+import type { CipherChoice } from './cipher-suites.ts';
 import { httpBackends, streamBackends } from './destination-plan.ts';
 import type { MaterialProblem } from './key-material.ts';
 import type { ListenerFinder } from './gateway-listeners.ts';
@@ -111,7 +112,7 @@ export class GatewayPlanner {
             name: serverListenerName(one),
             protocol: protocolOf(one),
             hostname: (one.listener.hostname ?? '').toLowerCase(),
-            ...(one.certificates === undefined ? {} : { tls: tlsOf(one.certificates) }),
+            ...(one.certificates === undefined ? {} : { tls: tlsOf(one.certificates, one.ciphers) }),
             hosts: virtualHosts(one, [...found.http, ...found.grpc], rankedOf),
             tcpRoutes: [...tcpRoutes(one, found.tls, found.tcp, services)],
           })),
@@ -181,7 +182,10 @@ function protocolOf({ listener }: PlannedListener): proxy.ServerListener_ServerP
 const { NOT_ASKED, REQUIRED, OPTIONAL } = proxy.ServerTls_ClientCertificate;
 const clientCertificates = { none: NOT_ASKED, required: REQUIRED, optional: OPTIONAL } as const;
 
-function tlsOf({ keyPairs, clients, rootsPem, revocationsPem }: ListenerCertificates): proxy.ServerTls {
+function tlsOf(
+  { keyPairs, clients, rootsPem, revocationsPem }: ListenerCertificates,
+  { suites }: CipherChoice,
+): proxy.ServerTls {
   const bytes = (pem: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(pem, 'utf8'));
   return create(proxy.ServerTlsSchema, {
     keyPairs: keyPairs.map(({ chainPem, keyPem }) => ({
@@ -191,6 +195,7 @@ function tlsOf({ keyPairs, clients, rootsPem, revocationsPem }: ListenerCertific
     clientCertificate: clientCertificates[clients],
     clientRootsPem: bytes(rootsPem),
     clientRevocationsPem: bytes(revocationsPem),
+    cipherSuites: [...suites],
   });
 }
 

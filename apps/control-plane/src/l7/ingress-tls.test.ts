@@ -129,6 +129,25 @@ test('a mode that is not known is not taken for one that asks nobody', () => {
   }
 });
 
+test('suites of TLS 1.2 are those that are listed; what is not offered is told, and never stands in the way', () => {
+  const [aes128, aes256] = ['ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'];
+  for (const [written, suites, told] of [
+    [`${aes256}, ${aes128},${aes256}`, [aes256, aes128], undefined],
+    [`bogus,${aes128}, AES128-SHA`, [aes128], /bogus, AES128-SHA: not offered here; .* can have ECDHE-RSA-AES128/],
+    ['ALL', [], /ALL: not offered here; .* all suites with forward secrecy and AEAD/],
+    [' ', [], undefined],
+  ] as const) {
+    const options = `gateway.istio.io/tls-cipher-suites: "${written}"`;
+    const { mesh, listener, reason } = derive(gateway('{ name: good }', { options }), good);
+    assert.deepEqual(listener?.tls?.cipherSuites, suites);
+    assert.equal(reason('Accepted'), 'Accepted');
+    const conditions = mesh.statuses.get('Gateway/shop/in/ambit-status')?.listeners?.[0]?.conditions ?? [];
+    const message = conditions.find(({ type }) => type === 'ambit.dev/FieldsInForce')?.message;
+    if (told === undefined) assert.equal(message, undefined);
+    else assert.match(message ?? '', told);
+  }
+});
+
 test('revocation lists beside the roots go with them, from a Secret and from a ConfigMap', () => {
   const secretWith = `${good.slice(0, good.lastIndexOf(' }'))}, ca.crl: ${base64('lists')} }`;
   const options = 'gateway.istio.io/tls-terminate-mode: OPTIONAL_MUTUAL';

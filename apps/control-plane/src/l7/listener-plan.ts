@@ -1,6 +1,7 @@
 /** What the listeners of an ingress gateway are, and what is wrong with them. Pure. Spec: l7.md sections 1.1 and 1.2. */
 import type { Gateway, GatewayListener } from '@ambit/kube';
 import { gatewayGroup } from '@ambit/kube';
+import { anyCipher, type CipherChoice, cipherChoice } from './cipher-suites.ts';
 import { commonHost } from './host-names.ts';
 import {
   isCertificate,
@@ -33,6 +34,7 @@ export interface PlannedListener {
   readonly kinds: readonly string[];
   /** Undefined for listeners that do not terminate TLS. */
   readonly certificates: ListenerCertificates | undefined;
+  readonly ciphers: CipherChoice;
   readonly problems: readonly ListenerProblem[];
   /** False: nothing is served here. */
   readonly isServed: boolean;
@@ -76,14 +78,16 @@ function planListener(
   if (ofProtocol === undefined) {
     const message = `protocol ${listener.protocol} is not supported; use HTTP, HTTPS, TLS or TCP, with a tls block where it belongs`;
     problems.push({ condition: 'Accepted', reason: 'UnsupportedProtocol', message });
-    return { owner, listener, kinds: [], certificates: undefined, problems, isServed: false, overlaps: false };
+    const none = { kinds: [], certificates: undefined, ciphers: anyCipher };
+    return { owner, listener, ...none, problems, isServed: false, overlaps: false };
   }
   const kinds = allowedKinds(listener, ofProtocol, problems);
   const terminates =
     listener.protocol === 'HTTPS' || (listener.protocol === 'TLS' && listener.tls?.mode === 'Terminate');
   const certificates = terminates ? certificatesOf(gateway, { owner, listener }, view, problems) : undefined;
   const isServed = conflict === undefined && (!terminates || (certificates?.keyPairs.length ?? 0) > 0);
-  return { owner, listener, kinds, certificates, problems, isServed, overlaps: false };
+  const ciphers = terminates ? cipherChoice(listener.tls?.options[cipherOption]) : anyCipher;
+  return { owner, listener, kinds, certificates, ciphers, problems, isServed, overlaps: false };
 }
 
 /** Undefined for a protocol, or a combination with a tls block, that is not served. */
@@ -119,6 +123,7 @@ function allowedKinds(
   return written.filter(isKnown).map(({ kind }) => kind);
 }
 
+const cipherOption = 'gateway.istio.io/tls-cipher-suites';
 const terminateMode = 'gateway.istio.io/tls-terminate-mode';
 const knownModes: ReadonlySet<string> = new Set(['SIMPLE', 'MUTUAL', 'OPTIONAL_MUTUAL']);
 

@@ -50,7 +50,17 @@ function listenerConditions(planned: PlannedListener): readonly DesiredCondition
       ? good('ResolvedRefs', 'all references can be used')
       : bad('ResolvedRefs', unresolved.reason, unresolved.message),
     ...(overlaps ? [overlapping] : []),
+    ...refusedCiphers(planned),
   ];
+}
+
+const fieldsInForce = 'ambit.dev/FieldsInForce';
+
+function refusedCiphers({ ciphers: { suites, refused } }: PlannedListener): readonly DesiredCondition[] {
+  if (refused.length === 0) return [];
+  const instead = suites.length > 0 ? suites.join(', ') : 'all suites with forward secrecy and AEAD';
+  const message = `tls-cipher-suites: ${refused.join(', ')}: not offered here; clients of TLS 1.2 can have ${instead}`;
+  return [{ type: fieldsInForce, status: 'False', reason: 'Unsupported', message }];
 }
 
 const overlapping: DesiredCondition = {
@@ -71,9 +81,12 @@ export function isSameListener(present: GatewayListenerStatus, wanted: ListenerW
     present.attachedRoutes === wanted.attachedRoutes &&
     present.supportedKinds.join() === wanted.supportedKinds.map(({ kind }) => kind).join() &&
     conditionsRead(present.conditions, wanted.conditions) &&
-    // It is only ever True: what does not hold any more has to go.
-    present.conditions.some(({ type }) => type === overlapping.type) ===
-      wanted.conditions.some(({ type }) => type === overlapping.type)
+    // They are there only as long as there is something to say: what does not hold any more has to go.
+    [overlapping.type, fieldsInForce].every(
+      (passing) =>
+        present.conditions.some(({ type }) => type === passing) ===
+        wanted.conditions.some(({ type }) => type === passing),
+    )
   );
 }
 

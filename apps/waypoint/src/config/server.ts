@@ -20,6 +20,7 @@ export interface ListenerTls {
   readonly clientRootsPem: string;
   /** Revocation lists for client certificates, beside those of the mesh. */
   readonly clientRevocationsPem: string;
+  /** Of TLS 1.2; empty: all that are offered. */
   readonly cipherSuites: readonly string[];
   readonly minVersion: '1.2' | '1.3';
 }

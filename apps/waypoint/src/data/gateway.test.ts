@@ -117,6 +117,18 @@ test('HTTPS ends with the certificate of the name that was asked for, and unknow
   assert.equal(other.status, 421);
 });
 
+test('clients of TLS 1.2 have the suites of the listener', async () => {
+  await using rig = await WaypointRig.open();
+  const web = await rig.backend((_request, response) => void response.end('served'));
+  const [listed, other] = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'];
+  const settings = { keyPairs: [keyPair('a.example.com')], cipherSuites: [listed] };
+  const listener = { name: 'a', protocol: Protocol.SERVER_HTTPS, tls: settings, ...routes };
+  const port = await gateway(rig, web.port, [listener]);
+  const old = (ciphers: string): Parameters<typeof get>[3] => ({ ciphers, maxVersion: 'TLSv1.2' });
+  assert.equal((await get(rig, port, 'a.example.com', old(listed))).status, 200);
+  await assert.rejects(get(rig, port, 'a.example.com', old(other)), /handshake failure/);
+});
+
 test('HTTP/2 is agreed on by ALPN, and a backend that says nothing of itself gets HTTP/1.1', async () => {
   await using rig = await WaypointRig.open();
   const web = await rig.backend((request, response) => void response.end(`served ${request.url}`));

@@ -35,13 +35,14 @@ function makeCertificate(
   pair: ListenerTls['keyPairs'][number],
   alpn: readonly string[],
 ): Certificate {
-  const { clientCertificate, clientRootsPem: rootsPem, clientRevocationsPem: revocationsPem, minVersion } = tls;
+  const { clientCertificate, clientRootsPem: rootsPem, clientRevocationsPem: revocationsPem } = tls;
   const isAsked = clientCertificate !== 'not-asked';
   const context = io.edgeTlsContext(
     {
       certificate: pair,
       clientCertificate: isAsked ? clientCertificate : 'none',
-      minVersion,
+      minVersion: tls.minVersion,
+      oldCipherSuites: tls.cipherSuites,
       alpn,
       checksRevocation: true,
       ...(isAsked ? { rootsPem, revocationsPem } : {}),
