@@ -2,7 +2,10 @@ import type { PathTest } from './path-match.ts';
 import { type PathRewrite, rewritePath } from './rewrite.ts';
 import type { RoutedRequest } from './routed-request.ts';
 
-/** Which port a redirect names. `scheme`: the well-known one of the scheme. `request`: the one in the request's Host. */
+/**
+ * Which port a redirect names. `scheme`: the well-known one of the scheme. `request`: the one in the request's Host, as long as the
+ * redirect names no host itself.
+ */
 export type RedirectPort =
   | { readonly kind: 'number'; readonly port: number }
   | { readonly kind: 'scheme' }
@@ -25,7 +28,10 @@ const wellKnownPorts: ReadonlyMap<string, number> = new Map([
   ['https', 443],
 ]);
 
-/** The Location of a redirect: absolute, query kept, `:80` of http and `:443` of https left out. Spec: contract l7 1.5, 3.2. */
+/**
+ * The Location of a redirect: absolute, `:80` of http and `:443` of https left out. The query is kept unless the new path has one of
+ * its own. Spec: contract l7 1.5, 3.2.
+ */
 export function redirectLocation(redirect: Redirect, request: RoutedRequest, matched: PathTest | undefined): string {
   const scheme = redirect.scheme ?? request.scheme;
   const { host: requestHost, port: requestPort } = splitAuthority(request.authority);
@@ -33,12 +39,14 @@ export function redirectLocation(redirect: Redirect, request: RoutedRequest, mat
   const port = redirectPort(
     redirect.port,
     scheme,
-    requestPort,
+    // The port of the old host says nothing of the new one.
+    redirect.host === undefined ? requestPort : undefined,
     redirect.scheme !== undefined && redirect.scheme !== request.scheme,
   );
   const isDefault = port === undefined || wellKnownPorts.get(scheme) === port;
   const path = redirect.path === undefined ? request.path : rewritePath(redirect.path, request.path, matched);
-  return `${scheme}://${host}${isDefault ? '' : `:${port}`}${path}${request.query}`;
+  const query = path.includes('?') ? '' : request.query;
+  return `${scheme}://${host}${isDefault ? '' : `:${port}`}${path}${query}`;
 }
 
 function redirectPort(

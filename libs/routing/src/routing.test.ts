@@ -192,6 +192,12 @@ test('a redirect names host, port and path as Gateway API and VirtualService say
   assert.equal(location({ port: { kind: 'request' } }, { authority: '[::1]:81' }), 'http://[::1]:81/foo/bar?q');
   assert.equal(location({ scheme: 'https', port: { kind: 'request' } }, { authority: 'a:80' }), 'https://a/foo/bar?q');
   assert.equal(location({ port: { kind: 'request' } }, { authority: '[::1]' }), 'http://[::1]/foo/bar?q');
+  // The port of the old host says nothing of the new one, and a query of the redirect's own counts alone.
+  assert.equal(location({ host: 'other', port: { kind: 'request' } }), 'http://other/foo/bar?q');
+  assert.equal(
+    location({ path: { kind: 'full', path: '/new?from=old' } }),
+    'http://shop.example.com:8080/new?from=old',
+  );
 });
 
 test('weights are exact over time', () => {

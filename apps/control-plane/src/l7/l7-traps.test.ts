@@ -72,6 +72,9 @@ test('trap 2: the default of a redirect is 301 in a VirtualService and 302 in an
   assert.ok(ofVirtual.case === 'redirect' && ofHttp.case === 'redirect');
   assert.deepEqual([ofVirtual.value.status, ofVirtual.value.port.case], [301, 'ofRequest']);
   assert.deepEqual([ofHttp.value.status, ofHttp.value.port.case], [302, 'ofListener']);
+  const derived = derive(virtual('{ redirect: { derivePort: FROM_REQUEST_PORT } }')).only().action;
+  assert.ok(derived.case === 'redirect');
+  assert.deepEqual(derived.value.port, { case: 'ofListener', value: 80 });
 });
 
 test('trap 3: no timeout is no timeout', () => {

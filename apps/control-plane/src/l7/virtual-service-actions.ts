@@ -7,8 +7,8 @@ import { patternProblem } from './usable-pattern.ts';
 
 const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** Undefined for a status that is no redirect: the rule is unusable then. */
-export function redirectOf(redirect: HttpRedirectSpec): route.Redirect | undefined {
+/** Undefined for a status that is no redirect: the rule is unusable then. `listenerPort`: on which requests arrive. */
+export function redirectOf(redirect: HttpRedirectSpec, listenerPort: number): route.Redirect | undefined {
   // Istio: 0 is unset.
   const status = redirect.code === undefined || redirect.code === 0 ? 301 : redirect.code;
   if (!redirectCodes.has(status)) return undefined;
@@ -20,17 +20,23 @@ export function redirectOf(redirect: HttpRedirectSpec): route.Redirect | undefin
   return create(route.RedirectSchema, {
     scheme: redirect.scheme ?? '',
     host: redirect.authority ?? '',
-    port: portOf(redirect),
+    port: portOf(redirect, listenerPort),
     ...(path.case === undefined ? {} : { path: { path } }),
     status,
   });
 }
 
-function portOf({ port, derivePort }: HttpRedirectSpec): route.Redirect['port'] {
+function portOf({ port, derivePort }: HttpRedirectSpec, listenerPort: number): route.Redirect['port'] {
   if (port !== undefined) return { case: 'number', value: port };
-  return derivePort === 'FROM_PROTOCOL_DEFAULT'
-    ? { case: 'ofScheme', value: true }
-    : { case: 'ofRequest', value: true };
+  switch (derivePort) {
+    case 'FROM_PROTOCOL_DEFAULT':
+      return { case: 'ofScheme', value: true };
+    case 'FROM_REQUEST_PORT':
+      // Istio: the port that the client has dialled, whatever its Host says.
+      return { case: 'ofListener', value: listenerPort };
+    default:
+      return { case: 'ofRequest', value: true };
+  }
 }
 
 /** A rewritten path is put in place of what was matched: a prefix, or all of it. */
