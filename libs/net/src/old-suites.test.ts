@@ -20,7 +20,11 @@ const certificate = { chainPem, keyPem };
 const [aes128, aes256] = ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'] as const;
 
 /** The suite that both ends agree on; empty if they do not. */
-async function agreed(oldCipherSuites: readonly string[], ciphers: string, maxVersion = 'TLSv1.2'): Promise<string> {
+async function agreed(
+  oldCipherSuites: readonly string[],
+  ciphers: string,
+  maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.2',
+): Promise<string> {
   using loop = new EventLoop();
   let served: ByteChannel | undefined;
   const listener = io.tcpListen({ address: '127.0.0.1', port: 0 });
@@ -35,8 +39,12 @@ async function agreed(oldCipherSuites: readonly string[], ciphers: string, maxVe
       ),
   });
   const client = tlsConnect({
-    ...{ host: '127.0.0.1', port: io.localAddress(listener).port, ca: ca.rootsPem, servername: 'shop.example.com' },
-    ...{ ciphers, maxVersion: maxVersion === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3' },
+    host: '127.0.0.1',
+    port: io.localAddress(listener).port,
+    ca: ca.rootsPem,
+    servername: 'shop.example.com',
+    ciphers,
+    maxVersion,
   });
   let suite: string | undefined;
   client.on('error', ({ message }) => (suite ??= /handshake failure/.test(message) ? '' : message));
