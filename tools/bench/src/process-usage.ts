@@ -16,6 +16,16 @@ export function cpuSeconds(pids: readonly number[]): number {
   return ticks / TICKS_A_SECOND;
 }
 
+/** What all processes and the kernel of the machine have used so far, in seconds. */
+export function machineCpuSeconds(): number {
+  const [user = 0, nice = 0, system = 0, , , interrupts = 0, softInterrupts = 0] = (
+    /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? ''
+  )
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + interrupts + softInterrupts) / TICKS_A_SECOND;
+}
+
 export interface MemoryUse {
   readonly residentMiB: number;
   /** Pages no other process shares. */

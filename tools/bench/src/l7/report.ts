@@ -19,11 +19,14 @@ export interface Shape {
   readonly connections: number;
 }
 
-/** Figures of one shape in one round; CPU is that of the waypoint alone. */
+/** Figures of one shape in one round. */
 export interface Measured {
   readonly perSecond: number;
   readonly p50Us: number;
+  /** Of the waypoint alone. */
   readonly cpuUs: number;
+  /** Of all else on the machine: client, node proxy, server, and whatever else runs. */
+  readonly othersCpuUs: number;
 }
 
 /** Resident memory of the waypoint. */
@@ -50,6 +53,7 @@ const figures = [
   { key: 'perSecond', title: 'requests/s', note: 'a second, more is better' },
   { key: 'p50Us', title: 'p50', note: 'microseconds, less is better' },
   { key: 'cpuUs', title: 'CPU a request', note: 'microseconds, less is better' },
+  { key: 'othersCpuUs', title: 'CPU of all else a request', note: 'microseconds' },
 ] as const;
 
 export async function reportL7(
@@ -111,6 +115,12 @@ export async function reportL7(
   writeFileSync(svgFile, barChart('Ambit at L7: a waypoint behind a node proxy', panels));
   write(`\n${machine}, ${date}, ${rounds} rounds of ${seconds} s a run\n\n${table}\n\n`);
   write(`${goals(ratio('h1-16', 'cpuUs'), ratio('h1-16', 'perSecond'), memory, routeUpdates)}\n`);
+  for (const shape of shapes) {
+    const others = median(values('envoy', shape.key, 'othersCpuUs'));
+    const bound = (others + median(values('envoy', shape.key, 'cpuUs'))) / others;
+    if (!Number.isFinite(bound)) continue;
+    write(`${shape.title}: with a waypoint that costs nothing, ${bound.toFixed(2)} times Envoy's requests/s\n`);
+  }
   for (const problem of problems) write(`problem: ${problem}\n`);
   write(`\nwritten: ${jsonFile}\nwritten: ${svgFile}\n`);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AmbitError, delay, mustRun } from '@ambit/runtime';
-import { cpuSeconds, largestMemory } from '../process-usage.ts';
+import { cpuSeconds, largestMemory, machineCpuSeconds } from '../process-usage.ts';
 import { askedPath } from './envoy-configuration.ts';
 import { h2loadCommand, type HttpLoad, type HttpLoadPlan, readH2load, readWrk, wrkCommand } from './http-load.ts';
 import { type Measured, type MemoryFigures, reportL7, type Shape } from './report.ts';
@@ -204,10 +204,18 @@ async function measure(
   // Connections, compiled code and caches are warm before it counts.
   await inClient((version === 1 ? wrkCommand : h2loadCommand)({ ...plan, seconds: 1 }));
   const before = cpuSeconds(pids);
+  const machineBefore = machineCpuSeconds();
   const text = await inClient(command);
   const used = cpuSeconds(pids) - before;
+  const usedByOthers = machineCpuSeconds() - machineBefore - used;
   const load: HttpLoad = version === 1 ? readWrk(text) : readH2load(text);
-  return { perSecond: load.perSecond, p50Us: load.p50Us, cpuUs: (used * 1e6) / load.requests, failures: load.failures };
+  return {
+    perSecond: load.perSecond,
+    p50Us: load.p50Us,
+    cpuUs: (used * 1e6) / load.requests,
+    othersCpuUs: (usedByOthers * 1e6) / load.requests,
+    failures: load.failures,
+  };
 }
 
 async function inClient(command: readonly string[]): Promise<string> {
