@@ -27,7 +27,7 @@ export { metricsHandler, type Scrapable } from './metrics-handler.ts';
 export { observeProcess } from './process-metrics.ts';
 export type { Counter, Gauge, Histogram } from './series.ts';
 export { LineBuffer, type Quoting } from './line-buffer.ts';
-export { type LogOperator, type LogValueName, logValueNames } from './request-log/log-operator.ts';
+export { type LogConstants, type LogOperator, type LogValueName, logValueNames } from './request-log/log-operator.ts';
 export {
   defaultJsonLogFormat,
   defaultLogFormat,
@@ -37,6 +37,7 @@ export {
 export {
   jsonLogFormat,
   type LoggedRequest,
+  operatorText,
   type RequestLogFormat,
   textLogFormat,
 } from './request-log/request-log-line.ts';

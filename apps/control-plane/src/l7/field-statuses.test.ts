@@ -76,9 +76,16 @@ const table: readonly (readonly [name: string, text: string, message: string | u
     'accessLogging[0].filter: response.flags is not known here; everything is logged',
   ],
   [
-    'tags of spans from the environment',
-    telemetry(`{ tracing: [{ customTags: { a: { environment: { name: X } } }, enableIstioTags: false }] }`),
-    'tracing[0].customTags.a: only literal and header are known here; tracing[0].enableIstioTags has no effect',
+    'tags of spans from everywhere',
+    telemetry(
+      `{ tracing: [{ customTags: { a: { environment: { name: X } }, b: { formatter: { value: "%REQ(X)%" } } }, enableIstioTags: false, useRequestIdForTraceSampling: false, disableContextPropagation: true }] }`,
+    ),
+    undefined,
+  ],
+  [
+    'tags of spans that come to nothing',
+    telemetry(`{ tracing: [{ customTags: { a: { formatter: { value: "%NO_SUCH%" } }, b: {} } }] }`),
+    'tracing[0].customTags.a: %NO_SUCH% is not known here; it is shown as missing; tracing[0].customTags.b: it has no value',
   ],
   [
     'providers that nobody made',

@@ -1,6 +1,6 @@
 /** What of a Telemetry resource is not carried out, and why. Pure. Spec: contract l7 7.1. */
-import type { Telemetry } from '@ambit/kube';
-import { isLabelName, parseExpression } from '@ambit/telemetry';
+import type { TagSource, Telemetry } from '@ambit/kube';
+import { isLabelName, parseExpression, parseLogFormat } from '@ambit/telemetry';
 import { RE2JS } from 're2js';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { patternProblem } from './usable-pattern.ts';
@@ -71,11 +71,31 @@ export function telemetryProblems(
       return problem === undefined ? [] : [`accessLogging[${a}].filter: ${problem}; everything is logged`];
     }),
     ...spec.tracing.flatMap(({ tags }, t) =>
-      tags.flatMap(([name, { kind }]) =>
-        kind === 'other' ? [`tracing[${t}].customTags.${name}: only literal and header are known here`] : [],
+      tags.flatMap(([name, source]) =>
+        tagProblems(source).map((problem) => `tracing[${t}].customTags.${name}: ${problem}`),
       ),
     ),
   ];
+}
+
+function tagProblems(source: TagSource): readonly string[] {
+  switch (source.kind) {
+    case 'formatter':
+      return formatProblems(source.format);
+    case 'none':
+      return ['it has no value'];
+    default:
+      return [];
+  }
+}
+
+/** What of a format of log lines or tags is not shown. */
+function formatProblems(format: string): readonly string[] {
+  try {
+    return parseLogFormat(format).unknown.map((operator) => `${operator} is not known here; it is shown as missing`);
+  } catch (error) {
+    return [`${error instanceof Error ? error.message : ''} is not taken`];
+  }
 }
 
 function strangers(names: readonly string[], known: readonly string[]): readonly string[] {

@@ -1,7 +1,7 @@
 /** The Telemetry API at L7 proxies. Spec: l7.md section 7.1. */
 import { proxy } from '@ambit/api';
 import type { Index } from '@ambit/collections';
-import { type AccessLoggingSpec, type Telemetry, type TracingSpec } from '@ambit/kube';
+import type { AccessLoggingSpec, Telemetry } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
@@ -10,6 +10,7 @@ import type { MeshSettings } from '../mesh-settings.ts';
 import { expressionProblem, labelProblem } from './telemetry-problems.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
+import { type Collector, tracingSettings } from './tracing-settings.ts';
 
 /** Finds what is to be told about the requests of a gateway. */
 export class TelemetryFinder {
@@ -76,7 +77,7 @@ export class TelemetryFinder {
       }),
     );
     const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
-    const tracing = tracingOf(
+    const tracing = tracingSettings(
       levels.flatMap(({ spec }) => spec.tracing.filter((entry) => isMeant(entry.mode))),
       (name) => this.#collector(reads, name),
     );
@@ -109,11 +110,6 @@ export class TelemetryFinder {
   }
 }
 
-interface Collector {
-  readonly hostname: string;
-  readonly port: number;
-}
-
 /** The most specific level decides. A filter that proxies do not understand lets everything through, and is told of. */
 function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.Telemetry_AccessLog | undefined {
   const entries = levels.at(-1);
@@ -126,34 +122,5 @@ function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.T
     enabled: on.length > 0,
     minStatus: least === undefined ? 0 : Number(least),
     filter: isUsable ? filter : '',
-  });
-}
-
-/** Each field that is set counts over those of levels before. Without a collector that is known nothing is traced. */
-function tracingOf(
-  entries: readonly TracingSpec[],
-  collectorOf: (name: string) => Collector | undefined,
-): proxy.Telemetry_Tracing | undefined {
-  if (entries.length === 0) return undefined;
-  let percent = 1;
-  let isDisabled = false;
-  let tags: TracingSpec['tags'] = [];
-  let provider: string | undefined;
-  for (const entry of entries) {
-    percent = entry.samplingPercent ?? percent;
-    isDisabled = entry.isDisabled ?? isDisabled;
-    provider = entry.providers[0] ?? provider;
-    if (entry.tags.length > 0) tags = entry.tags;
-  }
-  const collector = provider === undefined ? undefined : collectorOf(provider);
-  const tagsOf = (kind: 'literal' | 'header'): Record<string, string> =>
-    Object.fromEntries(tags.flatMap(([name, source]) => (source.kind === kind ? [[name, source.value]] : [])));
-  return create(proxy.Telemetry_TracingSchema, {
-    enabled: !isDisabled && collector !== undefined,
-    otlpServiceHostname: collector?.hostname ?? '',
-    otlpServicePort: collector?.port ?? 0,
-    samplePerTenThousand: Math.round(percent * 100),
-    literalTags: tagsOf('literal'),
-    headerTags: tagsOf('header'),
   });
 }

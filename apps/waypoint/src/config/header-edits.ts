@@ -2,7 +2,7 @@
 import type { route as messages } from '@ambit/api';
 import type { FieldList } from '@ambit/exchange';
 import { isConnectionField, isFieldName, isFieldValue } from '@ambit/http';
-import { type LoggedRequest, type LogOperator, parseLogFormat } from '@ambit/telemetry';
+import { type LoggedRequest, type LogOperator, operatorText, parseLogFormat } from '@ambit/telemetry';
 
 import type { Problems } from './problems.ts';
 
@@ -104,22 +104,4 @@ export function editedText(value: EditValue, facts: LoggedRequest): string | und
   let text = '';
   for (const operator of value.operators) text += operatorText(operator, facts);
   return text === '' || !isFieldValue(text) ? undefined : text;
-}
-
-function operatorText(operator: LogOperator, facts: LoggedRequest): string {
-  switch (operator.kind) {
-    case 'literal':
-      return operator.text;
-    case 'value':
-      return String(facts.value(operator.name) ?? '');
-    case 'start-time':
-      return new Date(facts.startWallTimeMs).toISOString();
-    case 'header': {
-      const { of, name, fallback, maxChars } = operator;
-      const value = facts.header(of, name) ?? (fallback === undefined ? undefined : facts.header(of, fallback)) ?? '';
-      return maxChars === undefined ? value : value.slice(0, maxChars);
-    }
-    case 'unknown':
-      return '';
-  }
 }

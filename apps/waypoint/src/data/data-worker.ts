@@ -28,9 +28,11 @@ import { Rebalancer } from './rebalancer.ts';
 import { countReplicas } from './replicas.ts';
 import { ResolvedHosts } from './resolved-hosts.ts';
 import { LimitMetrics } from './telemetry/limit-metrics.ts';
+import { logConstants } from './telemetry/log-constants.ts';
 import { RequestLog } from './telemetry/request-log.ts';
 import { TrafficObserver } from './telemetry/traffic-observer.ts';
 import { MeshUpstreams } from './upstream/mesh-upstreams.ts';
+import { RevocableChannels } from './upstream/revocable-channel.ts';
 
 /** Latest time between a change of endpoints and its effect on idle connections. */
 const refreshMs = 1000;
@@ -60,6 +62,8 @@ export class DataWorker {
   readonly #visited: ResolvedHosts;
   readonly #live = new LiveConnections();
   readonly #hbone: HbonePool;
+  /** To backends with TLS of their own. */
+  readonly #secured = new RevocableChannels();
   readonly #revocations: RevocationLists;
   readonly #upstreams: MeshUpstreams;
   readonly #inbound: HboneInbound;
@@ -77,8 +81,9 @@ export class DataWorker {
     this.#levels = new LogLevels(settings.log.directives);
     this.#registry = new MetricRegistry({ announce: (message) => this.#announcements.push(message) });
     this.#refused = refusedFamily(this.#registry);
-    this.#log = new RequestLog(descriptorSink(settings.log.fd), settings.podName);
-    this.#observer = new TrafficObserver(this.#registry, this.#log);
+    this.#log = new RequestLog(descriptorSink(settings.log.fd));
+    const constants = logConstants(settings.podName);
+    this.#observer = new TrafficObserver(this.#registry, this.#log, constants);
     // Requests of all clients share tunnels to a backend: one that does not read must not stop the others.
     this.#hbone = new HbonePool({ loop, settings: { sharesWindows: true } });
     this.#revocations = new RevocationLists({
@@ -102,6 +107,8 @@ export class DataWorker {
         peerHbonePort: settings.peerHbonePort,
         ownTls,
         onRevoked: () => this.#revocations.onRefused('source'),
+        secured: this.#secured,
+        onListsChanged: () => this.#revocations.lookAgain(),
         random,
         connectHttp1: (channel, owner, options) => new Http1ClientConnection(channel, owner, loop, options),
         connectHttp2: (channel, owner, options) => new Http2ClientConnection(channel, owner, loop, options),
@@ -137,6 +144,10 @@ export class DataWorker {
           serviceName: serviceName(identity),
           clusterId: settings.clusterId,
           podName: settings.podName,
+          namespace: settings.podNamespace,
+          gateway: settings.gateway,
+          trustDomain: trustDomain(identity),
+          constants,
         }),
         copyBudget: new CopyBudget(maxCopyBytes),
         buckets: new TokenBuckets(settings.buckets),
@@ -257,6 +268,7 @@ export class DataWorker {
     for (const connection of this.#inbound.connections) yield { reporter: 'destination', connection };
     for (const connection of this.#hbone.connections) yield { reporter: 'source', connection };
     yield* this.#live.certified();
+    yield* this.#secured;
   }
 
   #listen(): void {
@@ -345,6 +357,10 @@ function refusedFamily(registry: MetricRegistry) {
 }
 
 /** `<service account>.<namespace>`, as Istio names who makes spans. */
+function trustDomain(identity: string): string {
+  return /^spiffe:\/\/([^/]+)/.exec(identity)?.[1] ?? '';
+}
+
 function serviceName(identity: string): string {
   const [, namespace = '', account = ''] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(identity) ?? [];
   return `${account}.${namespace}`;

@@ -174,9 +174,6 @@ export class RequestRecord implements LoggedRequest {
         return this.grpcStatus;
       case 'TRACE_ID':
         return this.trace?.traceId;
-      case 'HOSTNAME':
-        // The process's own name: whoever writes the log knows it.
-        return undefined;
     }
   }
 

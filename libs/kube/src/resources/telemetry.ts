@@ -30,16 +30,26 @@ export interface MetricsSpec {
   readonly overrides: readonly MetricOverrideSpec[];
 }
 
+/** Where the value of a tag comes from. `fallback` stands where there is none; empty for no tag then. */
+export type TagSource =
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'header' | 'environment'; readonly name: string; readonly fallback: string }
+  /** With the operators of access logs. */
+  | { readonly kind: 'formatter'; readonly format: string }
+  | { readonly kind: 'none' };
+
+/** Undefined fields say nothing: what less specific resources say stays. */
 export interface TracingSpec {
   /** As of access logs. */
   readonly mode: string;
   readonly providers: readonly string[];
   readonly samplingPercent: number | undefined;
   readonly isDisabled: boolean | undefined;
-  readonly tags: readonly (readonly [
-    name: string,
-    source: { readonly kind: 'literal' | 'header'; readonly value: string } | { readonly kind: 'other' },
-  ])[];
+  /** The decision to sample is read from, and told by, the request id. */
+  readonly usesRequestId: boolean | undefined;
+  readonly showsIstioTags: boolean | undefined;
+  readonly stopsPropagation: boolean | undefined;
+  readonly tags: readonly (readonly [name: string, source: TagSource])[];
 }
 
 /** What is told about requests. */
@@ -108,20 +118,34 @@ function readOverride(reader: ObjectReader): MetricOverrideSpec {
 }
 
 function readTracing(reader: ObjectReader): TracingSpec {
-  reader.doNotHonour('useRequestIdForTraceSampling', 'enableIstioTags', 'disableContextPropagation');
   return {
     mode: readMode(reader),
     providers: readProviders(reader),
     samplingPercent: reader.number('randomSamplingPercentage', 0, 100),
     isDisabled: reader.boolean('disableSpanReporting'),
-    tags: reader.objectMap('customTags', (tag, name) => [
-      name,
-      tag.object('literal', (literal) => ({ kind: 'literal', value: literal.string('value') ?? '' }) as const) ??
-        tag.object('header', (header) => {
-          header.doNotHonour('defaultValue');
-          return { kind: 'header', value: header.requiredString('name') } as const;
-        }) ??
-        (tag.ignore('environment', 'formatter'), { kind: 'other' } as const),
-    ]),
+    usesRequestId: reader.boolean('useRequestIdForTraceSampling'),
+    showsIstioTags: reader.boolean('enableIstioTags'),
+    stopsPropagation: reader.boolean('disableContextPropagation'),
+    tags: reader.objectMap('customTags', (tag, name) => [name, readTag(tag)]),
   };
+}
+
+function readTag(tag: ObjectReader): TagSource {
+  const named = (kind: 'header' | 'environment'): TagSource | undefined =>
+    tag.object(kind, (source) => ({
+      kind,
+      name: source.requiredString('name'),
+      fallback: source.string('defaultValue') ?? '',
+    }));
+  return (
+    tag.object('literal', (literal): TagSource => ({ kind: 'literal', value: literal.string('value') ?? '' })) ??
+    named('header') ??
+    named('environment') ??
+    tag.object('formatter', (formatter): TagSource => ({
+      kind: 'formatter',
+      format: formatter.requiredString('value'),
+    })) ?? {
+      kind: 'none',
+    }
+  );
 }

@@ -13,7 +13,15 @@ export type LogOperator =
       readonly maxChars: number | undefined;
       readonly dropsQuery: boolean;
     }
-  | { readonly kind: 'unknown' };
+  /** Nothing is known of it: shown as what is missing. */
+  | { readonly kind: 'absent' };
+
+/** What the process that writes knows of itself. */
+export interface LogConstants {
+  readonly hostname: string;
+  /** A variable of its environment. */
+  environment(name: string): string | undefined;
+}
 
 /** Operators without arguments. */
 export const logValueNames = [
@@ -40,6 +48,5 @@ export const logValueNames = [
   'ROUTE_NAME',
   'GRPC_STATUS',
   'TRACE_ID',
-  'HOSTNAME',
 ] as const;
 export type LogValueName = (typeof logValueNames)[number];

@@ -1,4 +1,4 @@
-import { type LogOperator, type LogValueName, logValueNames } from './log-operator.ts';
+import { type LogConstants, type LogOperator, type LogValueName, logValueNames } from './log-operator.ts';
 
 /** A format string taken apart, with the operators that are not known: they show `-`. */
 export interface ParsedLogFormat {
@@ -48,8 +48,10 @@ export const defaultJsonLogFormat: Readonly<Record<string, string>> = {
   upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
 };
 
+const noConstants: LogConstants = { hostname: '', environment: () => undefined };
+
 /** Takes a format apart once, when configuration arrives. Throws RangeError for one that is too long. Istio: accessLogFormat. */
-export function parseLogFormat(format: string): ParsedLogFormat {
+export function parseLogFormat(format: string, constants: LogConstants = noConstants): ParsedLogFormat {
   if (format.length > maxFormatChars) throw new RangeError(`a log format of more than ${maxFormatChars} characters`);
   const operators: LogOperator[] = [];
   const unknown: string[] = [];
@@ -68,16 +70,22 @@ export function parseLogFormat(format: string): ParsedLogFormat {
       continue;
     }
     endLiteral();
-    const operator = operatorOf(name, argument, length === undefined ? undefined : Number(length));
-    if (operator.kind === 'unknown') unknown.push(whole);
-    operators.push(operator);
+    const operator = operatorOf(name, argument, length === undefined ? undefined : Number(length), constants);
+    if (operator === undefined) unknown.push(whole);
+    operators.push(operator ?? { kind: 'absent' });
   }
   literal += format.slice(at);
   endLiteral();
   return { operators, unknown };
 }
 
-function operatorOf(name: string, argument: string | undefined, maxChars: number | undefined): LogOperator {
+/** Undefined for an operator that is not known. */
+function operatorOf(
+  name: string,
+  argument: string | undefined,
+  maxChars: number | undefined,
+  { hostname, environment }: LogConstants,
+): LogOperator | undefined {
   switch (name) {
     case 'START_TIME':
       return { kind: 'start-time', format: argument };
@@ -88,9 +96,17 @@ function operatorOf(name: string, argument: string | undefined, maxChars: number
       return header('response', argument, maxChars, false);
     case 'TRAILER':
       return header('trailers', argument, maxChars, false);
+    case 'HOSTNAME':
+      return constant(hostname, maxChars);
+    case 'ENVIRONMENT':
+      return argument === undefined || argument === '' ? undefined : constant(environment(argument), maxChars);
     default:
-      return isValueName(name) ? { kind: 'value', name } : { kind: 'unknown' };
+      return isValueName(name) ? { kind: 'value', name } : undefined;
   }
+}
+
+function constant(text: string | undefined, maxChars: number | undefined): LogOperator {
+  return text === undefined || text === '' ? { kind: 'absent' } : { kind: 'literal', text: text.slice(0, maxChars) };
 }
 
 function header(
@@ -98,9 +114,9 @@ function header(
   argument: string | undefined,
   maxChars: number | undefined,
   dropsQuery: boolean,
-): LogOperator {
+): LogOperator | undefined {
   const [name = '', fallback] = (argument ?? '').toLowerCase().split('?', 2);
-  return name === '' ? { kind: 'unknown' } : { kind: 'header', of, name, fallback, maxChars, dropsQuery };
+  return name === '' ? undefined : { kind: 'header', of, name, fallback, maxChars, dropsQuery };
 }
 
 function isValueName(name: string): name is LogValueName {

@@ -1,6 +1,6 @@
 /** Puts one request into a line, as bytes, by a format that was taken apart before. No allocation but the values' own. */
 import type { LineBuffer } from '../line-buffer.ts';
-import type { LogOperator, LogValueName } from './log-operator.ts';
+import type { LogConstants, LogOperator, LogValueName } from './log-operator.ts';
 import { parseLogFormat } from './parse-log-format.ts';
 
 /** A finished request or connection, as the log asks for it. Undefined is shown as `-`, or null in JSON. */
@@ -18,8 +18,8 @@ export interface RequestLogFormat {
   write(line: LineBuffer, request: LoggedRequest): boolean;
 }
 
-export function textLogFormat(format: string): RequestLogFormat {
-  const { operators, unknown } = parseLogFormat(format.endsWith('\n') ? format.slice(0, -1) : format);
+export function textLogFormat(format: string, constants?: LogConstants): RequestLogFormat {
+  const { operators, unknown } = parseLogFormat(format.endsWith('\n') ? format.slice(0, -1) : format, constants);
   return {
     unknownOperators: unknown,
     write(line, request) {
@@ -33,8 +33,8 @@ export function textLogFormat(format: string): RequestLogFormat {
 }
 
 /** Fields in the given order. A field of one operator keeps its type; a mixture is text. */
-export function jsonLogFormat(fields: Readonly<Record<string, string>>): RequestLogFormat {
-  const parsed = Object.entries(fields).map(([key, format]) => ({ key, ...parseLogFormat(format) }));
+export function jsonLogFormat(fields: Readonly<Record<string, string>>, constants?: LogConstants): RequestLogFormat {
+  const parsed = Object.entries(fields).map(([key, format]) => ({ key, ...parseLogFormat(format, constants) }));
   return {
     unknownOperators: parsed.flatMap(({ unknown }) => unknown),
     write(line, request) {
@@ -80,6 +80,11 @@ function shown(operator: LogOperator, request: LoggedRequest): string {
   return typeof value === 'number' ? String(value) : oneLine(value);
 }
 
+/** What an operator shows of a request; empty for nothing. */
+export function operatorText(operator: LogOperator, request: LoggedRequest): string {
+  return String(read(operator, request) ?? '');
+}
+
 function read(operator: LogOperator, request: LoggedRequest): string | number | undefined {
   switch (operator.kind) {
     case 'literal':
@@ -90,7 +95,7 @@ function read(operator: LogOperator, request: LoggedRequest): string | number | 
       return startTime(request.startWallTimeMs, operator.format);
     case 'header':
       return headerValue(operator, request);
-    case 'unknown':
+    case 'absent':
       return undefined;
   }
 }

@@ -108,6 +108,13 @@ for (const [format, line] of formats) {
   });
 }
 
+test('what the process knows of itself is put in once', () => {
+  const constants = { hostname: 'pod-1', environment: (name: string) => (name === 'ZONE' ? 'zone-b' : undefined) };
+  const format = textLogFormat('%HOSTNAME% %ENVIRONMENT(ZONE)% %ENVIRONMENT(ZONE):4% %ENVIRONMENT(X)%', constants);
+  assert.equal(lineOf(format), 'pod-1 zone-b zone -\n');
+  assert.deepEqual(format.unknownOperators, []);
+});
+
 test('unknown operators are reported, and shown as a dash', () => {
   assert.deepEqual(textLogFormat('%NO_SUCH% %CEL(a.b)%').unknownOperators, ['%NO_SUCH%', '%CEL(a.b)%']);
   assert.throws(() => parseLogFormat('x'.repeat(20_000)), RangeError);

@@ -5,8 +5,7 @@ import {
   type Expression,
   jsonLogFormat,
   LineBuffer,
-  type LoggedRequest,
-  type LogValueName,
+  type LogConstants,
   type RequestLogFormat,
   textLogFormat,
 } from '@ambit/telemetry';
@@ -29,13 +28,13 @@ export interface LogPlan {
 }
 
 /** What a configuration says of the access log. */
-export function logPlan(settings: TelemetrySettings | undefined): LogPlan {
+export function logPlan(settings: TelemetrySettings | undefined, constants: LogConstants): LogPlan {
   const log = settings?.accessLog;
   if (log?.enabled !== true) return { format: undefined, minStatus: 0, filter: undefined };
   const hasJson = Object.keys(log.jsonFormat).length > 0;
   const format = hasJson
-    ? jsonLogFormat(log.jsonFormat)
-    : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat);
+    ? jsonLogFormat(log.jsonFormat, constants)
+    : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat, constants);
   const filter = log.filter === '' ? undefined : userExpression(log.filter);
   return { format, minStatus: log.minStatus, filter };
 }
@@ -44,12 +43,10 @@ export function logPlan(settings: TelemetrySettings | undefined): LogPlan {
 export class RequestLog {
   readonly #buffer = new LineBuffer(bufferBytes);
   readonly #output: DescriptorSink;
-  readonly #hostname: string;
   #lostLines = 0;
 
-  constructor(output: DescriptorSink, hostname: string) {
+  constructor(output: DescriptorSink) {
     this.#output = output;
-    this.#hostname = hostname;
   }
 
   /** Lines lost since the start: the reader was too slow, or a line was too long. */
@@ -62,10 +59,9 @@ export class RequestLog {
     const status = record.value('RESPONSE_CODE');
     if (minStatus > 0 && typeof status === 'number' && status !== 0 && status < minStatus) return;
     if (filter !== undefined && evaluate(filter, new TrafficAttributes(record)) !== true) return;
-    const named = new NamedRecord(record, this.#hostname);
-    if (format.write(this.#buffer, named)) return;
+    if (format.write(this.#buffer, record)) return;
     this.flush();
-    if (!format.write(this.#buffer, named)) this.#lostLines += 1;
+    if (!format.write(this.#buffer, record)) this.#lostLines += 1;
   }
 
   /** Writes what goes. Called once a turn. */
@@ -82,26 +78,5 @@ export class RequestLog {
       at += run;
     }
     if (at > 0) buffer.consume(at);
-  }
-}
-
-/** Adds what the process knows. */
-class NamedRecord implements LoggedRequest {
-  readonly startWallTimeMs: number;
-  readonly #record: LoggedRequest;
-  readonly #hostname: string;
-
-  constructor(record: LoggedRequest, hostname: string) {
-    this.startWallTimeMs = record.startWallTimeMs;
-    this.#record = record;
-    this.#hostname = hostname;
-  }
-
-  value(name: LogValueName): string | number | undefined {
-    return name === 'HOSTNAME' ? this.#hostname : this.#record.value(name);
-  }
-
-  header(of: 'request' | 'response' | 'trailers', lowerName: string): string | undefined {
-    return this.#record.header(of, lowerName);
   }
 }

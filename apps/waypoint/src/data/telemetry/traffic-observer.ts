@@ -1,4 +1,4 @@
-import type { MetricRegistry } from '@ambit/telemetry';
+import type { LogConstants, MetricRegistry } from '@ambit/telemetry';
 
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
 import type { TelemetrySettings } from '../../config/proxy.ts';
@@ -16,8 +16,8 @@ interface Plan {
   readonly log: LogPlan;
 }
 
-function planOf(settings: TelemetrySettings | undefined): Plan {
-  return { metrics: metricPlan(settings), log: logPlan(settings) };
+function planOf(settings: TelemetrySettings | undefined, constants: LogConstants): Plan {
+  return { metrics: metricPlan(settings), log: logPlan(settings, constants) };
 }
 
 /** Turns finished requests and connections into metrics and log lines, as the configuration wants them. */
@@ -25,17 +25,20 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   readonly #metrics: TrafficMetrics;
   readonly #routes: RouteMetrics;
   readonly #log: RequestLog;
+  readonly #constants: LogConstants;
   readonly #plans = new WeakMap<TelemetrySettings, Plan>();
   #settings: TelemetrySettings | undefined;
-  #plan: Plan = planOf(undefined);
+  #plan: Plan;
   /** Of services that have settings of their own. */
   #byService: ReadonlyMap<string, Plan> = new Map();
   #reporter: 'waypoint' | 'source' = 'waypoint';
 
-  constructor(registry: MetricRegistry, log: RequestLog) {
+  constructor(registry: MetricRegistry, log: RequestLog, constants: LogConstants) {
     this.#metrics = new TrafficMetrics(registry);
     this.#routes = new RouteMetrics(registry);
     this.#log = log;
+    this.#constants = constants;
+    this.#plan = planOf(undefined, constants);
   }
 
   /** Takes over telemetry settings; operators of log formats that are new and not known. */
@@ -44,7 +47,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
     const unknown: string[] = [];
     if (proxy.telemetry !== this.#settings) {
       this.#settings = proxy.telemetry;
-      this.#plan = planOf(proxy.telemetry);
+      this.#plan = planOf(proxy.telemetry, this.#constants);
       unknown.push(...(this.#plan.log.format?.unknownOperators ?? []));
     }
     const byService = new Map<string, Plan>();
@@ -52,7 +55,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
       const settings = destination.telemetry;
       if (settings === undefined) continue;
       const known = this.#plans.get(settings);
-      const plan = known ?? planOf(settings);
+      const plan = known ?? planOf(settings, this.#constants);
       if (known === undefined) unknown.push(...(plan.log.format?.unknownOperators ?? []));
       this.#plans.set(settings, plan);
       byService.set(key, plan);

@@ -69,6 +69,8 @@ export interface LabOptions {
   readonly upstreams?: FakeUpstreams;
   readonly random?: () => number;
   readonly copyBytes?: number;
+  /** Of the process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export function must<T>(compiled: Compiled<T>): T {
@@ -142,6 +144,10 @@ export class Lab {
       serviceName: 'waypoint.shop',
       clusterId: 'Kubernetes',
       podName: 'waypoint-1',
+      namespace: 'shop',
+      gateway: 'waypoint',
+      trustDomain: 'cluster.local',
+      constants: { hostname: 'waypoint-1', environment: (name) => options.environment?.[name] },
     });
     let ids = 0;
     const surroundings: RequestSurroundings = {

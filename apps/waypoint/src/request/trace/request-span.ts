@@ -3,19 +3,18 @@ import { trace as messages } from '@ambit/api';
 import type { Workload } from '@ambit/workload';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
-import type { TelemetrySettings } from '../../config/proxy.ts';
 import type { RequestRecord } from '../request-record.ts';
+import { type SpanPlan, tagText } from './span-tags.ts';
 import type { TraceContext } from './trace-context.ts';
 
-type Attribute = MessageInitShape<typeof messages.KeyValueSchema>;
+export type Attribute = MessageInitShape<typeof messages.KeyValueSchema>;
 
-/** Longest URL that a span holds. Istio: maxTagLength. */
-const maxUrlChars = 256;
-
+/** `proxyTags`: what Istio says of the proxy itself. */
 export function requestSpan(
   record: RequestRecord,
   context: TraceContext,
-  tracing: TelemetrySettings['tracing'],
+  plan: SpanPlan,
+  proxyTags: readonly Attribute[],
 ): messages.Span {
   const isError = record.status >= 500 || record.status === 0 || (record.grpcStatus ?? 0) !== 0;
   const startNs = BigInt(record.startWallTimeMs) * 1_000_000n;
@@ -29,9 +28,10 @@ export function requestSpan(
     startTimeUnixNano: startNs,
     endTimeUnixNano: startNs + BigInt(Math.round(Math.max(record.durationMs, 0) * 1_000_000)),
     attributes: [
-      ...requestAttributes(record, isError),
+      ...requestAttributes(record, isError, plan.maxUrlChars),
+      ...(plan.showsIstioTags ? [...proxyTags, ...dryRunAttributes(record)] : []),
       ...peerAttributes(record),
-      ...customAttributes(record, tracing),
+      ...plan.tags.map(([name, source]) => text(name, tagText(source, record))).filter((one) => one !== undefined),
     ],
     status: { code: isError ? messages.Status_StatusCode.ERROR : messages.Status_StatusCode.UNSET },
   });
@@ -44,7 +44,7 @@ function operationOf({ facts, head }: RequestRecord): string {
   return served.kind === 'workload' ? `${served.address}:${served.port}/*` : `${head.authority}/*`;
 }
 
-function requestAttributes(record: RequestRecord, isError: boolean): readonly Attribute[] {
+function requestAttributes(record: RequestRecord, isError: boolean, maxUrlChars: number): readonly Attribute[] {
   const { head, facts } = record;
   const attributes = [
     text('component', 'proxy'),
@@ -73,12 +73,17 @@ function requestAttributes(record: RequestRecord, isError: boolean): readonly At
       text('grpc.message', record.responseTrailers?.get('grpc-message')),
     );
   }
-  for (const { policy, action, isMatch } of record.verdict?.dryRun ?? []) {
-    attributes.push(text(`istio.authorization.dry_run.${action}_policy.name`, policy));
-    const isAllowed = (action === 'allow') === isMatch;
-    attributes.push(text(`istio.authorization.dry_run.${action}_policy.result`, isAllowed ? 'allowed' : 'denied'));
-  }
   return attributes.filter((one) => one !== undefined);
+}
+
+function dryRunAttributes({ verdict }: RequestRecord): readonly Attribute[] {
+  return (verdict?.dryRun ?? [])
+    .flatMap(({ policy, action, isMatch }) => {
+      const prefix = `istio.authorization.dry_run.${action}_policy`;
+      const result = (action === 'allow') === isMatch ? 'allowed' : 'denied';
+      return [text(`${prefix}.name`, policy), text(`${prefix}.result`, result)];
+    })
+    .filter((one) => one !== undefined);
 }
 
 function peerAttributes({ facts, endpoint }: RequestRecord): readonly Attribute[] {
@@ -93,17 +98,10 @@ function workloadAttributes(side: 'source' | 'destination', workload: Workload |
     text(`istio.${side}_cluster_id`, workload.clusterId),
     text(`istio.${side}_canonical_service`, workload.canonicalName),
     text(`istio.${side}_canonical_revision`, workload.canonicalRevision),
+    text(`istio.${side}_app`, workload.canonicalName),
+    text(`istio.${side}_app_version`, workload.canonicalRevision),
     text(`istio.${side}_workload_type`, workload.workloadType),
     text(`istio.${side}_instance_name`, workload.name),
-  ].filter((one) => one !== undefined);
-}
-
-function customAttributes({ head }: RequestRecord, tracing: TelemetrySettings['tracing']): readonly Attribute[] {
-  return [
-    ...Object.entries(tracing?.literalTags ?? {}).map(([name, value]) => text(name, value)),
-    ...Object.entries(tracing?.headerTags ?? {}).map(([name, header]) =>
-      text(name, head.fields.joined(header.toLowerCase())),
-    ),
   ].filter((one) => one !== undefined);
 }
 

@@ -1,6 +1,7 @@
 /** Sends spans to an OTLP collector in the mesh, by gRPC over the same upstreams as requests. */
-import { trace as messages } from '@ambit/api';
+import { type proxy, trace as messages } from '@ambit/api';
 import { frameOf } from '@ambit/grpc';
+import type { LogConstants } from '@ambit/telemetry';
 import { create, toBinary } from '@bufbuild/protobuf';
 
 import { type ServiceTarget, serviceTarget } from '../../config/backend-target.ts';
@@ -11,7 +12,8 @@ import type { RequestRecord } from '../request-record.ts';
 import type { Timers } from '../timers.ts';
 import { UnaryExchange } from '../unary-exchange.ts';
 import type { Upstreams } from '../upstream.ts';
-import { requestSpan } from './request-span.ts';
+import { type Attribute, requestSpan } from './request-span.ts';
+import { type SpanPlan, spanPlan } from './span-tags.ts';
 
 /** Who gets the spans of sampled requests. */
 export interface SpanSink {
@@ -26,6 +28,11 @@ export interface SpanExporterOptions {
   readonly serviceName: string;
   readonly clusterId: string;
   readonly podName: string;
+  readonly namespace: string;
+  /** Name of the Gateway. */
+  readonly gateway: string;
+  readonly trustDomain: string;
+  readonly constants: LogConstants;
 }
 
 const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
@@ -38,6 +45,9 @@ const timeoutMs = 10_000;
 export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
   readonly #options: SpanExporterOptions;
   readonly #alarm: Alarm<'flush'>;
+  readonly #proxyTags: readonly Attribute[];
+  /** What was compiled of each configuration. */
+  readonly #plans = new WeakMap<proxy.Telemetry_Tracing, SpanPlan>();
   #waiting: messages.Span[] = [];
   #target: ServiceTarget | undefined;
   #isAlarmSet = false;
@@ -47,6 +57,13 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
   constructor(options: SpanExporterOptions) {
     this.#options = options;
     this.#alarm = new Alarm(options.timers, this, 'flush');
+    this.#proxyTags = [
+      attribute('istio.canonical_revision', 'latest'),
+      attribute('istio.canonical_service', options.gateway),
+      attribute('istio.mesh_id', options.trustDomain),
+      attribute('istio.namespace', options.namespace),
+      attribute('istio.cluster_id', options.clusterId),
+    ];
   }
 
   /** Spans that no collector took. */
@@ -62,7 +79,7 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
       this.#dropped += 1;
       return;
     }
-    this.#waiting.push(requestSpan(record, record.trace, tracing));
+    this.#waiting.push(requestSpan(record, record.trace, this.#planOf(tracing), this.#proxyTags));
     if (this.#waiting.length >= batchSpans) this.#send();
     else this.#setAlarm();
   }
@@ -70,6 +87,12 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
   onAlarm(): void {
     this.#isAlarmSet = false;
     this.#send();
+  }
+
+  #planOf(tracing: proxy.Telemetry_Tracing): SpanPlan {
+    let plan = this.#plans.get(tracing);
+    if (plan === undefined) this.#plans.set(tracing, (plan = spanPlan(tracing, this.#options.constants)));
+    return plan;
   }
 
   #setAlarm(): void {
@@ -95,10 +118,6 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
 
   #encode(spans: messages.Span[]): Uint8Array {
     const { serviceName, clusterId, podName } = this.#options;
-    const attribute = (key: string, value: string): { key: string; value: object } => ({
-      key,
-      value: { value: { case: 'stringValue', value } },
-    });
     return toBinary(
       messages.ExportTraceServiceRequestSchema,
       create(messages.ExportTraceServiceRequestSchema, {
@@ -117,6 +136,10 @@ export class SpanExporter implements SpanSink, AlarmUser<'flush'> {
       }),
     );
   }
+}
+
+function attribute(key: string, value: string): Attribute {
+  return { key, value: { value: { case: 'stringValue', value } } };
 }
 
 /** The collector is a destination of this proxy like any other; undefined if it is not among them. */

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import { fieldList, fieldsOf, type HeaderPairs } from '../test-support/fake-server-exchange.ts';
-import { takeIntoTrace, type TraceContext, withoutSampling } from './trace-context.ts';
+import { takeIntoTrace, type TraceContext, type TraceRules, withoutSampling } from './trace-context.ts';
 
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const span = '00f067aa0ba902b7';
@@ -12,9 +12,11 @@ const span = '00f067aa0ba902b7';
 function taken(
   headers: HeaderPairs,
   share = 0,
+  more: Partial<TraceRules> = {},
 ): { readonly context: TraceContext; readonly sent: Record<string, string> } {
   const fields = fieldList(headers);
-  const context = takeIntoTrace(fields, share, () => 0.5);
+  const rules = { samplePerTenThousand: share, ignoresRequestId: true, stopsPropagation: false, ...more };
+  const context = takeIntoTrace(fields, rules, () => 0.5);
   return { context, sent: fieldsOf(fields) };
 }
 
@@ -44,6 +46,32 @@ test('a trace begins here when none came, sampled by the share', () => {
     assert.equal(context.parentSpanId, undefined);
     assert.match(sent['traceparent'] ?? '', /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
   }
+});
+
+/** The first eight digits are 10,012 and so 12 of ten thousand. */
+const requestId = '0000271c-1111-4222-8333-444455556666';
+
+for (const [id, headers, share, isSampled, sentId] of [
+  [requestId, {}, 12, false, requestId],
+  [requestId, {}, 13, true, requestId.replace('-4', '-9')],
+  [requestId.replace('-4', '-9'), {}, 0, true, requestId.replace('-4', '-9')],
+  [requestId.replace('-4', '-a'), {}, 0, true, requestId.replace('-4', '-a')],
+  [requestId, { 'x-client-trace-id': 'x' }, 0, true, requestId.replace('-4', '-b')],
+  ['order-17', {}, 10_000, false, 'order-17'],
+  ['x'.repeat(36), {}, 10_000, false, 'x'.repeat(36)],
+  [requestId, { traceparent: `00-${trace}-${span}-00` }, 10_000, false, requestId],
+] as const)
+  test(`request id ${id}, ${share} of ten thousand, ${Object.keys(headers).join() || 'no trace'}: ${isSampled ? 'sampled' : 'not sampled'}`, () => {
+    const { context, sent } = taken({ 'x-request-id': id, ...headers }, share, { ignoresRequestId: false });
+    assert.deepEqual([context.isSampled, sent['x-request-id']], [isSampled, sentId]);
+  });
+
+test('a trace that is not to be told on has a context, and headers stay as they came', () => {
+  const headers = { traceparent: `00-${trace}-${span}-01`, tracestate: 'a=1' };
+  const { context, sent } = taken(headers, 0, { stopsPropagation: true });
+  assert.deepEqual([context.traceId, context.parentSpanId, context.isSampled], [trace, span, true]);
+  assert.deepEqual(sent, headers);
+  assert.deepEqual(taken({}, 10_000, { stopsPropagation: true }).sent, {});
 });
 
 test('what is no trace context begins a new one, and its state goes', () => {

@@ -27,31 +27,66 @@ const traceparent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 const noTrace = '0'.repeat(32);
 const noSpan = '0'.repeat(16);
 
+/** How requests come into traces. */
+export interface TraceRules {
+  /** Of requests about which nobody has decided. */
+  readonly samplePerTenThousand: number;
+  /** The decision is drawn; else it is read from, and written into, the request id. */
+  readonly ignoresRequestId: boolean;
+  /** Headers of trace contexts pass untouched. */
+  readonly stopsPropagation: boolean;
+}
+
 /**
  * Takes the request into a trace and tells the backend in the words that the client used: W3C always, B3 too where it came.
- * The caller's decision to sample wins; without one it is drawn. `random`: 0 to under 1. Spec: W3C Trace Context; B3; contract l7 7.5.
+ * The caller's decision to sample wins. `random`: 0 to under 1. Spec: W3C Trace Context; B3; contract l7 7.4, 7.5.
  */
-export function takeIntoTrace(fields: FieldList, samplePerTenThousand: number, random: () => number): TraceContext {
+export function takeIntoTrace(fields: FieldList, rules: TraceRules, random: () => number): TraceContext {
   const incoming = readW3c(fields) ?? readB3(fields);
-  const isSampled = incoming?.isSampled ?? random() * 10_000 < samplePerTenThousand;
+  const isSampled = incoming?.isSampled ?? isSampledHere(fields, rules, random);
   const ids = randomBytes(24).toString('hex');
   const traceId = incoming?.traceId ?? ids.slice(0, 32);
   const spanId = ids.slice(32);
-  // A state without a parent belongs to nothing.
   const traceState = incoming?.style === 'w3c' ? fields.joined('tracestate') : undefined;
+  const context = { traceId, spanId, parentSpanId: incoming?.spanId, isSampled, traceState };
+  if (!rules.stopsPropagation) tell(fields, context, incoming?.style);
+  return context;
+}
+
+function tell(fields: FieldList, context: TraceContext, style: IncomingTrace['style'] | undefined): void {
+  const { traceId, spanId, parentSpanId = '', isSampled, traceState } = context;
+  // A state without a parent belongs to nothing.
   if (traceState === undefined) fields.remove('tracestate');
   fields.set('traceparent', `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`);
   const flag = isSampled ? '1' : '0';
-  if (incoming?.style === 'b3-single') fields.set('b3', `${traceId}-${spanId}-${flag}-${incoming.spanId}`);
-  if (incoming?.style === 'b3') {
+  if (style === 'b3-single') fields.set('b3', `${traceId}-${spanId}-${flag}-${parentSpanId}`);
+  if (style === 'b3') {
     fields.set('x-b3-traceid', traceId);
     fields.set('x-b3-spanid', spanId);
-    fields.set('x-b3-parentspanid', incoming.spanId);
+    fields.set('x-b3-parentspanid', parentSpanId);
     fields.set('x-b3-sampled', flag);
     fields.remove('x-b3-flags');
   }
-  return { traceId, spanId, parentSpanId: incoming?.spanId, isSampled, traceState };
 }
+
+function isSampledHere(fields: FieldList, rules: TraceRules, random: () => number): boolean {
+  if (rules.ignoresRequestId) return random() * 10_000 < rules.samplePerTenThousand;
+  const id = fields.get('x-request-id') ?? '';
+  // What is no UUID says nothing, and nothing can be written into it.
+  if (id.length !== uuidChars || !/^[0-9a-f]{8}-/i.test(id)) return false;
+  const number = Number.parseInt(id, 16);
+  if (decidedIds.has(id[decisionAt] ?? '')) return true;
+  const isForced = fields.has('x-client-trace-id');
+  if (!isForced && number % 10_000 >= rules.samplePerTenThousand) return false;
+  fields.set('x-request-id', `${id.slice(0, decisionAt)}${isForced ? 'b' : '9'}${id.slice(decisionAt + 1)}`);
+  return true;
+}
+
+const uuidChars = 36;
+/** The digit of a UUID that says its version: 4 until somebody decides. Envoy: uuid request id extension. */
+const decisionAt = 14;
+/** Sampled, forced by a service, forced by a client. */
+const decidedIds: ReadonlySet<string> = new Set(['9', 'a', 'b']);
 
 /** For copies of requests: nobody is to record them. */
 export function withoutSampling(fields: FieldList): void {

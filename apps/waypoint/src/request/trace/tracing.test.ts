@@ -13,6 +13,7 @@ function labWith(tracing: object = {}, options: LabOptions = {}): Lab {
     samplePerTenThousand: 10_000,
     otlpServiceHostname: 'otel',
     otlpServicePort: 4317,
+    ignoresRequestId: true,
     ...tracing,
   };
   return new Lab({
@@ -21,6 +22,8 @@ function labWith(tracing: object = {}, options: LabOptions = {}): Lab {
     ...options,
   });
 }
+
+const tag = (name: string, source: object): object => ({ name, source });
 
 const exportsOf = (lab: Lab): readonly FakeAttempt[] =>
   lab.upstreams.attempts.filter(({ target }) => target.key === 'observe/otel/4317/');
@@ -46,7 +49,13 @@ function ask(lab: Lab, status = 200, headers: Record<string, string> = {}, durat
 }
 
 test('a sampled request becomes a span of the collector, with the names that users know', () => {
-  const lab = labWith({ literalTags: { team: 'shop' }, headerTags: { tenant: 'X-Tenant' } });
+  const lab = labWith({
+    tags: [
+      tag('team', { case: 'literal', value: 'shop' }),
+      tag('tenant', { case: 'header', value: { name: 'X-Tenant', fallback: 'nobody' } }),
+      tag('guest', { case: 'header', value: { name: 'X-Guest', fallback: 'nobody' } }),
+    ],
+  });
   const parent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   ask(lab, 200, { traceparent: parent, 'x-tenant': 'blue', 'user-agent': 'curl' });
   const sent = lab.upstreams.last.sent?.headers['traceparent'] ?? '';
@@ -70,6 +79,12 @@ test('a sampled request becomes a span of the collector, with the names that use
     ['response_flags', '-'],
     ['team', 'shop'],
     ['tenant', 'blue'],
+    ['guest', 'nobody'],
+    ['istio.canonical_service', 'waypoint'],
+    ['istio.canonical_revision', 'latest'],
+    ['istio.mesh_id', 'cluster.local'],
+    ['istio.namespace', 'shop'],
+    ['istio.cluster_id', 'Kubernetes'],
     ['user_agent', 'curl'],
     ['error', undefined],
   ] as const) {
@@ -77,6 +92,53 @@ test('a sampled request becomes a span of the collector, with the names that use
   }
   attempt?.answer(200, '', { 'grpc-status': '0' });
   lab.assertNothingHeld();
+});
+
+test('tags come from the environment and by formats too, and what has no value is left out', () => {
+  const environment = (name: string, fallback: string): object => ({ case: 'environment', value: { name, fallback } });
+  const lab = labWith(
+    {
+      tags: [
+        tag('zone', environment('ZONE', 'none')),
+        tag('rack', environment('RACK', 'none')),
+        tag('nothing', environment('RACK', '')),
+        tag('absent', { case: 'header', value: { name: 'x-absent' } }),
+        tag('line', {
+          case: 'format',
+          value: '%REQ(:METHOD)% %RESPONSE_CODE% %ENVIRONMENT(ZONE)% %HOSTNAME%%NO_SUCH%',
+        }),
+        tag('empty', { case: 'format', value: '%REQ(X-ABSENT)%' }),
+        tag('too long', { case: 'format', value: 'x'.repeat(20_000) }),
+      ],
+    },
+    { environment: { ZONE: 'b' } },
+  );
+  ask(lab);
+  lab.timers.advance(1000);
+  const attributes = attributesOf(spansOf(exportsOf(lab)[0])[0]);
+  const found = ['zone', 'rack', 'nothing', 'absent', 'line', 'empty', 'too long'].map((name) => attributes[name]);
+  assert.deepEqual(found, ['b', 'none', undefined, undefined, 'GET 200 b waypoint-1', undefined, undefined]);
+});
+
+test('without the tags of Istio nothing is said of the proxy and of dry runs', () => {
+  const lab = labWith({ omitsIstioTags: true, maxUrlChars: 10 });
+  ask(lab);
+  lab.timers.advance(1000);
+  const attributes = attributesOf(spansOf(exportsOf(lab)[0])[0]);
+  assert.equal(attributes['http.url'], 'http://sho');
+  assert.deepEqual(
+    Object.keys(attributes).filter((name) => name.startsWith('istio.')),
+    [],
+  );
+});
+
+test('the decision is kept in the request id', () => {
+  const lab = labWith({ ignoresRequestId: false });
+  ask(lab, 200, { 'x-request-id': '00000001-1111-4222-8333-444455556666' });
+  assert.equal(lab.upstreams.last.sent?.headers['x-request-id'], '00000001-1111-9222-8333-444455556666');
+  ask(lab, 200, { 'x-request-id': 'mine' });
+  lab.timers.advance(1000);
+  assert.equal(spansOf(exportsOf(lab)[0]).length, 1);
 });
 
 test('an error is marked as one', () => {

@@ -1,0 +1,54 @@
+/** What Telemetry resources say of spans, laid over each other. Pure. Spec: contract l7 7.1, 7.4. */
+import { proxy } from '@ambit/api';
+import type { TagSource, TracingSpec } from '@ambit/kube';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+
+/** Who takes the spans of a provider. */
+export interface Collector {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Istio: PILOT_TRACE_SAMPLING. */
+const defaultPercent = 1;
+
+/** Each field that is set counts over those of entries before. Without a collector that is known nothing is traced. */
+export function tracingSettings(
+  entries: readonly TracingSpec[],
+  collectorOf: (provider: string) => Collector | undefined,
+): proxy.Telemetry_Tracing | undefined {
+  if (entries.length === 0) return undefined;
+  const last = <T>(of: (entry: TracingSpec) => T | undefined): T | undefined =>
+    entries.map(of).findLast((value) => value !== undefined);
+  const provider = last(({ providers }) => providers[0]);
+  const collector = provider === undefined ? undefined : collectorOf(provider);
+  const tags = last(({ tags: own }) => (own.length === 0 ? undefined : own)) ?? [];
+  return create(proxy.Telemetry_TracingSchema, {
+    enabled: last(({ isDisabled }) => isDisabled) !== true && collector !== undefined,
+    otlpServiceHostname: collector?.hostname ?? '',
+    otlpServicePort: collector?.port ?? 0,
+    samplePerTenThousand: Math.round((last(({ samplingPercent }) => samplingPercent) ?? defaultPercent) * 100),
+    ignoresRequestId: last(({ usesRequestId }) => usesRequestId) === false,
+    omitsIstioTags: last(({ showsIstioTags }) => showsIstioTags) === false,
+    stopsPropagation: last(({ stopsPropagation }) => stopsPropagation) === true,
+    tags: tags.flatMap(([name, source]) => {
+      const sent = tagSource(source);
+      return sent === undefined ? [] : [{ name, source: sent }];
+    }),
+  });
+}
+
+function tagSource(source: TagSource): MessageInitShape<typeof proxy.Telemetry_TagSchema>['source'] {
+  switch (source.kind) {
+    case 'literal':
+      return { case: 'literal', value: source.value };
+    case 'header':
+      return { case: 'header', value: { name: source.name, fallback: source.fallback } };
+    case 'environment':
+      return { case: 'environment', value: { name: source.name, fallback: source.fallback } };
+    case 'formatter':
+      return { case: 'format', value: source.format };
+    case 'none':
+      return undefined;
+  }
+}
