@@ -8,6 +8,7 @@ import { toAmbitError } from '@ambit/runtime';
 import type { BackendTls } from '../../config/traffic-policy.ts';
 import type { ConnectFailure } from '../../request/upstream.ts';
 import type { ChannelReceiver } from './endpoint-channel.ts';
+import type { RevocableChannels } from './revocable-channel.ts';
 
 /** Contexts by the policy they were made for; policies are compiled anew when they change. */
 const made = new WeakMap<BackendTls, Map<string, TlsContext>>();
@@ -19,6 +20,9 @@ export interface BackendTlsOptions {
   readonly requestHost: string;
   readonly alpn: readonly string[];
   readonly timeoutMs: number;
+  /** What would be asked of the backend now. */
+  current(): BackendTls;
+  readonly watched: RevocableChannels;
 }
 
 /** The name a backend is asked for by, and has to prove unless the policy lists others. */
@@ -50,13 +54,25 @@ export function beginBackendTls(
     {
       onSecured: (secured, session) => {
         const problem = tls.skipsVerification ? undefined : checkedIdentity(session, tls, serverName);
-        if (problem === undefined) return receiver.onChannel(secured, localAddress);
+        if (problem === undefined) {
+          const channel = tls.skipsVerification
+            ? secured
+            : options.watched.watch(secured, () => isRevoked(session, options.current(), alpn));
+          return receiver.onChannel(channel, localAddress);
+        }
         secured.close();
         receiver.onChannelFailed(tlsFailure(problem));
       },
       onSecureFailed: (reason) => receiver.onChannelFailed(tlsFailure(reason)),
     },
   );
+}
+
+/** By the lists of the mesh, and by those that the policy has now. */
+function isRevoked(session: TlsSession, tls: BackendTls, alpn: readonly string[]): boolean {
+  const context = contextOf(tls, alpn);
+  // Material that cannot be used lets no connection begin; nothing is known of those there are.
+  return io.tlsRevoked(session, typeof context === 'string' ? undefined : context) === 1;
 }
 
 /** As Envoy begins it, so that users' eyes find it. */

@@ -7,6 +7,7 @@ import { defaultTrafficPolicy, type TrafficPolicy } from '../../config/traffic-p
 import type { UpstreamChoiceFacts } from '../../request/upstream.ts';
 import { Cluster, type EndpointTurn } from './cluster.ts';
 import type { EndpointFacts } from './cluster-endpoint.ts';
+import { RevocableChannels } from './revocable-channel.ts';
 
 const facts: UpstreamChoiceFacts = {
   hash: undefined,
@@ -37,6 +38,7 @@ class ClusterRig implements Disposable {
       instanceIp: '',
       peerHbonePort: 15_008,
       ownTls: () => undefined,
+      secured: new RevocableChannels(),
       random: () => (this.#seed = (this.#seed * 48_271) % 2_147_483_647) / 2_147_483_647,
       connectHttp1: never,
       connectHttp2: never,

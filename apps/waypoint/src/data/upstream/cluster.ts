@@ -8,10 +8,10 @@ import type { ByteChannel, EventLoop } from '@ambit/net';
 import { OutlierEjector } from '@ambit/routing';
 
 import type { PortProtocol } from '../../config/destination.ts';
-import { defaultTrafficPolicy, type TrafficPolicy } from '../../config/traffic-policy.ts';
+import { type BackendTls, defaultTrafficPolicy, type TrafficPolicy } from '../../config/traffic-policy.ts';
 import type { AttemptResult, UpstreamChoiceFacts, UpstreamFailure } from '../../request/upstream.ts';
 import type { ClusterDescription } from '../../worker-protocol.ts';
-import { backendServerName } from './backend-tls.ts';
+import { backendServerName, type BackendTlsOptions } from './backend-tls.ts';
 import { EndpointBalancing } from './balance-endpoints.ts';
 import { ClusterEndpoint, type EndpointFacts } from './cluster-endpoint.ts';
 import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurroundings } from './endpoint-channel.ts';
@@ -23,6 +23,8 @@ import { RecentRequests } from './recent-requests.ts';
 /** What the clusters of a worker share. */
 export interface ClusterSurroundings extends DialSurroundings {
   random(): number;
+  /** Other revocation lists hold for certificates of backends now. */
+  onListsChanged?(): void;
   connectHttp1(
     channel: ByteChannel,
     owner: ClientConnectionOwner,
@@ -96,6 +98,8 @@ export class Cluster {
     this.#policy = facts.policy;
     this.#protocol = facts.protocol;
     this.#serviceHostname = facts.serviceHostname;
+    if ((before.tls?.revocationsPem ?? '') !== (facts.policy.tls?.revocationsPem ?? ''))
+      this.#surroundings.onListsChanged?.();
     if (isOtherTransport) for (const endpoint of this.#endpoints.values()) endpoint.dropConnections();
     const hasChanged = this.#replaceEndpoints(facts.endpoints);
     const budgetMs = facts.policy.limits.retryBudget?.intervalMs ?? 0;
@@ -190,9 +194,13 @@ export class Cluster {
     if (tls === undefined && proxyProtocol === 0) return dialEndpoint(this.#surroundings, target, receiver);
     const opening = {
       prelude: proxyProtocol === 0 || client === undefined ? undefined : proxyHeader(proxyProtocol, client),
-      tls: tls === undefined ? undefined : { tls, requestHost, alpn, timeoutMs },
+      tls: tls === undefined ? undefined : { ...this.#revocable(tls), requestHost, alpn, timeoutMs },
     };
     return new OpenedDial(this.#surroundings, target, opening, receiver);
+  }
+
+  #revocable(tls: BackendTls): Pick<BackendTlsOptions, 'tls' | 'current' | 'watched'> {
+    return { tls, current: () => this.#policy.tls ?? tls, watched: this.#surroundings.secured };
   }
 
   /** The target is gone: no new requests, connections end when they are idle. */

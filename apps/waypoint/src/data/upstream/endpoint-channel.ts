@@ -17,6 +17,7 @@ import {
 
 import type { ConnectFailure } from '../../request/upstream.ts';
 import type { EndpointRoute } from './endpoint-route.ts';
+import type { RevocableChannels } from './revocable-channel.ts';
 
 /** Told once, not before the dial has been made. */
 export interface ChannelReceiver {
@@ -44,6 +45,8 @@ export interface DialSurroundings {
   ownTls(): TlsContext | undefined;
   /** A handshake was refused because the endpoint's certificate is revoked; the dial fails too. */
   onRevoked?(): void;
+  /** Connections with TLS of their own to backends. */
+  readonly secured: RevocableChannels;
 }
 
 export interface DialTarget {
