@@ -42,12 +42,27 @@ export interface AuthorizationProviderSettings {
       };
 }
 
-/** A collector of traces (OTLP). Istio: MeshConfig extensionProviders, opentelemetry. */
-export interface TracingProviderSettings {
-  readonly name: string;
+/** Who takes OTLP, and how it is sent. */
+export interface CollectorSettings {
   /** As in AuthorizationProviderSettings. */
   readonly service: string;
   readonly port: number;
+  readonly timeoutMs: number;
+  /** Undefined: gRPC. */
+  readonly httpPath: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Tells what `OTEL_RESOURCE_ATTRIBUTES` of the proxies says. */
+  readonly readsEnvironment: boolean;
+}
+
+/** A collector of traces. Istio: MeshConfig extensionProviders, opentelemetry. */
+export interface TracingProviderSettings {
+  readonly name: string;
+  readonly collector: CollectorSettings;
+  /** Longest URL of a span; 0: the proxies' own. */
+  readonly maxUrlChars: number;
+  /** What of it is written and has no effect. */
+  readonly ignored: readonly string[];
 }
 
 /** What all derivations need to know of the mesh; fixed for the life of the process. */

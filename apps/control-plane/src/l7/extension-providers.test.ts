@@ -36,11 +36,69 @@ test('providers of authorization and tracing are read with the defaults of Istio
     allowsPartialBody: false,
     protocol: { kind: 'grpc' },
   });
-  assert.deepEqual(tracing, [{ name: 'otel', service: 'obs/otel.obs.svc.cluster.local', port: 4317 }]);
+  assert.deepEqual(tracing, [
+    {
+      name: 'otel',
+      collector: {
+        service: 'obs/otel.obs.svc.cluster.local',
+        port: 4317,
+        timeoutMs: 10_000,
+        httpPath: undefined,
+        headers: {},
+        readsEnvironment: false,
+      },
+      maxUrlChars: 0,
+      ignored: [],
+    },
+  ]);
   assert.equal(providers.length, 2);
   assert.equal(providers[1]?.timeoutMs, 1_500);
   assert.equal(providers[1]?.maxBodyBytes, 4_096);
 });
+
+test('collectors are read with transport, headers and time, and what has no effect is kept for telling', () => {
+  const [http, grpc] = parseExtensionProviders(
+    JSON.stringify([
+      {
+        name: 'http',
+        opentelemetry: {
+          service: 'my.olly.example',
+          port: 443,
+          maxTagLength: 100,
+          http: {
+            path: 'v1/traces',
+            headers: [
+              { name: 'X-Key', value: 'k' },
+              { name: 'x-unset', envName: 'AMBIT_TEST_NO_SUCH_VARIABLE' },
+            ],
+          },
+          resourceDetectors: { environment: {}, dynatrace: {} },
+          serviceAttributeEnrichment: 'OTEL_SEMANTIC_CONVENTIONS',
+        },
+      },
+      {
+        name: 'grpc',
+        opentelemetry: {
+          service: 'otel.example',
+          port: 4317,
+          grpc: { timeout: '2s', initialMetadata: [{ name: 'token', value: 't' }] },
+          dynatraceSampler: { tenant: 't', clusterId: 1 },
+        },
+      },
+    ]),
+  ).tracing;
+  const { httpPath, timeoutMs, headers, readsEnvironment } = http?.collector ?? {};
+  assert.deepEqual(
+    [httpPath, timeoutMs, headers, readsEnvironment],
+    ['/v1/traces', 3_000, { 'x-key': 'k', 'x-unset': '' }, true],
+  );
+  assert.equal(http?.maxUrlChars, 100);
+  assert.deepEqual(http?.ignored, ['resourceDetectors.dynatrace', 'serviceAttributeEnrichment']);
+  assert.deepEqual([grpc?.collector.timeoutMs, grpc?.collector.headers], [2_000, { token: 't' }]);
+  assert.deepEqual(grpc?.ignored, ['dynatraceSampler']);
+});
+
+const collector = (more: string): string => `[{"name":"a","opentelemetry":{"service":"x","port":1,${more}}}]`;
 
 const bad: readonly (readonly [string, RegExp])[] = [
   ['{}', /must be a JSON list/],
@@ -49,6 +107,11 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ['[{"name":"a","envoyExtAuthzGrpc":{"service":"x","port":0}}]', /port must be a whole number/],
   ['[{"name":"a","envoyExtAuthzGrpc":{"service":"x","port":1,"timeout":"soon"}}]', /timeout must be a duration/],
   ['[{"name":"a","envoyExtAuthzHttp":{"service":"x","port":1,"headersToUpstreamOnAllow":["*"]}}]', /no header name/],
+  ['[{"name":"a","opentelemetry":{"service":"x"}}]', /opentelemetry\.port must be a whole number/],
+  [collector('"http":{"timeout":"soon"}'), /http\.timeout must be a duration/],
+  [collector('"http":{"headers":{}}'), /http\.headers must be a list/],
+  [collector('"http":{"headers":[{"name":"a b"}]}'), /headers\[0\]\.name is no name of a header/],
+  [collector('"grpc":{"initialMetadata":[{"name":"a","value":"b\\r\\nc"}]}'), /what no header may/],
 ];
 for (const [text, reason] of bad) {
   test(`refused: ${text}`, () => assert.throws(() => parseExtensionProviders(text), reason));

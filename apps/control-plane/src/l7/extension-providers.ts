@@ -1,8 +1,8 @@
 /** Mesh configuration `extensionProviders` as text. Spec: l7.md section 4.7. */
 import { isPlainObject } from '@ambit/kube';
 import type { AuthorizationProviderSettings, TracingProviderSettings } from '../mesh-settings.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, mapAt, millisecondsAt, numberAt, textAt, textsAt } from './provider-fields.ts';
+import { tracingProvider } from './telemetry-providers.ts';
 
 /** What a mesh may ask others about its requests, and tell others of them. */
 export interface ExtensionProviders {
@@ -27,14 +27,9 @@ export function parseExtensionProviders(text: string): ExtensionProviders {
     const { envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc, opentelemetry } = entry;
     if (isPlainObject(http)) authorization.push(provider(name, http, `${place}.envoyExtAuthzHttp`, 'http'));
     if (isPlainObject(grpc)) authorization.push(provider(name, grpc, `${place}.envoyExtAuthzGrpc`, 'grpc'));
-    if (isPlainObject(opentelemetry)) tracing.push(collector(name, opentelemetry, `${place}.opentelemetry`));
+    if (isPlainObject(opentelemetry)) tracing.push(tracingProvider(name, opentelemetry, `${place}.opentelemetry`));
   });
   return { authorization, tracing };
-}
-
-function collector(name: string, fields: Fields, place: string): TracingProviderSettings {
-  const service = textAt(fields, 'service', place).toLowerCase();
-  return { name, service, port: numberAt(fields, 'port', place, 1, 65_535) };
 }
 
 function provider(name: string, fields: Fields, place: string, kind: 'http' | 'grpc'): AuthorizationProviderSettings {
@@ -44,7 +39,8 @@ function provider(name: string, fields: Fields, place: string, kind: 'http' | 'g
     name,
     service: textAt(fields, 'service', place).toLowerCase(),
     port: numberAt(fields, 'port', place, 1, 65_535),
-    timeoutMs: timeoutAt(fields, place),
+    // Istio waits ten minutes when nothing is written.
+    timeoutMs: millisecondsAt(fields, 'timeout', place, '600s'),
     failsOpen: fields['failOpen'] === true,
     statusOnError: Number(textAt(fields, 'statusOnError', place, '403')),
     maxBodyBytes:
@@ -66,41 +62,4 @@ function provider(name: string, fields: Fields, place: string, kind: 'http' | 'g
             headersToDownstreamOnDeny: textsAt(fields, 'headersToDownstreamOnDeny', place),
           },
   };
-}
-
-/** Istio waits ten minutes when nothing is written. */
-function timeoutAt(fields: Fields, place: string): number {
-  const text = textAt(fields, 'timeout', place, '600s');
-  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-  if (digits === undefined) throw new Error(`${place}.timeout must be a duration such as 500ms or 5s`);
-  return Number(digits) * (unit === 'ms' ? 1 : unit === 's' ? 1_000 : unit === 'm' ? 60_000 : 3_600_000);
-}
-
-function textAt(fields: Fields, name: string, place: string, fallback?: string): string {
-  const value = fields[name] ?? fallback;
-  if (typeof value !== 'string') throw new Error(`${place}.${name} must be a string`);
-  return value;
-}
-
-function numberAt(fields: Fields, name: string, place: string, min: number, max: number): number {
-  const value = fields[name];
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new Error(`${place}.${name} must be a whole number from ${min} to ${max}`);
-}
-
-function textsAt(fields: Fields, name: string, place: string): readonly string[] {
-  const value = fields[name] ?? [];
-  if (!Array.isArray(value)) throw new Error(`${place}.${name} must be a list of strings`);
-  return value.map((item: unknown) => {
-    // Envoy refuses a star alone: everything would be sent.
-    if (typeof item !== 'string' || item === '*' || item === '')
-      throw new Error(`${place}.${name} holds no header name`);
-    return item;
-  });
-}
-
-function mapAt(fields: Fields, name: string, place: string): Readonly<Record<string, string>> {
-  const value = fields[name] ?? {};
-  if (!isPlainObject(value)) throw new Error(`${place}.${name} must be a map of strings`);
-  return Object.fromEntries(Object.keys(value).map((key) => [key, textAt(value, key, `${place}.${name}`)]));
 }

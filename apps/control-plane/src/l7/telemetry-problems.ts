@@ -2,7 +2,8 @@
 import type { TagSource, Telemetry } from '@ambit/kube';
 import { isLabelName, parseExpression, parseLogFormat } from '@ambit/telemetry';
 import { RE2JS } from 're2js';
-import type { MeshSettings } from '../mesh-settings.ts';
+import type { MeshSettings, TracingProviderSettings } from '../mesh-settings.ts';
+import { providerNamed } from './provider-name.ts';
 import { patternProblem } from './usable-pattern.ts';
 
 /** Names of the metrics there are; custom ones cannot be made. */
@@ -45,7 +46,6 @@ export function telemetryProblems(
   { spec }: Telemetry,
   { tracingProviders }: Pick<MeshSettings, 'tracingProviders'>,
 ): readonly string[] {
-  const collectors = tracingProviders.map(({ name }) => name);
   return [
     ...spec.metrics.flatMap(({ providers }, m) =>
       strangers(providers, ['prometheus']).map(
@@ -59,9 +59,9 @@ export function telemetryProblems(
       ),
     ),
     ...spec.tracing.flatMap(({ providers }, t) =>
-      strangers(providers, collectors).map(
-        (name) => `tracing[${t}].providers: ${name} is no collector of the mesh configuration; it gets no spans`,
-      ),
+      providers
+        .flatMap((name, at) => tracerProblems(name, at, tracingProviders))
+        .map((problem) => `tracing[${t}].providers: ${problem}`),
     ),
     ...spec.metrics.flatMap(({ overrides }, m) =>
       overrides.flatMap((override, o) => overrideProblems(override, `metrics[${m}].overrides[${o}]`)),
@@ -76,6 +76,14 @@ export function telemetryProblems(
       ),
     ),
   ];
+}
+
+/** Of the provider at a position of a list. */
+function tracerProblems(name: string, at: number, known: readonly TracingProviderSettings[]): readonly string[] {
+  if (at > 0) return [`${name} is one too many; only the first gets spans`];
+  const provider = providerNamed(known, name);
+  if (provider === undefined) return [`${name} is no collector of the mesh configuration; it gets no spans`];
+  return provider.ignored.map((field) => `${field} of ${name} has no effect`);
 }
 
 function tagProblems(source: TagSource): readonly string[] {

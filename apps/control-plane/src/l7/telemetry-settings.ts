@@ -6,11 +6,13 @@ import { create } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
-import type { MeshSettings } from '../mesh-settings.ts';
+import type { CollectorSettings, MeshSettings } from '../mesh-settings.ts';
 import { expressionProblem, labelProblem } from './telemetry-problems.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
-import { type Collector, tracingSettings } from './tracing-settings.ts';
+import { duration } from './proto-text.ts';
+import { providerNamed } from './provider-name.ts';
+import { type TracingProvider, tracingSettings } from './tracing-settings.ts';
 
 /** Finds what is to be told about the requests of a gateway. */
 export class TelemetryFinder {
@@ -79,7 +81,7 @@ export class TelemetryFinder {
     const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
     const tracing = tracingSettings(
       levels.flatMap(({ spec }) => spec.tracing.filter((entry) => isMeant(entry.mode))),
-      (name) => this.#collector(reads, name),
+      (name) => this.#provider(reads, name),
     );
     return create(proxy.TelemetrySchema, {
       ...(accessLog === undefined ? {} : { accessLog }),
@@ -101,12 +103,24 @@ export class TelemetryFinder {
     });
   }
 
-  #collector(reads: MeshReads, name: string): Collector | undefined {
-    const provider = this.#settings.tracingProviders.find((one) => one.name === name);
-    const service = provider === undefined ? undefined : this.#view.configuredService(reads, provider.service);
-    return provider === undefined || service === undefined
-      ? undefined
-      : { hostname: service.candidate.hostname, port: provider.port };
+  #provider(reads: MeshReads, name: string): TracingProvider | undefined {
+    const settings = providerNamed(this.#settings.tracingProviders, name);
+    if (settings === undefined) return undefined;
+    const collector = this.#collector(reads, settings.collector);
+    return collector === undefined ? undefined : { maxUrlChars: settings.maxUrlChars, collector };
+  }
+
+  #collector(reads: MeshReads, settings: CollectorSettings): proxy.Telemetry_Collector | undefined {
+    const service = this.#view.configuredService(reads, settings.service);
+    if (service === undefined) return undefined;
+    return create(proxy.Telemetry_CollectorSchema, {
+      hostname: service.candidate.hostname,
+      port: settings.port,
+      httpPath: settings.httpPath ?? '',
+      timeout: duration(settings.timeoutMs),
+      headers: { ...settings.headers },
+      readsEnvironment: settings.readsEnvironment,
+    });
   }
 }
 

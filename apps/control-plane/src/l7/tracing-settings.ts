@@ -3,10 +3,10 @@ import { proxy } from '@ambit/api';
 import type { TagSource, TracingSpec } from '@ambit/kube';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
-/** Who takes the spans of a provider. */
-export interface Collector {
-  readonly hostname: string;
-  readonly port: number;
+/** Of the mesh configuration, with the service that it is. */
+export interface TracingProvider {
+  readonly collector: proxy.Telemetry_Collector;
+  readonly maxUrlChars: number;
 }
 
 /** Istio: PILOT_TRACE_SAMPLING. */
@@ -15,18 +15,17 @@ const defaultPercent = 1;
 /** Each field that is set counts over those of entries before. Without a collector that is known nothing is traced. */
 export function tracingSettings(
   entries: readonly TracingSpec[],
-  collectorOf: (provider: string) => Collector | undefined,
+  providerOf: (name: string) => TracingProvider | undefined,
 ): proxy.Telemetry_Tracing | undefined {
   if (entries.length === 0) return undefined;
   const last = <T>(of: (entry: TracingSpec) => T | undefined): T | undefined =>
     entries.map(of).findLast((value) => value !== undefined);
-  const provider = last(({ providers }) => providers[0]);
-  const collector = provider === undefined ? undefined : collectorOf(provider);
+  const name = last(({ providers }) => providers[0]);
+  const provider = name === undefined ? undefined : providerOf(name);
   const tags = last(({ tags: own }) => (own.length === 0 ? undefined : own)) ?? [];
   return create(proxy.Telemetry_TracingSchema, {
-    enabled: last(({ isDisabled }) => isDisabled) !== true && collector !== undefined,
-    otlpServiceHostname: collector?.hostname ?? '',
-    otlpServicePort: collector?.port ?? 0,
+    enabled: last(({ isDisabled }) => isDisabled) !== true && provider !== undefined,
+    ...(provider === undefined ? {} : { collector: provider.collector, maxUrlChars: provider.maxUrlChars }),
     samplePerTenThousand: Math.round((last(({ samplingPercent }) => samplingPercent) ?? defaultPercent) * 100),
     ignoresRequestId: last(({ usesRequestId }) => usesRequestId) === false,
     omitsIstioTags: last(({ showsIstioTags }) => showsIstioTags) === false,

@@ -5,5 +5,6 @@ const secrets: ReadonlySet<string> = new Set(['AUTH_TOKEN']);
 
 /** What users' formats and tags may ask of this process. */
 export function logConstants(hostname: string): LogConstants {
+  // oxlint-disable-next-line node/no-process-env -- users name the variables
   return { hostname, environment: (name) => (secrets.has(name) ? undefined : process.env[name]) };
 }

@@ -1,13 +1,12 @@
 /** A finished request as a span of OTLP, with the names that Istio's users look for. Spec: contract l7 7.4. */
 import { trace as messages } from '@ambit/api';
 import type { Workload } from '@ambit/workload';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 
 import type { RequestRecord } from '../request-record.ts';
+import { type Attribute, textAttribute } from './otlp-resource.ts';
 import { type SpanPlan, tagText } from './span-tags.ts';
 import type { TraceContext } from './trace-context.ts';
-
-export type Attribute = MessageInitShape<typeof messages.KeyValueSchema>;
 
 /** `proxyTags`: what Istio says of the proxy itself. */
 export function requestSpan(
@@ -107,5 +106,5 @@ function workloadAttributes(side: 'source' | 'destination', workload: Workload |
 
 /** Undefined, and left out, without a value. */
 function text(key: string, value: string | undefined): Attribute | undefined {
-  return value === undefined || value === '' ? undefined : { key, value: { value: { case: 'stringValue', value } } };
+  return value === undefined || value === '' ? undefined : textAttribute(key, value);
 }

@@ -11,8 +11,7 @@ function labWith(tracing: object = {}, options: LabOptions = {}): Lab {
   const whole = {
     enabled: true,
     samplePerTenThousand: 10_000,
-    otlpServiceHostname: 'otel',
-    otlpServicePort: 4317,
+    collector: { hostname: 'otel', port: 4317 },
     ignoresRequestId: true,
     ...tracing,
   };
@@ -28,9 +27,10 @@ const tag = (name: string, source: object): object => ({ name, source });
 const exportsOf = (lab: Lab): readonly FakeAttempt[] =>
   lab.upstreams.attempts.filter(({ target }) => target.key === 'observe/otel/4317/');
 
-function spansOf(attempt: FakeAttempt | undefined): readonly messages.Span[] {
+/** `prefixBytes`: before the message; OTLP over HTTP has none. */
+function spansOf(attempt: FakeAttempt | undefined, prefixBytes = 5): readonly messages.Span[] {
   const frame = Buffer.from(attempt?.body ?? '', 'latin1');
-  const { resourceSpans } = fromBinary(messages.ExportTraceServiceRequestSchema, frame.subarray(5));
+  const { resourceSpans } = fromBinary(messages.ExportTraceServiceRequestSchema, frame.subarray(prefixBytes));
   assert.deepEqual(resourceSpans[0]?.resource?.attributes[0]?.value?.value, {
     case: 'stringValue',
     value: 'waypoint.shop',
@@ -181,8 +181,60 @@ test('spans go in batches, one at a time, and a collector that is away costs the
   lab.assertNothingHeld();
 });
 
+test('spans go over HTTP where the collector has a path, with its headers and in its time', () => {
+  const headers = { 'x-key': 'secret', 'bad name': 'x' };
+  const collector = { hostname: 'otel', port: 4317, httpPath: '/v1/traces', timeout: { seconds: 2n }, headers };
+  const lab = labWith({ collector });
+  ask(lab);
+  lab.timers.advance(1000);
+  const [attempt] = exportsOf(lab);
+  const { method, target, authority, headers: sent } = attempt?.sent ?? {};
+  assert.deepEqual([method, authority, target], ['POST', 'otel:4317', '/v1/traces']);
+  assert.deepEqual(sent, { 'content-type': 'application/x-protobuf', 'x-key': 'secret' });
+  assert.equal(spansOf(attempt, 0).length, 1);
+  lab.timers.advance(1999);
+  assert.equal(lab.spans.droppedSpans, 0);
+  lab.timers.advance(1);
+  assert.equal(lab.spans.droppedSpans, 1);
+  lab.assertNothingHeld();
+});
+
+test('headers go with calls by gRPC too, and the environment says more of the proxy', () => {
+  const environment = { OTEL_RESOURCE_ATTRIBUTES: 'service.name=edge%20one,team = web,nothing,bad=%zz' };
+  const collector = { hostname: 'otel', port: 4317, headers: { authorization: 'Bearer x' }, readsEnvironment: true };
+  const lab = labWith({ collector }, { environment });
+  ask(lab);
+  lab.timers.advance(1000);
+  const [attempt] = exportsOf(lab);
+  assert.equal(attempt?.sent?.headers['authorization'], 'Bearer x');
+  const { resourceSpans } = fromBinary(
+    messages.ExportTraceServiceRequestSchema,
+    Buffer.from(attempt?.body ?? '', 'latin1').subarray(5),
+  );
+  const told = Object.fromEntries(
+    resourceSpans[0]?.resource?.attributes.map(({ key, value }) => [key, value?.value.value]) ?? [],
+  );
+  assert.deepEqual(told, {
+    'service.name': 'edge one',
+    'k8s.cluster.name': 'Kubernetes',
+    'k8s.pod.name': 'waypoint-1',
+    team: 'web',
+    bad: '%zz',
+  });
+});
+
+test('services with collectors of their own do not share a batch', () => {
+  const lab = labWith();
+  ask(lab);
+  lab.config = labWith({ collector: { hostname: 'otel', port: 4318 } }).config;
+  ask(lab);
+  lab.timers.advance(1000);
+  const keys = lab.upstreams.attempts.map(({ target }) => target.key).filter((key) => key.startsWith('observe/'));
+  assert.deepEqual(keys, ['observe/otel/4317/', 'observe/otel/4318/']);
+});
+
 test('a collector that is not configured here gets nothing', () => {
-  const lab = labWith({ otlpServiceHostname: 'elsewhere' });
+  const lab = labWith({ collector: { hostname: 'elsewhere', port: 4317 } });
   ask(lab);
   lab.timers.advance(1000);
   assert.equal(lab.spans.droppedSpans, 1);
