@@ -93,7 +93,8 @@ export async function startControlPlane(
   if (source.kind === 'kubernetes') await source.start({ signal: stopping });
   pipeline.follow();
   const { keyPlaces: places, keys } = mesh.l7;
-  cleanup.use(new JwksFetcher({ graph: mesh.graph, places, keys, log: logger }));
+  const { keyFailures: failures } = sources;
+  cleanup.use(new JwksFetcher({ graph: mesh.graph, places, keys, failures, log: logger }));
   syncing();
   const certificate = cleanup.use(
     await openServingCertificate(certificateSource(config), {

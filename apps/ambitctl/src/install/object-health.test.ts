@@ -29,6 +29,7 @@ test('what is refused, missing or only half in force is told with type, reason a
   for (const bad of [
     condition('WaypointAccepted', 'False', 'TargetNotFound'),
     condition('istio.io/WaypointMissing', 'True', 'NoSelectors'),
+    condition('ambit.dev/KeysFetched', 'False', 'FetchFailed'),
     condition('ZtunnelAccepted', 'True', 'UnsupportedValue'),
   ]) {
     const [text] = told('AuthorizationPolicy', withStatus({ conditions: [bad] }));
@@ -53,6 +54,8 @@ test('gateways of other classes are left to those who run them', () => {
 test('a listener that cannot be used is told too', () => {
   const listeners = [{ name: 'https', conditions: [condition('ResolvedRefs', 'False', 'InvalidCertificateRef')] }];
   assert.match(told('Gateway', withStatus({ listeners }, { gatewayClassName: 'ambit' }))[0] ?? '', /CertificateRef/);
+  const partly = [{ name: 'https', conditions: [condition('ambit.dev/FieldsInForce', 'False', 'Unsupported')] }];
+  assert.equal(told('Gateway', withStatus({ listeners: partly }, { gatewayClassName: 'ambit' })).length, 1);
 });
 
 test('no more than twenty are listed', () => {

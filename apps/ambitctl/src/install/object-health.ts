@@ -21,6 +21,7 @@ const OWN_CONDITIONS: ReadonlyMap<string, 'True' | 'False'> = new Map([
   ['WaypointAccepted', 'False'],
   ['ambit.dev/WaypointConfigured', 'False'],
   ['ambit.dev/FieldsInForce', 'False'],
+  ['ambit.dev/KeysFetched', 'False'],
 ]);
 /** `True` with one of them: in force, but not all of it. */
 const PARTIAL_REASONS: readonly string[] = ['UnsupportedValue', 'PartiallyInvalid'];
@@ -30,6 +31,7 @@ const GATEWAY_CONDITIONS: ReadonlyMap<string, 'True' | 'False'> = new Map([
   ['ResolvedRefs', 'False'],
   ['Programmed', 'False'],
   ['Conflicted', 'True'],
+  ['ambit.dev/FieldsInForce', 'False'],
 ]);
 
 /** One warning for each object that says it is not in force; the first twenty of them. */

@@ -9,10 +9,12 @@ import {
   type ServiceEntry,
   type WorkloadEntry,
 } from '@ambit/kube';
+import { keySourceOf } from '../l7/jwks-source.ts';
 import { l7Gateway, proxyLabels } from '../l7/l7-gateway.ts';
 import type { MeshSettings, Visibility } from '../mesh-settings.ts';
 import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
 import { workloadEntryLabels } from './entry-workload.ts';
+import { keyConditions } from './key-failure.ts';
 import { isMeshService, serviceHostname } from './kubernetes-service.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
@@ -93,8 +95,16 @@ export class ConditionJudge {
         return [
           ...attachmentConditions(resource, this.#targets(reads), this.#settings),
           ...fieldConditions(resource.metadata, tokenProblems(resource, this.#isChecked(resource, reads))),
+          ...keyConditions(resource.metadata, this.#keyFailures(resource, reads)),
         ];
     }
+  }
+
+  #keyFailures({ spec }: RequestAuthentication, reads: MeshReads): Parameters<typeof keyConditions>[1] {
+    return spec.jwtRules.flatMap((rule, index) => {
+      const failure = reads.get(this.#sources.keyFailures, keySourceOf(rule)?.key ?? '');
+      return failure === undefined ? [] : [{ rule: index, failure }];
+    });
   }
 
   /** Whether there is somebody who looks at tokens: targets are judged by themselves, selectors mean gateways of ours. */

@@ -1,5 +1,6 @@
 import { type Graph, SourceCollection } from '@ambit/collections';
 import type { MeshSettings } from '../mesh-settings.ts';
+import type { KeyFailure } from './key-failure.ts';
 import type { Refusal } from './refusal.ts';
 import { isOfRevision } from './revision.ts';
 import {
@@ -34,6 +35,7 @@ export type MeshSources = { readonly [K in ResourceKind]: SourceCollection<Resou
   /** What proxies refused; told by them. */
   readonly refusals: SourceCollection<Refusal>;
   readonly deploymentProblems: SourceCollection<DeploymentProblem>;
+  readonly keyFailures: SourceCollection<KeyFailure>;
   readonly isOurs: (resource: Resource) => boolean;
 };
 
@@ -77,6 +79,7 @@ export function meshSources(graph: Graph, settings: MeshSettings): MeshSources {
     WorkloadEntry: collectionOf(graph, 'WorkloadEntry'),
     allocations: new SourceCollection<Allocation>(graph, 'allocations', (allocation) => allocation.name),
     refusals: new SourceCollection<Refusal>(graph, 'refusals', ({ key }) => key),
+    keyFailures: new SourceCollection<KeyFailure>(graph, 'key-failures', ({ key }) => key),
     deploymentProblems: new SourceCollection<DeploymentProblem>(
       graph,
       'deployment-problems',

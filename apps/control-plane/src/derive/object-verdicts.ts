@@ -96,6 +96,7 @@ export function conditionFindings(
       type === 'istio.io/WaypointMissing' ||
       type === 'ambit.dev/WaypointConfigured' ||
       type === 'ambit.dev/FieldsInForce' ||
+      type === 'ambit.dev/KeysFetched' ||
       (type === 'WaypointAccepted' && reason !== 'Accepted');
     if (!isAmiss) return [];
     const text = `${kind} ${metadata.namespace}/${metadata.name}: ${message}`;

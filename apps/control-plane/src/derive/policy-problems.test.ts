@@ -153,6 +153,30 @@ for (const [what, text, message] of table)
     assert.equal(saidOf(text), message);
   });
 
+test('keys that cannot be fetched are told on the rules that need them, and no more once they are there', () => {
+  const rules = `{ issuer: a, ${keys} }, { issuer: "https://b.example" }`;
+  const mesh = meshOf(tokensAtWaypoint(rules));
+  const { keyFailures } = mesh.sources;
+  const said = (): string | undefined =>
+    [...mesh.statuses.values()]
+      .flatMap(({ conditions = [] }) => conditions)
+      .filter(({ type, status, reason }) => `${type} ${status} ${reason}` === 'ambit.dev/KeysFetched False FetchFailed')
+      .map(({ message }) => message)[0];
+  assert.equal(said(), undefined);
+  const failure = { host: 'keys.example', reason: 'timed out' };
+  keyFailures.set({ key: 'jwks https://keys.example', ...failure, hasKeys: false });
+  const first =
+    'jwtRules[0]: keys cannot be fetched from keys.example (timed out); every token of this issuer is refused';
+  assert.equal(said(), first);
+  keyFailures.set({ key: 'issuer https://b.example', host: 'b.example', reason: 'answered 500', hasKeys: true });
+  const second = 'jwtRules[1]: keys cannot be fetched from b.example (answered 500); the last keys stay in force';
+  assert.equal(said(), `${first}; ${second}`);
+  assert.ok([...mesh.findings.values()].some(({ message }) => message.includes(second)));
+  keyFailures.delete('jwks https://keys.example');
+  keyFailures.delete('issuer https://b.example');
+  assert.equal(said(), undefined);
+});
+
 /** Numbers of rules that ztunnels get. */
 function rulesSent(spec: string): number | undefined {
   return meshOf(policy('shop/p', spec)).policies.get('shop/p')?.message.rules.length;

@@ -92,6 +92,7 @@ export const ownConditionTypes: ReadonlySet<string> = new Set([
   'WaypointAccepted',
   'ambit.dev/WaypointConfigured',
   'ambit.dev/FieldsInForce',
+  'ambit.dev/KeysFetched',
 ]);
 
 /** What has to be written for an object; nothing when its conditions read as wanted. */

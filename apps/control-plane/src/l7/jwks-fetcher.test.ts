@@ -4,6 +4,7 @@ import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import { Graph, SourceCollection } from '@ambit/collections';
 import { eventually } from '@ambit/testing';
+import type { KeyFailure } from '../derive/key-failure.ts';
 import { JwksFetcher } from './jwks-fetcher.ts';
 import { type KeyPlace, type KeySource, keySourceOf } from './jwks-source.ts';
 
@@ -21,16 +22,29 @@ async function open(answer: RequestListener, blocked: BlockList | undefined = ne
   const graph = new Graph();
   const places = new SourceCollection<KeyPlace>(graph, 'places', ({ key }) => key);
   const found = new SourceCollection<KeySource>(graph, 'keys', ({ key }) => key);
+  const failures = new SourceCollection<KeyFailure>(graph, 'failures', ({ key }) => key);
   const warnings: string[] = [];
   const log = { warn: (fields: object, message: string) => void warnings.push(`${message} ${JSON.stringify(fields)}`) };
-  stack.use(new JwksFetcher({ graph, places, keys: found, log, ...(blocked === undefined ? {} : { blocked }) }));
+  stack.use(
+    new JwksFetcher({ graph, places, keys: found, failures, log, ...(blocked === undefined ? {} : { blocked }) }),
+  );
   const want = (place: KeyPlace | undefined): void => {
     if (place !== undefined) graph.update(() => places.set(place));
   };
   const until = async (condition: () => boolean): Promise<void> => {
     await eventually(condition.toString(), condition);
   };
-  return { url, graph, places, found, warnings, want, until, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    url,
+    graph,
+    places,
+    found,
+    failures,
+    warnings,
+    want,
+    until,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 const rule = { issuer: 'x', jwks: undefined, timeoutMs: undefined };
@@ -98,4 +112,26 @@ test('keys that were fetched once stay in force when they cannot be fetched agai
   await rig.until(() => rig.warnings.length > 0);
   assert.match(rig.warnings[0] ?? '', /the last keys stay in force/);
   assert.equal(rig.found.get(place?.key ?? '')?.jwks, keys);
+});
+
+test('what fails twice in a row is told without its address, until it succeeds', async () => {
+  const answers = [500, 502, 200];
+  const asked: number[] = [];
+  await using rig = await open((_request, response) => {
+    const status = answers[asked.length] ?? 500;
+    asked.push(status);
+    response.writeHead(status).end(keys);
+  });
+  const told: string[] = [];
+  rig.failures.subscribe((changes) => {
+    for (const change of changes)
+      told.push(change.kind === 'delete' ? 'gone' : `${change.item.host} ${change.item.reason} ${change.item.hasKeys}`);
+  });
+  const place = keySourceOf({ ...rule, jwksUri: `${rig.url}/keys?secret=1` });
+  rig.want(place);
+  await rig.until(() => asked.length === 3 && rig.found.size === 1);
+  assert.equal(told.length, 2, told.join());
+  assert.match(told[0] ?? '', /^(127\.0\.0\.1:\d+) \1 answered 502 false$/);
+  assert.doesNotMatch(told[0] ?? '', /secret/);
+  assert.equal(told[1], 'gone');
 });

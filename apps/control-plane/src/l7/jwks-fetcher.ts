@@ -2,6 +2,7 @@
 import type { BlockList } from 'node:net';
 import type { Collection, Graph, SourceCollection } from '@ambit/collections';
 import { delay, TaskScope, toAmbitError } from '@ambit/runtime';
+import type { KeyFailure } from '../derive/key-failure.ts';
 import { fetchOutside } from './fetch-outside.ts';
 import type { KeyPlace, KeySource } from './jwks-source.ts';
 
@@ -11,6 +12,8 @@ export interface JwksFetcherOptions {
   readonly places: Collection<KeyPlace>;
   /** Where keys are put. Keys stay when they cannot be fetched again: a broken issuer must not lock everybody out. */
   readonly keys: SourceCollection<KeySource>;
+  /** Where it stands what could not be fetched more than once in a row. */
+  readonly failures: SourceCollection<KeyFailure>;
   readonly log: { warn(fields: object, message: string): void };
   /** Addresses that are not asked. For tests; default: this host's own. */
   readonly blocked?: BlockList;
@@ -20,6 +23,8 @@ export interface JwksFetcherOptions {
 const REFRESH_MS = 20 * 60_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60 * 60_000;
+/** One failure may be a hiccup. */
+const TELLING_FAILURES = 2;
 /** Largest answer; key sets have a few kilobytes. */
 const MAX_BYTES = 1024 * 1024;
 
@@ -59,7 +64,8 @@ export class JwksFetcher implements AsyncDisposable {
   }
 
   async #follow(place: KeyPlace, signal: AbortSignal): Promise<void> {
-    const { graph, keys, log, places } = this.#options;
+    const { graph, keys, failures, log, places } = this.#options;
+    let failed = 0;
     let retryMs = FIRST_RETRY_MS;
     while (!signal.aborted) {
       let waitMs = REFRESH_MS;
@@ -67,18 +73,34 @@ export class JwksFetcher implements AsyncDisposable {
         const jwks = await this.#fetchKeys(place, signal);
         if (signal.aborted) break;
         retryMs = FIRST_RETRY_MS;
-        if (keys.get(place.key)?.jwks !== jwks) graph.update(() => keys.set({ key: place.key, jwks }));
+        failed = 0;
+        graph.update(() => {
+          failures.delete(place.key);
+          if (keys.get(place.key)?.jwks !== jwks) keys.set({ key: place.key, jwks });
+        });
       } catch (cause) {
         if (signal.aborted) break;
-        const held = keys.get(place.key) === undefined ? 'every token is refused' : 'the last keys stay in force';
-        log.warn({ url: place.url, reason: toAmbitError(cause).message }, `keys of an issuer not fetched; ${held}`);
+        const hasKeys = keys.get(place.key) !== undefined;
+        const held = hasKeys ? 'the last keys stay in force' : 'every token is refused';
+        const reason = toAmbitError(cause).message;
+        log.warn({ url: place.url, reason }, `keys of an issuer not fetched; ${held}`);
+        failed += 1;
+        // Reasons may differ from try to try: the first that is told stands, so that statuses stay as they are.
+        if (failed >= TELLING_FAILURES && failures.get(place.key) === undefined)
+          graph.update(() =>
+            failures.set({ key: place.key, host: new URL(place.url).host, reason: withoutUrls(reason), hasKeys }),
+          );
         waitMs = retryMs;
         retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
       }
       await delay(waitMs, { signal }).catch(() => undefined);
     }
     // Nobody asks for them any more, or the whole fetcher ends.
-    if (places.get(place.key) === undefined) graph.update(() => keys.delete(place.key));
+    if (places.get(place.key) !== undefined) return;
+    graph.update(() => {
+      keys.delete(place.key);
+      failures.delete(place.key);
+    });
   }
 
   async #fetchKeys({ kind, url, timeoutMs }: KeyPlace, signal: AbortSignal): Promise<string> {
@@ -94,6 +116,11 @@ export class JwksFetcher implements AsyncDisposable {
     const { blocked } = this.#options;
     return fetchOutside(url, { signal, maxBytes: MAX_BYTES, ...(blocked === undefined ? {} : { blocked }) });
   }
+}
+
+/** Hosts in place of addresses, of which the rest may be secret. */
+function withoutUrls(text: string): string {
+  return text.replace(/https?:\/\/[^\s]+/g, (url) => (URL.canParse(url) ? new URL(url).host : 'an address'));
 }
 
 /** Throws for what is no JWKS. */
