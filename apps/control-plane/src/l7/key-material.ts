@@ -54,8 +54,7 @@ export function keyPairOf(
     return missing('RefNotPermitted', message);
   }
   const secret = view.secret(key);
-  if (secret === undefined)
-    return missing('InvalidCertificateRef', `there is no Secret ${key} of type kubernetes.io/tls`);
+  if (secret === undefined) return missing('InvalidCertificateRef', `there is no Secret ${key} for certificates`);
   const { certificateChainPem: chainPem = '', privateKeyPem: keyPem = '' } = secret;
   const apart = { ...reference, name: `${name}-cacert`, namespace };
   const mayReadApart = namespace === from.namespace || view.isGranted(from, apart);

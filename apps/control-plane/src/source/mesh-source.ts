@@ -29,7 +29,7 @@ export interface FolderMeshSource extends AsyncDisposable {
 export type MeshSource = KubernetesSource | FolderMeshSource;
 
 /** Opens the source that the settings name. Rejects with `NO_SOURCE`, or KubeError `ACCESS`. */
-export async function openMeshSource(config: ControlPlaneConfig, log: ApiLog, clock: Clock): Promise<MeshSource> {
+export async function openMeshSource(config: SourceSettings, log: ApiLog, clock: Clock): Promise<MeshSource> {
   if (sourceKind(config) === 'kubernetes') return openKubernetes(config, log, clock);
   const { manifestDirs, statusDirs, debounceMs } = config;
   if (manifestDirs.length === 0) {
@@ -39,7 +39,7 @@ export async function openMeshSource(config: ControlPlaneConfig, log: ApiLog, cl
   return { kind: 'folder', source, [Symbol.asyncDispose]: async () => source[Symbol.dispose]() };
 }
 
-function sourceKind({ source, manifestDirs, kubeconfig, apiServerHost }: ControlPlaneConfig): 'kubernetes' | 'folder' {
+function sourceKind({ source, manifestDirs, kubeconfig, apiServerHost }: SourceSettings): 'kubernetes' | 'folder' {
   if (source !== 'auto') return source;
   return manifestDirs.length === 0 && (kubeconfig ?? apiServerHost) !== undefined ? 'kubernetes' : 'folder';
 }
@@ -49,10 +49,37 @@ const openKinds = resourceKinds.filter(
   (kind) => kind !== 'ServiceAccount' && kind !== 'Secret' && kind !== 'ConfigMap',
 );
 
-/** Certificates of gateways, and roots; only where they are wanted may they be read at all. */
-const certificateKinds = [{ kind: 'Secret', fieldSelector: 'type=kubernetes.io/tls' }, 'ConfigMap'] as const;
+/** Types of Secrets in which no certificates are kept. Others may be theirs: `kubectl create secret generic` makes Opaque ones. */
+const otherSecrets: readonly string[] = [
+  'kubernetes.io/service-account-token',
+  'kubernetes.io/dockercfg',
+  'kubernetes.io/dockerconfigjson',
+  'kubernetes.io/basic-auth',
+  'kubernetes.io/ssh-auth',
+  'bootstrap.kubernetes.io/token',
+  'helm.sh/release.v1',
+];
 
-async function openKubernetes(config: ControlPlaneConfig, log: ApiLog, clock: Clock): Promise<KubernetesSource> {
+/** Certificates of gateways, and roots; only where they are wanted may they be read at all. */
+const certificateKinds = [
+  { kind: 'Secret', fieldSelector: otherSecrets.map((type) => `type!=${type}`).join(',') },
+  'ConfigMap',
+] as const;
+
+/** The settings that say where resources come from. */
+export type SourceSettings = Pick<
+  ControlPlaneConfig,
+  | 'source'
+  | 'manifestDirs'
+  | 'statusDirs'
+  | 'debounceMs'
+  | 'kubeconfig'
+  | 'apiServerHost'
+  | 'apiServerPort'
+  | 'readsCertificates'
+>;
+
+async function openKubernetes(config: SourceSettings, log: ApiLog, clock: Clock): Promise<KubernetesSource> {
   const access = await clusterAccess({
     kubeconfigPath: config.kubeconfig,
     environment: { KUBERNETES_SERVICE_HOST: config.apiServerHost, KUBERNETES_SERVICE_PORT: config.apiServerPort },

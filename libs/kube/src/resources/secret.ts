@@ -35,13 +35,15 @@ export function readSecret(reader: ObjectReader, metadata: ObjectMeta, origin: L
     }
     return undefined;
   };
+  const certificateChainPem = find(names.chain);
   return {
     kind: 'Secret',
     metadata,
     origin,
     type: reader.string('type') ?? 'Opaque',
-    certificateChainPem: find(names.chain),
-    privateKeyPem: find(names.key),
+    certificateChainPem,
+    // What is called a key without a certificate may be anything.
+    privateKeyPem: certificateChainPem === undefined ? undefined : find(names.key),
     rootsPem: find(names.roots),
     revocationsPem: find(names.revocations),
   };
