@@ -62,8 +62,8 @@ const table: readonly (readonly [name: string, text: string, message: string | u
   ],
   [
     'a metric that there is not',
-    telemetry('{ metrics: [{ reportingInterval: 10s, overrides: [{ match: { metric: MINE }, disabled: true }] }] }'),
-    'metrics[0].overrides[0].match: there is no metric MINE here; metrics[0].reportingInterval has no effect',
+    telemetry('{ metrics: [{ reportingInterval: 10ms, overrides: [{ match: { metric: MINE }, disabled: true }] }] }'),
+    'metrics[0].reportingInterval: connections are not counted more often than each second; metrics[0].overrides[0].match: there is no metric MINE here',
   ],
   [
     'a filter of the access log that is known',

@@ -3,26 +3,13 @@ import type { TagSource, Telemetry } from '@ambit/kube';
 import { isLabelName, parseExpression, parseLogFormat } from '@ambit/telemetry';
 import { RE2JS } from 're2js';
 import type { MeshSettings, TracingProviderSettings } from '../mesh-settings.ts';
+import { metricsNamed } from './metric-names.ts';
 import { providerNamed } from './provider-name.ts';
 import { patternProblem } from './usable-pattern.ts';
 
-/** Names of the metrics there are; custom ones cannot be made. */
-const metrics: ReadonlySet<string> = new Set(
-  [
-    ['ALL_METRICS'],
-    ['REQUEST_COUNT', 'requests_total'],
-    ['REQUEST_DURATION', 'request_duration_milliseconds'],
-    ['REQUEST_SIZE', 'request_bytes'],
-    ['RESPONSE_SIZE', 'response_bytes'],
-    ['GRPC_REQUEST_MESSAGES', 'request_messages_total'],
-    ['GRPC_RESPONSE_MESSAGES', 'response_messages_total'],
-    ['TCP_OPENED_CONNECTIONS', 'tcp_connections_opened_total'],
-    ['TCP_CLOSED_CONNECTIONS', 'tcp_connections_closed_total'],
-    ['TCP_SENT_BYTES', 'tcp_sent_bytes_total'],
-    ['TCP_RECEIVED_BYTES', 'tcp_received_bytes_total'],
-  ].flatMap(([word = '', name]) => (name === undefined ? [word] : [word, name, `istio_${name}`])),
-);
 const maxAddedLabels = 16;
+/** More often than that, counting would cost more than the bytes that are counted. */
+export const minReportingIntervalMs = 1_000;
 
 /** Why proxies would not evaluate a text. */
 export function expressionProblem(text: string): string | undefined {
@@ -49,7 +36,7 @@ export function telemetryProblems(
   return [
     ...spec.metrics.flatMap(({ providers }, m) =>
       strangers(providers, ['prometheus']).map(
-        (name) => `metrics[${m}].providers: ${name} is not known here; metrics are there to be scraped`,
+        (name) => `metrics[${m}].providers: ${name} is not known here; metrics are there for prometheus only`,
       ),
     ),
     ...spec.accessLogging.flatMap(({ providers }, a) =>
@@ -62,6 +49,11 @@ export function telemetryProblems(
       providers
         .flatMap((name, at) => tracerProblems(name, at, tracingProviders))
         .map((problem) => `tracing[${t}].providers: ${problem}`),
+    ),
+    ...spec.metrics.flatMap(({ reportingIntervalMs }, m) =>
+      reportingIntervalMs !== undefined && reportingIntervalMs < minReportingIntervalMs
+        ? [`metrics[${m}].reportingInterval: connections are not counted more often than each second`]
+        : [],
     ),
     ...spec.metrics.flatMap(({ overrides }, m) =>
       overrides.flatMap((override, o) => overrideProblems(override, `metrics[${m}].overrides[${o}]`)),
@@ -114,7 +106,7 @@ function overrideProblems(
   { metric, tags }: Telemetry['spec']['metrics'][number]['overrides'][number],
   at: string,
 ): readonly string[] {
-  const unknown = metrics.has(metric) ? [] : [`${at}.match: there is no metric ${metric} here`];
+  const unknown = metricsNamed(metric).length > 0 ? [] : [`${at}.match: there is no metric ${metric} here`];
   const added = tags.filter(([, { isRemoved }]) => !isRemoved);
   const many =
     added.length > maxAddedLabels ? [`${at}: more than ${maxAddedLabels} labels; those over it may be missing`] : [];

@@ -7,7 +7,8 @@ import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { CollectorSettings, MeshSettings } from '../mesh-settings.ts';
-import { expressionProblem, labelProblem } from './telemetry-problems.ts';
+import { metricSettings } from './metric-settings.ts';
+import { expressionProblem } from './telemetry-problems.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import { duration } from './proto-text.ts';
@@ -78,7 +79,12 @@ export class TelemetryFinder {
         return meant.length > 0 ? [meant] : [];
       }),
     );
-    const overrides = levels.flatMap(({ spec }) => spec.metrics.flatMap((metrics) => metrics.overrides));
+    const metrics = metricSettings(
+      levels.flatMap(({ spec }) => spec.metrics),
+      ['prometheus'],
+      (name) => name.toLowerCase() === 'prometheus',
+      isMeant,
+    );
     const tracing = tracingSettings(
       levels.flatMap(({ spec }) => spec.tracing.filter((entry) => isMeant(entry.mode))),
       (name) => this.#provider(reads, name),
@@ -86,20 +92,11 @@ export class TelemetryFinder {
     return create(proxy.TelemetrySchema, {
       ...(accessLog === undefined ? {} : { accessLog }),
       ...(tracing === undefined ? {} : { tracing }),
-      metricOverrides: overrides
-        .filter(({ mode }) => isMeant(mode))
-        .map(({ metric, isDisabled, tags }) => ({
-          metric,
-          disabled: isDisabled ?? false,
-          removedLabels: tags.flatMap(([label, { isRemoved }]) => (isRemoved ? [label] : [])),
-          addedLabels: Object.fromEntries(
-            tags.flatMap(([label, change]) =>
-              change.isRemoved || change.value === undefined || labelProblem(label, change.value) !== undefined
-                ? []
-                : [[label, change.value]],
-            ),
-          ),
-        })),
+      metricsDisabled: metrics.isDisabled,
+      metricOverrides: [...metrics.overrides],
+      ...(metrics.reportingIntervalMs === undefined
+        ? {}
+        : { tcpReportInterval: duration(metrics.reportingIntervalMs) }),
     });
   }
 

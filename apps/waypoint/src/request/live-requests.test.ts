@@ -147,8 +147,7 @@ test('a sampled request is told to the collector, and the backend goes on with t
     {
       enabled: true,
       samplePerTenThousand: 10_000,
-      otlpServiceHostname: 'otel.shop.svc.cluster.local',
-      otlpServicePort: 80,
+      collector: { hostname: 'otel.shop.svc.cluster.local', port: 80 },
     },
   );
   assert.equal((await rig.fetch(entry, '/traced')).body, 'traced');

@@ -1,6 +1,7 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readDuration } from './duration.ts';
 import { type PolicyTarget, readTargets } from './policy-target.ts';
 import { readConditions, type StatusCondition } from './status-condition.ts';
 import { readSelector, type WorkloadSelector } from './workload-selector.ts';
@@ -28,6 +29,8 @@ export interface MetricOverrideSpec {
 export interface MetricsSpec {
   readonly providers: readonly string[];
   readonly overrides: readonly MetricOverrideSpec[];
+  /** Of long connections. */
+  readonly reportingIntervalMs: number | undefined;
 }
 
 /** Where the value of a tag comes from. `fallback` stands where there is none; empty for no tag then. */
@@ -78,10 +81,11 @@ export function readTelemetry(reader: ObjectReader, metadata: ObjectMeta, origin
         filter: logging.object('filter', (filter) => filter.string('expression')),
       };
     }),
-    metrics: body.objects('metrics', (metrics) => {
-      metrics.doNotHonour('reportingInterval');
-      return { providers: readProviders(metrics), overrides: metrics.objects('overrides', readOverride) };
-    }),
+    metrics: body.objects('metrics', (metrics) => ({
+      providers: readProviders(metrics),
+      overrides: metrics.objects('overrides', readOverride),
+      reportingIntervalMs: readDuration(metrics, 'reportingInterval'),
+    })),
     tracing: body.objects('tracing', readTracing),
   }));
   return {

@@ -24,6 +24,8 @@ export interface TcpObserver {
   onTcpStart(record: TcpRecord): void;
   /** Now and then while it runs: the record's bytes are up to date. */
   onTcpProgress(record: TcpRecord): void;
+  /** How often it wants to be told of progress. */
+  tcpReportMs(record: TcpRecord): number;
   onTcpEnd(record: TcpRecord): void;
 }
 
@@ -34,9 +36,6 @@ export interface TcpSurroundings {
   readonly tcpObserver: TcpObserver;
   wallTimeMs(): number;
 }
-
-/** How often a long connection brings its counters up to date. Istio: the reporting interval. */
-const progressMs = 5000;
 
 /** How long the look-up of a name may take, and how often it is asked for. */
 const longestLookUpMs = 3000;
@@ -152,11 +151,12 @@ export class TcpSession implements LiveConnection, ChannelReceiver {
   }
 
   #watchProgress(): void {
-    this.#surroundings.loop.setTimer(progressMs, {
+    const { loop, tcpObserver } = this.#surroundings;
+    loop.setTimer(tcpObserver.tcpReportMs(this.#record), {
       onTimer: () => {
         if (this.#isOver) return;
         this.#count();
-        this.#surroundings.tcpObserver.onTcpProgress(this.#record);
+        tcpObserver.onTcpProgress(this.#record);
         this.#watchProgress();
       },
     });

@@ -9,6 +9,7 @@ import {
 } from '@ambit/telemetry';
 import type { Workload } from '@ambit/workload';
 
+import { limitMs } from '../../config/duration.ts';
 import type { TelemetrySettings } from '../../config/proxy.ts';
 import type { BackendTarget } from '../../config/backend-target.ts';
 import type { DownstreamFacts } from '../../request/downstream-facts.ts';
@@ -52,7 +53,12 @@ export interface MetricPlan {
   readonly hidden: ReadonlyMap<MetricKey, ReadonlySet<string>>;
   /** Labels whose values expressions say; undefined for none. */
   readonly tags: TagPlan | undefined;
+  /** How often long connections bring their counters up to date. */
+  readonly tcpReportMs: number;
 }
+
+/** Istio: the reporting interval. */
+const defaultTcpReportMs = 5_000;
 
 const httpMetrics: ReadonlySet<string> = new Set(['requests', 'duration', 'requestBytes', 'responseBytes']);
 
@@ -82,7 +88,8 @@ export function metricPlan(settings: TelemetrySettings | undefined): MetricPlan 
     }
   }
   lastPlan += 1;
-  return { id: lastPlan, disabled, hidden, tags: tagPlan(tags, standardLabels) };
+  const tcpReportMs = limitMs(settings?.tcpReportInterval) ?? defaultTcpReportMs;
+  return { id: lastPlan, disabled, hidden, tags: tagPlan(tags, standardLabels), tcpReportMs };
 }
 
 function standardLabels(metric: string): readonly string[] {
@@ -115,11 +122,12 @@ interface LastSeries {
   readonly series: RequestSeries;
 }
 
+/** Undefined for a metric that is off: it has no series. */
 interface TcpSeries {
-  readonly opened: Counter;
-  readonly closed: Counter;
-  readonly sent: Counter;
-  readonly received: Counter;
+  readonly opened: Counter | undefined;
+  readonly closed: Counter | undefined;
+  readonly sent: Counter | undefined;
+  readonly received: Counter | undefined;
 }
 
 /** Combinations whose series are held; beyond it all are let go, and those in use are taken again. */
@@ -210,21 +218,20 @@ export class TrafficMetrics {
   }
 
   onTcpStart(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
-    if (!plan.disabled.has('opened')) this.#tcpSeries(record, reporter, plan).opened.inc();
+    this.#tcpSeries(record, reporter, plan).opened?.inc();
   }
 
   onTcpProgress(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
     const told = this.#told.get(record) ?? { sent: 0, received: 0 };
-    const { disabled } = plan;
     const series = this.#tcpSeries(record, reporter, plan);
-    if (!disabled.has('sent')) series.sent.add(record.bytesSent - told.sent);
-    if (!disabled.has('received')) series.received.add(record.bytesReceived - told.received);
+    series.sent?.add(record.bytesSent - told.sent);
+    series.received?.add(record.bytesReceived - told.received);
     this.#told.set(record, { sent: record.bytesSent, received: record.bytesReceived });
   }
 
   onTcpEnd(record: TcpRecord, reporter: TrafficFacts['reporter'], plan: MetricPlan): void {
     this.onTcpProgress(record, reporter, plan);
-    if (!plan.disabled.has('closed')) this.#tcpSeries(record, reporter, plan).closed.inc();
+    this.#tcpSeries(record, reporter, plan).closed?.inc();
   }
 
   /** Before the registry sweeps, which retires what nobody holds. */
@@ -236,7 +243,7 @@ export class TrafficMetrics {
         one?.release();
     }
     for (const series of this.#heldTcp.values()) {
-      for (const one of [series.opened, series.closed, series.sent, series.received]) one.release();
+      for (const one of [series.opened, series.closed, series.sent, series.received]) one?.release();
     }
     this.#heldHttp.clear();
     this.#heldTcp.clear();
@@ -316,12 +323,13 @@ export class TrafficMetrics {
     const known = this.#heldTcp.get(key);
     if (known !== undefined) return known;
     if (this.#heldTcp.size >= maxHeld) this.letGo();
-    const labels = (metric: MetricKey): LabelSet => this.#tcpSet(facts, record, plan, metric);
+    const bind = (family: MetricFamily<Counter, TcpNames>, metric: MetricKey): Counter | undefined =>
+      plan.disabled.has(metric) ? undefined : family.bind(this.#tcpSet(facts, record, plan, metric));
     const series = {
-      opened: this.#opened.bind(labels('opened')),
-      closed: this.#closed.bind(labels('closed')),
-      sent: this.#sent.bind(labels('sent')),
-      received: this.#received.bind(labels('received')),
+      opened: bind(this.#opened, 'opened'),
+      closed: bind(this.#closed, 'closed'),
+      sent: bind(this.#sent, 'sent'),
+      received: bind(this.#received, 'received'),
     };
     this.#heldTcp.set(key, series);
     return series;

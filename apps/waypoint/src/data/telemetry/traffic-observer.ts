@@ -83,6 +83,10 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
     this.#metrics.onTcpProgress(record, this.#reporter, this.#planFor(record.facts.served).metrics);
   }
 
+  tcpReportMs({ facts }: TcpRecord): number {
+    return this.#planFor(facts.served).metrics.tcpReportMs;
+  }
+
   onTcpEnd(record: TcpRecord): void {
     const { metrics, log } = this.#planFor(record.facts.served);
     this.#metrics.onTcpEnd(record, this.#reporter, metrics);

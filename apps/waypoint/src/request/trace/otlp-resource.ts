@@ -1,5 +1,5 @@
 /** What OTLP says of the process that tells. */
-import { trace as messages } from '@ambit/api';
+import type { trace as messages } from '@ambit/api';
 import type { LogConstants } from '@ambit/telemetry';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 
