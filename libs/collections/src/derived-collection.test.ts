@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { compareText, type Collection } from './collection.ts';
 import { derive } from './derived-collection.ts';
@@ -178,6 +180,33 @@ const changes = fc.array(fc.array(fc.oneof(podChange, serviceChange, settingChan
 function sorted<T>(collection: Collection<T>): readonly (readonly [string, T])[] {
   return [...collection.entries()].toSorted(([a], [b]) => compareText(a, b));
 }
+
+test('what a run gives again is not kept beside what it gave before', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  setFlagsFromString('--no-expose-gc');
+  assert.ok(typeof collect === 'function');
+  const graph = new Graph();
+  const pods = new SourceCollection<Pod>(graph, 'pods', (pod) => pod.name);
+  const made: WeakRef<object>[] = [];
+  const names = derive<Pod, { readonly name: string }>(graph, {
+    name: 'names',
+    from: pods,
+    keyOf: ({ name }) => name,
+    transform: ({ name }) => {
+      const output = { name };
+      made.push(new WeakRef(output));
+      return [output];
+    },
+  });
+  const set = (ip: string): void => graph.update(() => pods.set({ name: 'a', app: 'x', ip }));
+  for (const ip of ['1', '2', '3']) set(ip);
+  // A reference is held until its turn is over.
+  await new Promise((resolve) => setImmediate(resolve));
+  Reflect.apply(collect, undefined, []);
+  const left = made.map((output) => output.deref());
+  assert.deepEqual(left, [names.get('a'), undefined, undefined]);
+});
 
 test('the incremental result equals a computation from scratch', () => {
   fc.assert(

@@ -34,6 +34,7 @@ interface Keyed<O> {
 
 class DerivedCollection<I, O> extends CollectionNode<O> {
   readonly #options: DeriveOptions<I, O>;
+  readonly #isEqual: Equality<O>;
   readonly #log: DependencyLog;
   readonly #dirty = new Set<string>();
   /** Outputs by input key. */
@@ -42,8 +43,10 @@ class DerivedCollection<I, O> extends CollectionNode<O> {
   readonly #producers = new Map<string, string | Set<string>>();
 
   constructor(graph: Graph, options: DeriveOptions<I, O>) {
-    super(graph, options.name, options.isEqual ?? isDeepStrictEqual);
+    const isEqual = options.isEqual ?? isDeepStrictEqual;
+    super(graph, options.name, isEqual);
     this.#options = options;
+    this.#isEqual = isEqual;
     this.#log = new DependencyLog(this, (input) => this.#dirty.add(input));
     const { from } = options;
     from.listen((key) => this.#dirty.add(key));
@@ -64,7 +67,8 @@ class DerivedCollection<I, O> extends CollectionNode<O> {
     const input = from.get(inputKey);
     const before = this.#outputs.get(inputKey);
     if (input === undefined) this.#log.forget(inputKey);
-    const outputs = input === undefined ? [] : this.#transform(inputKey, input);
+    const outputs =
+      input === undefined ? [] : this.#transform(inputKey, input).map((keyed) => this.#kept(keyed, before));
     for (const { key } of before ?? []) {
       touched.add(key);
       this.#leave(key, inputKey);
@@ -77,6 +81,12 @@ class DerivedCollection<I, O> extends CollectionNode<O> {
     else this.#outputs.set(inputKey, outputs);
   }
 
+  /** What a run gives again is the object from before, which the items and further collections hold: one, not two. */
+  #kept(keyed: Keyed<O>, before: readonly Keyed<O>[] | undefined): Keyed<O> {
+    const known = before?.find(({ key }) => key === keyed.key);
+    return known !== undefined && this.#isEqual(known.output, keyed.output) ? known : keyed;
+  }
+
   #transform(inputKey: string, input: I): readonly Keyed<O>[] {
     const { keyOf, transform } = this.#options;
     return this.#log.record(inputKey, (context) => {
@@ -87,8 +97,7 @@ class DerivedCollection<I, O> extends CollectionNode<O> {
         if (at === -1) outputs.push({ key, output });
         else outputs[at] = { key, output };
       }
-      // A copy has no room to grow.
-      return outputs.slice();
+      return outputs;
     });
   }
 
