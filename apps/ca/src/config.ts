@@ -1,13 +1,18 @@
 /** Settings of the CA. Names known from Istio are kept; own ones begin with AMBIT_. */
-import { type ConfigEntry, durationMs, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+import {
+  type ConfigEntry,
+  durationMs,
+  integer,
+  list,
+  type ListenAddress,
+  listenAddress,
+  oneOf,
+  optionalText,
+  parsed,
+  text,
+} from '@ambit/runtime';
 
 import { type IssuerReference, parseIssuerReference } from './upstream/issuer-reference.ts';
-
-/** Where a port listens. */
-export interface ListenAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** What the CA is told at start; the table below has names, defaults and meanings. */
 export interface CaConfig {
@@ -26,7 +31,7 @@ export interface CaConfig {
   readonly kubernetesHost: string | undefined;
   readonly kubernetesPort: string | undefined;
   readonly podNamespace: string | undefined;
-  readonly podName: string;
+  readonly podName: string | undefined;
   readonly upstream: IssuerReference | undefined;
   readonly upstreamTtlMs: number;
   readonly upstreamTimeoutMs: number;
@@ -83,15 +88,16 @@ export const caConfig: { readonly [K in keyof CaConfig]: ConfigEntry<CaConfig[K]
   kubernetesHost: optionalText('KUBERNETES_SERVICE_HOST', 'API server of the cluster this pod runs in'),
   kubernetesPort: optionalText('KUBERNETES_SERVICE_PORT', 'its port'),
   podNamespace: optionalText('POD_NAMESPACE', 'namespace of the Secrets; unset: that of the credentials'),
-  podName: text(['POD_NAME', 'HOSTNAME'], `ambit-ca-${process.pid}`, 'name of this replica in the leader election'),
-  upstream: {
-    env: 'AMBIT_CA_UPSTREAM',
-    describe: 'CA that signs the certificate of this one: cert-manager:[Kind[.group]/]issuer; unset: a root of its own',
-    parse: parseIssuerReference,
-    fallback: undefined,
-    required: false,
-    secret: false,
-  },
+  podName: optionalText(
+    ['POD_NAME', 'HOSTNAME'],
+    'name of this replica in the leader election; unset: made of its pid',
+  ),
+  upstream: parsed(
+    'AMBIT_CA_UPSTREAM',
+    parseIssuerReference,
+    undefined,
+    'CA that signs the certificate of this one: cert-manager:[Kind[.group]/]issuer; unset: a root of its own',
+  ),
   upstreamTtlMs: durationMs('AMBIT_CA_UPSTREAM_TTL', 90 * 86_400_000, 'life to ask for the certificate signed there'),
   upstreamTimeoutMs: durationMs('AMBIT_CA_UPSTREAM_TIMEOUT', 60_000, 'how long its answer is waited for'),
   namespaceSelector: optionalText(
@@ -122,14 +128,7 @@ export const caConfig: { readonly [K in keyof CaConfig]: ConfigEntry<CaConfig[K]
   logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
 };
 
-function listenAddress(env: string, fallback: ListenAddress, describe: string): ConfigEntry<ListenAddress> {
-  return { env, describe, parse: parseListenAddress, fallback, required: false, secret: false };
-}
-
-/** Parses `host:port` or `[v6]:port`. Throws for another form. */
-function parseListenAddress(value: string): ListenAddress {
-  const [, v6, other, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
-  const address = v6 ?? other;
-  if (address === undefined || Number(port) > 65_535) throw new Error('expected host:port');
-  return { address, port: Number(port) };
+/** Name of this replica; without one a name that no other process of the machine has. */
+export function replicaName({ podName }: Pick<CaConfig, 'podName'>): string {
+  return podName ?? `ambit-ca-${process.pid}`;
 }

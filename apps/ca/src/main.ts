@@ -4,7 +4,7 @@ import { openEventBus } from '@ambit/events';
 import { runProcess } from '@ambit/runtime';
 import { createLogger, LogLevels } from '@ambit/telemetry';
 import { startCa } from './ca.ts';
-import { caConfig } from './config.ts';
+import { caConfig, replicaName } from './config.ts';
 import { TickOutput } from './serve/tick-output.ts';
 
 await runProcess(caConfig, async ({ config, stopping }) => {
@@ -14,7 +14,7 @@ await runProcess(caConfig, async ({ config, stopping }) => {
     levels: new LogLevels(config.logLevel),
     destination: output,
   });
-  await using bus = openEventBus({ address: config.bus, source: `ca/${config.podName}`, keepsAudit: true });
+  await using bus = openEventBus({ address: config.bus, source: `ca/${replicaName(config)}`, keepsAudit: true });
   await using _ca = await startCa(config, { bus, logger });
   if (!stopping.aborted) await once(stopping, 'abort');
 });

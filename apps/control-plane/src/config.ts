@@ -1,16 +1,22 @@
 /** Settings of the control plane. Names known from Istio are kept; own ones begin with AMBIT_. */
-import { type ConfigEntry, durationMs, flag, integer, list, oneOf, optionalText, text } from '@ambit/runtime';
+import {
+  type ConfigEntry,
+  durationMs,
+  flag,
+  integer,
+  list,
+  type ListenAddress,
+  listenAddress,
+  oneOf,
+  optionalText,
+  parsed,
+  text,
+} from '@ambit/runtime';
 import type { LabelSelector } from '@ambit/kube';
 import { type ExtensionProviders, parseExtensionProviders } from './l7/extension-providers.ts';
 import { defaultMeshSettings, type PathNormalisation, type ServiceEntryVisibility } from './mesh-settings.ts';
 import { type DeploymentSettings, defaultProxyResources, parseResources } from './gateways/deployment-settings.ts';
 import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
-
-/** Where a port listens. */
-export interface ListenAddress {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** What the control plane is told at start; the table below has names, defaults and meanings. */
 export interface ControlPlaneConfig {
@@ -111,22 +117,18 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.revisions,
     'revision and tags, values of istio.io/rev, whose configuration is read beside the unlabelled one',
   ),
-  serviceEntryVisibility: {
-    env: 'AMBIT_SERVICE_ENTRY_VISIBILITY',
-    describe: 'JSON of mesh configuration serviceEntryVisibility: defaultVisibility, policies; unset: all is PUBLIC',
-    parse: parseVisibility,
-    fallback: undefined,
-    required: false,
-    secret: false,
-  },
-  discoverySelectors: {
-    env: 'AMBIT_DISCOVERY_SELECTORS',
-    describe: 'JSON of mesh configuration discoverySelectors: namespaces that are looked at; unset: all',
-    parse: parseDiscoverySelectors,
-    fallback: undefined,
-    required: false,
-    secret: false,
-  },
+  serviceEntryVisibility: parsed(
+    'AMBIT_SERVICE_ENTRY_VISIBILITY',
+    parseVisibility,
+    undefined,
+    'JSON of mesh configuration serviceEntryVisibility: defaultVisibility, policies; unset: all is PUBLIC',
+  ),
+  discoverySelectors: parsed(
+    'AMBIT_DISCOVERY_SELECTORS',
+    parseDiscoverySelectors,
+    undefined,
+    'JSON of mesh configuration discoverySelectors: namespaces that are looked at; unset: all',
+  ),
   sendsDryRunPolicies: flag(
     'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY',
     defaultMeshSettings.sendsDryRunPolicies,
@@ -159,19 +161,16 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     defaultMeshSettings.pathNormalisation,
     'mesh configuration pathNormalization: how waypoints and gateways bring paths into one form',
   ),
-  extensionProviders: {
-    env: 'AMBIT_EXTENSION_PROVIDERS',
-    describe:
-      'JSON list of mesh configuration extensionProviders; those of external authorization and of opentelemetry are used',
-    parse: parseExtensionProviders,
-    fallback: { authorization: [], tracing: [] },
-    required: false,
-    secret: false,
-  },
+  extensionProviders: parsed(
+    'AMBIT_EXTENSION_PROVIDERS',
+    parseExtensionProviders,
+    { authorization: [], tracing: [] },
+    'JSON list of mesh configuration extensionProviders; those of external authorization and of opentelemetry are used',
+  ),
   readsCertificates: flag(
     'AMBIT_READ_CERTIFICATES',
     false,
-    'read Secrets of type kubernetes.io/tls and ConfigMaps, for TLS at ingress gateways and to backends; needs the right to',
+    'read certificates in Secrets and ConfigMaps, for TLS at ingress gateways and to backends; needs the right to',
   ),
   takesOverClasses: flag(
     'AMBIT_TAKE_OVER_CLASSES',
@@ -197,14 +196,12 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     'AMBIT_WAYPOINT_CA_ADDRESS',
     'where proxies of Gateways find the CA; unset: https://ambit-ca.<own namespace>.svc:15013',
   ),
-  proxyResources: {
-    env: 'AMBIT_WAYPOINT_RESOURCES',
-    describe: 'JSON of requests and limits of the proxies of Gateways',
-    parse: parseResources,
-    fallback: defaultProxyResources,
-    required: false,
-    secret: false,
-  },
+  proxyResources: parsed(
+    'AMBIT_WAYPOINT_RESOURCES',
+    parseResources,
+    defaultProxyResources,
+    'JSON of requests and limits of the proxies of Gateways',
+  ),
   nodeAccounts: list(
     'CA_TRUSTED_NODE_ACCOUNTS',
     [],
@@ -230,15 +227,3 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   logFormat: oneOf('LOG_FORMAT', ['json', 'text'], 'json', 'format of the log'),
   logLevel: text('LOG_LEVEL', 'info', 'log level, with directives per scope'),
 };
-
-function listenAddress(env: string, fallback: ListenAddress, describe: string): ConfigEntry<ListenAddress> {
-  return { env, describe, parse: parseListenAddress, fallback, required: false, secret: false };
-}
-
-/** Parses `host:port` or `[v6]:port`. Throws for another form. */
-function parseListenAddress(value: string): ListenAddress {
-  const [, v6, other, digits] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(value) ?? [];
-  const address = v6 ?? other;
-  if (address === undefined || Number(digits) > 65_535) throw new Error('expected host:port');
-  return { address, port: Number(digits) };
-}

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { AmbitError } from './ambit-error.ts';
+import { describeConfig, LAB_MARKER, loadConfig, printConfig } from './config.ts';
 import {
   durationMs,
   flag,
   integer,
-  LAB_MARKER,
   list,
-  loadConfig,
+  listenAddress,
   oneOf,
+  optionalDurationMs,
   optionalText,
-  parseDurationMs,
-  printConfig,
+  parsed,
   requiredText,
   text,
-} from './config.ts';
-import { AmbitError } from './ambit-error.ts';
+} from './config-entry.ts';
+import { formatDurationMs, parseDurationMs } from './duration.ts';
 
 const table = {
   node: requiredText('NODE_NAME', 'name of the node'),
@@ -25,6 +26,9 @@ const table = {
   mode: oneOf('MODE', ['shared', 'dedicated'], 'shared', 'mode'),
   hosts: list('HOSTS', [], 'hosts'),
   token: optionalText('AUTH_TOKEN', 'token', { secret: true }),
+  grpc: listenAddress('GRPC', { address: '::1', port: 15_012 }, 'where it listens'),
+  deadlineMs: optionalDurationMs('DEADLINE', 'latest end'),
+  limits: parsed('LIMITS', (value): unknown => JSON.parse(value), { cpu: 1 }, 'JSON of <limits>'),
 };
 
 describe('loadConfig', () => {
@@ -44,6 +48,9 @@ describe('loadConfig', () => {
       mode: 'shared',
       hosts: ['a', 'b'],
       token: undefined,
+      grpc: { address: '::1', port: 15_012 },
+      deadlineMs: undefined,
+      limits: { cpu: 1 },
     });
     assert.equal(origins['cluster'], 'CLUSTER_ID');
     assert.equal(origins['ipv6'], 'default');
@@ -56,13 +63,13 @@ describe('loadConfig', () => {
   });
 
   test('lists every problem at once, with secrets hidden', () => {
-    const env = { IPV6_ENABLED: 'maybe', STREAMS: '0', MODE: 'x', AMBIT_TYPO: '1', IDLE: '5' };
+    const env = { IPV6_ENABLED: 'maybe', STREAMS: '0', MODE: 'x', AMBIT_TYPO: '1', IDLE: '5', GRPC: '::1:80' };
     assert.throws(
       () => loadConfig(table, env),
       (error: unknown) => {
         assert.ok(error instanceof AmbitError);
         assert.equal(error.code, 'BAD_CONFIG');
-        for (const name of ['NODE_NAME', 'IPV6_ENABLED', 'STREAMS', 'MODE', 'AMBIT_TYPO', 'IDLE'])
+        for (const name of ['NODE_NAME', 'IPV6_ENABLED', 'STREAMS', 'MODE', 'AMBIT_TYPO', 'IDLE', 'GRPC'])
           assert.match(error.message, new RegExp(name));
         return true;
       },
@@ -76,10 +83,40 @@ describe('loadConfig', () => {
 
   test('prints values and origins but no secret', () => {
     const shown = printConfig(table, loadConfig(table, { NODE_NAME: 'n1', AUTH_TOKEN: 'hush' }));
-    assert.match(shown, /NODE_NAME="n1" \(from NODE_NAME\)/);
+    assert.match(shown, /NODE_NAME=n1 \(from NODE_NAME\)/);
+    assert.match(shown, /DEADLINE=unset \(default\)/);
     assert.match(shown, /AUTH_TOKEN=<hidden>/);
     assert.doesNotMatch(shown, /hush/);
   });
+});
+
+test('every value is printed as it can be set', () => {
+  const set = { NODE_NAME: 'n1', IPV6_ENABLED: 'false', HOSTS: 'a,b', GRPC: '0.0.0.0:80', IDLE: '90s', LIMITS: '[2]' };
+  const loaded = loadConfig(table, set);
+  const shown = printConfig(table, loaded).matchAll(/^(\S+?)=(.*) \((?:default|from \S+)\)$/gm);
+  const again = Object.fromEntries([...shown].flatMap(([, name, value]) => (value === 'unset' ? [] : [[name, value]])));
+  assert.deepEqual(loadConfig(table, again).config, loaded.config);
+});
+
+test('the page of settings has names, default and meaning of each', () => {
+  const page = describeConfig(table).split('\n');
+  assert.equal(page.length, Object.keys(table).length + 3);
+  for (const row of [
+    '| `NODE_NAME` | required | name of the node |',
+    '| `ISTIO_META_CLUSTER_ID`, `CLUSTER_ID` | `Kubernetes` | cluster id |',
+    '| `IDLE` | `5m` | idle time |',
+    '| `HOSTS` | empty | hosts |',
+    '| `GRPC` | `[::1]:15012` | where it listens |',
+    '| `DEADLINE` | unset | latest end |',
+    '| `LIMITS` | `{"cpu":1}` | JSON of &lt;limits> |',
+  ]) {
+    assert.ok(page.includes(row), row);
+  }
+});
+
+test('durations are written in the largest unit that needs no fraction', () => {
+  const texts = [0, 250, 1_500, 90_000, 300_000, 5_400_000, 86_400_000].map(formatDurationMs);
+  assert.deepEqual(texts, ['0', '250ms', '1500ms', '90s', '5m', '90m', '24h']);
 });
 
 test('parseDurationMs reads Go and humantime durations and refuses the rest', () => {

@@ -4,24 +4,23 @@ export type { BackoffOptions } from './backoff.ts';
 export { Backoff } from './backoff.ts';
 export type { Clock } from './clock.ts';
 export { ManualClock, systemClock } from './clock.ts';
-export type { ConfigEntry, ConfigOf, ConfigTable, LoadedConfig } from './config.ts';
+export type { ConfigOf, ConfigTable, LoadedConfig } from './config.ts';
+export { describeConfig, LAB_MARKER, loadConfig, printConfig } from './config.ts';
+export type { ConfigEntry, ListenAddress } from './config-entry.ts';
 export {
-  describeConfig,
   durationMs,
   flag,
   integer,
-  LAB_MARKER,
   list,
-  loadConfig,
+  listenAddress,
   oneOf,
   optionalDurationMs,
   optionalFlag,
   optionalText,
-  parseDurationMs,
-  printConfig,
+  parsed,
   requiredText,
   text,
-} from './config.ts';
+} from './config-entry.ts';
 export { delay } from './delay.ts';
 export type { DrainPhase, DrainTicket } from './drain.ts';
 export { Drain } from './drain.ts';

@@ -1,6 +1,7 @@
 export { ChannelProbe } from './channel-probe.ts';
 export { type TestCa, type TestCertificate, type TestLeafOptions, makeTestCa } from './certificates.ts';
 export { eventually } from './eventually.ts';
+export { assertGolden } from './golden.ts';
 export { failuresOfH2spec, h2specSkipReason } from './h2spec.ts';
 export { freePort, freePorts } from './free-port.ts';
 export { listenOnLoopback } from './listen-on-loopback.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { assertGolden } from '@ambit/testing';
 import { parseAllDocuments, parseDocument } from 'yaml';
 import { CHART_FOLDERS, INNER_CHARTS } from './generated-files.ts';
 
@@ -49,11 +50,7 @@ for (const [name, args] of Object.entries(CASES)) {
     const rendered = template(...args);
     // All but the default case hold only what differs from it.
     const text = name === 'default' ? rendered : difference(template(), rendered);
-    if (process.env['AMBIT_REWRITE_GOLDEN'] === '1') {
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, text);
-    }
-    assert.equal(text, readFileSync(path, 'utf8'));
+    assertGolden(path, text);
   });
 }
 

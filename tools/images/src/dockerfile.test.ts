@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { assertGolden } from '@ambit/testing';
 import { APP_IMAGES } from './app-images.ts';
 import { dockerfile, dockerignore } from './dockerfile.ts';
 
@@ -12,9 +13,7 @@ test('every app has the Dockerfile that its image is built like (AMBIT_REWRITE_G
   for (const image of APP_IMAGES) {
     const files = { Dockerfile: dockerfile(image, version), '.dockerignore': dockerignore(image) };
     for (const [name, text] of Object.entries(files)) {
-      const path = join(root, 'apps', image.app, name);
-      if (process.env['AMBIT_REWRITE_GOLDEN'] === '1') writeFileSync(path, text);
-      assert.equal(readFileSync(path, 'utf8'), text, path);
+      assertGolden(join(root, 'apps', image.app, name), text);
     }
   }
 });

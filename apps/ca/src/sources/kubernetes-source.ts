@@ -7,7 +7,7 @@ import { type Clock, type Readiness, TaskScope, delay, toAmbitError } from '@amb
 import type { Logger, MetricRegistry } from '@ambit/telemetry';
 import { KubeSecretStore } from '../cluster/kube-secret-store.ts';
 import { PodAssignments } from '../cluster/pod-assignments.ts';
-import type { CaConfig } from '../config.ts';
+import { type CaConfig, replicaName } from '../config.ts';
 import type { CertificateAuthority } from '../issue/certificate-authority.ts';
 import { MaterialKeeper, type PublishedTrust } from '../keys/material-keeper.ts';
 import { type SetMaker, selfSignedMaker } from '../keys/set-maker.ts';
@@ -129,7 +129,7 @@ class KubernetesSource implements CaSource {
       clock,
       logger,
       namespace,
-      identity: this.#config.podName,
+      identity: replicaName(this.#config),
       selector: this.#config.namespaceSelector,
       bundle: () => bundleOf(authority.material),
       revocationsPem: () => this.#revocationsPem,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { compareText } from '@ambit/collections';
@@ -11,6 +11,7 @@ import {
   type SourceReport,
   compareReports,
 } from '@ambit/kube';
+import { assertGolden } from '@ambit/testing';
 import { stringify } from 'yaml';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
 import { defaultMeshSettings, type MeshSettings } from '../mesh-settings.ts';
@@ -18,8 +19,6 @@ import { describeMesh } from './describe-mesh.ts';
 import { meshCollections } from './mesh-collections.ts';
 import { loadSources } from './mesh-sources.ts';
 
-// AMBIT_REWRITE_GOLDEN=1 writes what is derived now; read the difference before committing it.
-const rewrite = process.env['AMBIT_REWRITE_GOLDEN'] === '1';
 const testdata = join(import.meta.dirname, '../../testdata');
 
 /** `# settings: {...}` in the first lines of a case is laid over the default settings. */
@@ -53,9 +52,7 @@ for (const input of inputs) {
   const name = basename(input, '.in.yaml');
   const output = join(testdata, `${name}.out.yaml`);
   test(`golden ${name}: resources give exactly this mesh and these reports`, () => {
-    const derived = derive(basename(input), readFileSync(input, 'utf8'));
-    if (rewrite) writeFileSync(output, derived);
-    assert.equal(derived, readFileSync(output, 'utf8'));
+    assertGolden(output, derive(basename(input), readFileSync(input, 'utf8')));
   });
 }
 

@@ -1,18 +1,13 @@
 /** Tables of behaviour (`@ambit/testing`): what is derived from their resources, which the waypoint's tests then decide by. */
-import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { formatReport, parseManifests, ResourceTable } from '@ambit/kube';
-import { type BehaviourTable, behaviourTables, derivedFile, manifestsOf } from '@ambit/testing';
+import { assertGolden, type BehaviourTable, behaviourTables, derivedFile, manifestsOf } from '@ambit/testing';
 import { stringify } from 'yaml';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
 import { meshCollections } from '../derive/mesh-collections.ts';
 import { loadSources } from '../derive/mesh-sources.ts';
 import { defaultMeshSettings } from '../mesh-settings.ts';
 import { describeL7 } from './describe-l7.ts';
-
-// AMBIT_REWRITE_GOLDEN=1 writes what is derived now; read the difference before committing it.
-const rewrite = process.env['AMBIT_REWRITE_GOLDEN'] === '1';
 
 function derive(table: BehaviourTable): string {
   const { resources, reports } = parseManifests(
@@ -31,8 +26,6 @@ function derive(table: BehaviourTable): string {
 
 for (const table of behaviourTables('')) {
   test(`golden ${table.name}: the resources of ${table.entries.length} services give exactly these messages`, () => {
-    const derived = derive(table);
-    if (rewrite) writeFileSync(derivedFile(table), derived);
-    assert.equal(derived, readFileSync(derivedFile(table), 'utf8'));
+    assertGolden(derivedFile(table), derive(table));
   });
 }

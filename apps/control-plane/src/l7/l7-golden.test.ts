@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { compareText } from '@ambit/collections';
 import { compareReports, formatReport, parseManifests, ResourceTable, type SourceReport } from '@ambit/kube';
+import { assertGolden } from '@ambit/testing';
 import { stringify } from 'yaml';
 import { AddressAllocator } from '../allocate/address-allocator.ts';
 import { meshCollections } from '../derive/mesh-collections.ts';
@@ -11,8 +12,6 @@ import { loadSources } from '../derive/mesh-sources.ts';
 import { defaultMeshSettings, type MeshSettings } from '../mesh-settings.ts';
 import { describeL7 } from './describe-l7.ts';
 
-// AMBIT_REWRITE_GOLDEN=1 writes what is derived now; read the difference before committing it.
-const rewrite = process.env['AMBIT_REWRITE_GOLDEN'] === '1';
 const testdata = join(import.meta.dirname, '../../testdata/l7');
 
 /** `# settings: {...}` in the first lines of a case is laid over the default settings. */
@@ -52,8 +51,6 @@ for (const input of inputs) {
   const name = basename(input, '.in.yaml');
   const output = join(testdata, `${name}.out.yaml`);
   test(`golden ${name}: resources give exactly these proxies, destinations and statuses`, () => {
-    const derived = derive(basename(input), readFileSync(input, 'utf8'));
-    if (rewrite) writeFileSync(output, derived);
-    assert.equal(derived, readFileSync(output, 'utf8'));
+    assertGolden(output, derive(basename(input), readFileSync(input, 'utf8')));
   });
 }
