@@ -30,6 +30,7 @@ test('what is refused, missing or only half in force is told with type, reason a
     condition('WaypointAccepted', 'False', 'TargetNotFound'),
     condition('istio.io/WaypointMissing', 'True', 'NoSelectors'),
     condition('ambit.dev/KeysFetched', 'False', 'FetchFailed'),
+    condition('ambit.dev/SelectsWorkloads', 'False', 'NothingSelected'),
     condition('ZtunnelAccepted', 'True', 'UnsupportedValue'),
   ]) {
     const [text] = told('AuthorizationPolicy', withStatus({ conditions: [bad] }));

@@ -22,6 +22,7 @@ const OWN_CONDITIONS: ReadonlyMap<string, 'True' | 'False'> = new Map([
   ['ambit.dev/WaypointConfigured', 'False'],
   ['ambit.dev/FieldsInForce', 'False'],
   ['ambit.dev/KeysFetched', 'False'],
+  ['ambit.dev/SelectsWorkloads', 'False'],
 ]);
 /** `True` with one of them: in force, but not all of it. */
 const PARTIAL_REASONS: readonly string[] = ['UnsupportedValue', 'PartiallyInvalid'];

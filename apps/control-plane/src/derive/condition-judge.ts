@@ -1,8 +1,9 @@
-import type { Index } from '@ambit/collections';
+import type { Collection, Index } from '@ambit/collections';
 import {
   type AuthorizationPolicy,
   type Gateway,
   matchesLabels,
+  type PeerAuthentication,
   type RateLimitPolicy,
   type RequestAuthentication,
   type Service,
@@ -26,6 +27,7 @@ import {
   unbound,
 } from './policy-conditions.ts';
 import { policyProblems, tokenProblems } from './policy-problems.ts';
+import { type EmptySelection, selectionConditions, selectionKey, type SelectingPolicy } from './policy-selections.ts';
 import { type Refusal, refusalConditions } from './refusal.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
@@ -35,6 +37,7 @@ import type { WaypointDirectory } from './waypoint-directory.ts';
 /** Objects whose conditions the control plane writes. */
 export type JudgedResource =
   | AuthorizationPolicy
+  | PeerAuthentication
   | RateLimitPolicy
   | RequestAuthentication
   | Service
@@ -48,13 +51,20 @@ const anywhere = '';
 export class ConditionJudge {
   readonly #sources: MeshSources;
   readonly #waypoints: WaypointDirectory;
+  readonly #emptySelections: Collection<EmptySelection>;
   readonly #settings: MeshSettings;
   readonly #refusals: Index<Refusal>;
   readonly #gateways: Index<Gateway>;
 
-  constructor(sources: MeshSources, waypoints: WaypointDirectory, settings: MeshSettings) {
+  constructor(
+    sources: MeshSources,
+    waypoints: WaypointDirectory,
+    empty: Collection<EmptySelection>,
+    settings: MeshSettings,
+  ) {
     this.#sources = sources;
     this.#waypoints = waypoints;
+    this.#emptySelections = empty;
     this.#settings = settings;
     this.#refusals = sources.refusals.index('by-service', ({ service }) => [service]);
     this.#gateways = sources.Gateway.index('by-place', ({ metadata }) => [anywhere, metadata.namespace]);
@@ -88,7 +98,10 @@ export class ConditionJudge {
         return [
           ...policyConditions(resource, this.#targets(reads), this.#settings),
           ...fieldConditions(resource.metadata, policyProblems(resource, this.#settings)),
+          ...this.#selection(resource, reads),
         ];
+      case 'PeerAuthentication':
+        return this.#selection(resource, reads);
       case 'RateLimitPolicy':
         return attachmentConditions(resource, this.#limitTargets(reads), this.#settings);
       case 'RequestAuthentication':
@@ -98,6 +111,11 @@ export class ConditionJudge {
           ...keyConditions(resource.metadata, this.#keyFailures(resource, reads)),
         ];
     }
+  }
+
+  #selection(policy: SelectingPolicy, reads: MeshReads): readonly DesiredCondition[] {
+    const isEmpty = reads.get(this.#emptySelections, selectionKey(policy)) !== undefined;
+    return selectionConditions(policy, isEmpty, this.#settings);
   }
 
   #keyFailures({ spec }: RequestAuthentication, reads: MeshReads): Parameters<typeof keyConditions>[1] {

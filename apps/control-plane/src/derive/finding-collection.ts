@@ -1,4 +1,4 @@
-import { type Collection, compareText, derive, type Graph, join } from '@ambit/collections';
+import { type Collection, compareText, derive, type Graph, type Index, join } from '@ambit/collections';
 import {
   type AuthorizationPolicy,
   formatLocation,
@@ -40,8 +40,7 @@ export function findingCollection(
 }
 
 /** Names there are, to be asked through the reads of a derivation. */
-export function knownNames(sources: MeshSources): (context: MeshReads) => KnownNames {
-  const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
+export function knownNames(sources: MeshSources, podsByNamespace: Index<Pod>): (context: MeshReads) => KnownNames {
   const podsByAccount = sources.Pod.index('by-service-account', (pod) => [
     `${pod.metadata.namespace}/${pod.spec.serviceAccountName}`,
   ]);

@@ -10,6 +10,7 @@ import type { MeshService } from './mesh-service.ts';
 import { type MeshSources, meshSources } from './mesh-sources.ts';
 import type { MeshWorkload } from './mesh-workload.ts';
 import { PeerLevels } from './peer-levels.ts';
+import { emptySelections } from './policy-selections.ts';
 import { policyCollections } from './policy-collections.ts';
 import { serviceCollections } from './service-collections.ts';
 import { statusCollections } from './status-collections.ts';
@@ -46,9 +47,15 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
   const services = serviceCollections(graph, { sources, network, waypoints, settings });
   const policies = policyCollections(graph, sources, peers, waypoints, settings);
   const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
-  const namesOf = knownNames(sources);
+  const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
+  const namesOf = knownNames(sources, podsByNamespace);
   const findings = findingCollection(graph, sources, peers, namesOf, settings);
-  const judge = new ConditionJudge(sources, waypoints, settings);
+  const judge = new ConditionJudge(
+    sources,
+    waypoints,
+    emptySelections(graph, { sources, podsByNamespace, settings }),
+    settings,
+  );
   const statuses = statusCollections(graph, sources, judge);
   const l7 = l7Collections(graph, { sources, services: services.services, settings });
   return {

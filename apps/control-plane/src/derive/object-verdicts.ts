@@ -97,6 +97,7 @@ export function conditionFindings(
       type === 'ambit.dev/WaypointConfigured' ||
       type === 'ambit.dev/FieldsInForce' ||
       type === 'ambit.dev/KeysFetched' ||
+      type === 'ambit.dev/SelectsWorkloads' ||
       (type === 'WaypointAccepted' && reason !== 'Accepted');
     if (!isAmiss) return [];
     const text = `${kind} ${metadata.namespace}/${metadata.name}: ${message}`;

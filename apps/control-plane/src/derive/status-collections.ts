@@ -16,6 +16,7 @@ export interface StatusCollections {
 export function statusCollections(graph: Graph, sources: MeshSources, judge: ConditionJudge): StatusCollections {
   const judged: readonly Collection<JudgedResource>[] = [
     sources.AuthorizationPolicy,
+    sources.PeerAuthentication,
     sources.RateLimitPolicy,
     sources.RequestAuthentication,
     sources.Service,

@@ -10,6 +10,7 @@ export type StatusKind =
   | 'Gateway'
   | 'HTTPRoute'
   | 'ListenerSet'
+  | 'PeerAuthentication'
   | 'RateLimitPolicy'
   | 'RequestAuthentication'
   | 'Service'
@@ -93,6 +94,7 @@ export const ownConditionTypes: ReadonlySet<string> = new Set([
   'ambit.dev/WaypointConfigured',
   'ambit.dev/FieldsInForce',
   'ambit.dev/KeysFetched',
+  'ambit.dev/SelectsWorkloads',
 ]);
 
 /** What has to be written for an object; nothing when its conditions read as wanted. */

@@ -1,6 +1,7 @@
 import type { Location } from '../location.ts';
 import type { ObjectMeta, ResourceBase } from '../object-meta.ts';
 import type { ObjectReader } from '../object-reader.ts';
+import { readConditions, type StatusCondition } from './status-condition.ts';
 import { readSelector, type WorkloadSelector } from './workload-selector.ts';
 
 export const mutualTlsModes = ['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'] as const;
@@ -14,6 +15,7 @@ export interface PeerAuthentication extends ResourceBase<'PeerAuthentication'> {
     /** By port of the pod, in ascending order. */
     readonly portLevel: readonly { readonly port: number; readonly mode: MutualTlsMode }[];
   };
+  readonly status: { readonly conditions: readonly StatusCondition[] };
 }
 
 export function readPeerAuthentication(
@@ -21,13 +23,13 @@ export function readPeerAuthentication(
   metadata: ObjectMeta,
   origin: Location,
 ): PeerAuthentication {
-  reader.ignore('status');
   const spec = reader.object('spec', readSpec);
   return {
     kind: 'PeerAuthentication',
     metadata,
     origin,
     spec: spec ?? { selector: undefined, mode: 'UNSET', portLevel: [] },
+    status: { conditions: readConditions(reader) },
   };
 }
 
