@@ -9,6 +9,7 @@ import { type DesiredCondition, ownConditionTypes, type StatusWrite } from '../d
 import { ConditionLists } from './condition-lists.ts';
 import { GivenAddresses } from './given-addresses.ts';
 import { KeyQueue } from './key-queue.ts';
+import { WritePace } from './write-pace.ts';
 
 export interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'apply' | 'get'>;
@@ -40,7 +41,12 @@ export async function writeStatuses(options: StatusWriterOptions, signal: AbortS
   });
   for (const [key] of statuses.entries()) queue.add(key);
   const term: Term = { options, lists: new ConditionLists(client), given: new GivenAddresses(), signal };
-  await queue.run(WORKERS, (key) => writeOne(key, term), signal);
+  const pace = new WritePace(clock);
+  const work = async (key: string): Promise<'done' | 'retry'> => {
+    await pace.turn(signal);
+    return signal.aborted ? 'done' : writeOne(key, term);
+  };
+  await queue.run(WORKERS, work, signal);
 }
 
 async function writeOne(key: string, term: Term): Promise<'done' | 'retry'> {
