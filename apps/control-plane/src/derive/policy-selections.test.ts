@@ -80,6 +80,10 @@ test('it is a finding, goes with the first pod, and pods that follow wake nobody
   assert.equal(changes.length, 1);
   mesh.sources.Pod.delete('shop/a');
   assert.equal(told(), false);
+  mesh.sources.Pod.set(podOf(pod('shop/b', '10.0.0.2', { metadata: 'labels: { app: wed }' })));
+  assert.equal(told(), true, 'the last pod has other labels');
+  mesh.sources.Pod.set(podOf(pod('shop/b', '10.0.0.2', labelled)));
+  assert.equal(told(), false);
   mesh.sources.Pod.delete('shop/b');
   assert.equal(told(), true);
 });

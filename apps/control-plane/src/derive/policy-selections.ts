@@ -7,6 +7,7 @@ import {
   type ObjectMeta,
   type PeerAuthentication,
   type Pod,
+  resourceName,
 } from '@ambit/kube';
 import { l7Gateway, proxyLabels } from '../l7/l7-gateway.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
@@ -34,8 +35,12 @@ export function selectionKey({ kind, metadata }: SelectingPolicy): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`;
 }
 
-/** A collection of its own, so that pods that come and go wake nobody who asks for it. */
+/**
+ * A collection of its own, so that pods that come and go wake nobody who asks for it. A policy that selects somebody reads
+ * one pod, its witness, and looks for another when that one goes: only an empty selector hears of every pod.
+ */
 export function emptySelections(graph: Graph, inputs: SelectionInputs): Collection<EmptySelection> {
+  const witnesses: Witnesses = new WeakMap();
   const emptyOf = (from: Collection<SelectingPolicy>): Collection<EmptySelection> =>
     derive<SelectingPolicy, EmptySelection>(graph, {
       name: `${from.name}-empty-selections`,
@@ -43,7 +48,8 @@ export function emptySelections(graph: Graph, inputs: SelectionInputs): Collecti
       keyOf: ({ key }) => key,
       transform: (policy, context) => {
         const labels = selectorOf(policy, inputs.settings);
-        if (labels === undefined || isSomebody(labels, policy.metadata.namespace, inputs, context)) return [];
+        if (labels === undefined || hasPod(policy, labels, witnesses, inputs, context)) return [];
+        if (isSomebodyElse(labels, policy.metadata.namespace, inputs, context)) return [];
         return [{ key: selectionKey(policy) }];
       },
       isEqual: () => true,
@@ -60,18 +66,43 @@ function selectorOf(policy: SelectingPolicy, settings: MeshSettings): Labels | u
   return selectsWorkloads(policy) && policy.metadata.namespace !== settings.rootNamespace ? labels : undefined;
 }
 
+/** Keys of pods that were found. What is derived does not depend on which one it is. */
+type Witnesses = WeakMap<SelectingPolicy, string>;
+
 /** Pods that have no address yet count: they will have one soon. */
-function isSomebody(
+function hasPod(
+  policy: SelectingPolicy,
   labels: Labels,
-  namespace: string,
+  witnesses: Witnesses,
   { sources, podsByNamespace, settings }: SelectionInputs,
   reads: FetchContext,
 ): boolean {
+  const isSelected = (pod: Pod): boolean => matchesLabels(labels, pod.metadata.labels);
+  const known = reads.get(sources.Pod, witnesses.get(policy) ?? '');
+  if (known !== undefined && isSelected(known)) return true;
+  const { namespace } = policy.metadata;
   const isEverywhere = namespace === settings.rootNamespace;
-  const isNear = (metadata: ObjectMeta): boolean => isEverywhere || metadata.namespace === namespace;
-  const pods = isEverywhere ? reads.all(sources.Pod) : reads.lookup(podsByNamespace, namespace);
+  const near = isEverywhere ? sources.Pod.values() : podsByNamespace.lookup(namespace);
+  const witness = Iterator.from(near).find(isSelected);
+  if (witness !== undefined) {
+    const key = resourceName(witness);
+    witnesses.set(policy, key);
+    return reads.get(sources.Pod, key) !== undefined;
+  }
+  if (isEverywhere) reads.all(sources.Pod);
+  else reads.lookup(podsByNamespace, namespace);
+  return false;
+}
+
+function isSomebodyElse(
+  labels: Labels,
+  namespace: string,
+  { sources, settings }: SelectionInputs,
+  reads: FetchContext,
+): boolean {
+  const isNear = (metadata: ObjectMeta): boolean =>
+    namespace === settings.rootNamespace || metadata.namespace === namespace;
   return (
-    pods.some(({ metadata }) => matchesLabels(labels, metadata.labels)) ||
     reads
       .all(sources.WorkloadEntry)
       .some((entry) => isNear(entry.metadata) && matchesLabels(labels, workloadEntryLabels(entry))) ||
