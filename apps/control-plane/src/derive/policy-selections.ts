@@ -82,12 +82,10 @@ function hasPod(
   if (known !== undefined && isSelected(known)) return true;
   const { namespace } = policy.metadata;
   const isEverywhere = namespace === settings.rootNamespace;
-  const near = isEverywhere ? sources.Pod.values() : podsByNamespace.lookup(namespace);
-  const witness = Iterator.from(near).find(isSelected);
-  if (witness !== undefined) {
-    const key = resourceName(witness);
-    witnesses.set(policy, key);
-    return reads.get(sources.Pod, key) !== undefined;
+  for (const pod of isEverywhere ? sources.Pod.values() : podsByNamespace.lookup(namespace)) {
+    if (!isSelected(pod)) continue;
+    witnesses.set(policy, resourceName(pod));
+    return reads.get(sources.Pod, resourceName(pod)) !== undefined;
   }
   if (isEverywhere) reads.all(sources.Pod);
   else reads.lookup(podsByNamespace, namespace);
