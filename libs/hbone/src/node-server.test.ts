@@ -99,6 +99,32 @@ test('a refusal of a node server is the http status error', async () => {
   assert.equal(outbound.errors[0]?.message, 'http status: 401 Unauthorized');
 });
 
+test('an answer of success that is not 200 is no tunnel', async () => {
+  await using rig = new Rig();
+  const { port } = await nodeServer(rig, (stream) => stream.respond({ ':status': 204 }, { endStream: true }));
+  const outbound = new OutboundProxy(rig, rig.pool(), port, '10.0.0.1:8080');
+  const client = new Client(rig, outbound.port);
+  await rig.until(() => outbound.errors.length + outbound.streams.length === 1 && client.isEnded, 'an end');
+  assert.match(outbound.errors[0]?.message ?? '', /^http status: 204 /);
+});
+
+for (const [name, code, isRetryable] of [
+  ['INTERNAL_ERROR', http2.constants.NGHTTP2_INTERNAL_ERROR, false],
+  ['REFUSED_STREAM', http2.constants.NGHTTP2_REFUSED_STREAM, true],
+] as const) {
+  test(`a request that the server resets with ${name} may${isRetryable ? '' : ' not'} be made again`, async () => {
+    await using rig = new Rig();
+    const { port } = await nodeServer(rig, (stream) => stream.close(code));
+    const outbound = new OutboundProxy(rig, rig.pool(), port, '10.0.0.1:8080');
+    const client = new Client(rig, outbound.port);
+    await rig.until(() => outbound.errors.length === 1 && client.isEnded, 'the failure');
+    const [error] = outbound.errors;
+    assert.equal(error?.code, 'STREAM_RESET');
+    assert.match(error.message, new RegExp(name));
+    assert.equal(error.retryable, isRetryable);
+  });
+}
+
 test('a stream reset by the server with CANCEL after data is a clean end', async () => {
   await using rig = new Rig();
   const { port } = await nodeServer(rig, (stream) => {

@@ -203,3 +203,16 @@ test('removing a policy takes its effect away', () => {
   assert.equal(store.size, 0);
   assert.equal(authorize(store, mesh, { ...target, authorizationPolicies: [] }, 'hold').kind, 'admitted');
 });
+
+test('a policy that comes or goes counts for a target that was judged before', () => {
+  const store = storeOf({ 'shop/other': { scope: NAMESPACE, action: DENY, rules: never } });
+  const judged = { ...target, authorizationPolicies: [] };
+  const judge = (): string => authorize(store, mesh, judged, 'hold').kind;
+  assert.equal(judge(), 'admitted');
+  const late = storeOf({ 'shop/late': { scope: NAMESPACE, action: DENY, rules: always } }).get('shop/late');
+  assert.ok(late !== undefined);
+  store.upsert('shop/late', late);
+  assert.equal(judge(), 'denied');
+  store.remove('shop/late');
+  assert.equal(judge(), 'admitted');
+});

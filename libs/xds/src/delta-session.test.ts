@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DeltaServerObserver, DeltaSession } from './delta-session.ts';
+import { type DeltaServerObserver, DeltaSession, MAX_TYPES } from './delta-session.ts';
 import { scanResponse } from './delta-response.ts';
 import type { NameResolver } from './name-resolver.ts';
 import { ResourceStore, ztunnelTypes } from './resource-store.ts';
@@ -366,8 +366,9 @@ test('a stream that asks for too many types or over-long names is ended', () => 
     () => rig.ask(WDS, { subscribe: ['x'.repeat(5_000)] }),
     (error) => error instanceof XdsError && error.code === 'TOO_MANY_NAMES',
   );
+  for (let i = 0; i < MAX_TYPES; i += 1) rig.ask(`type${i}`);
   assert.throws(
-    () => Array.from({ length: 40 }, (_, i) => rig.ask(`type${i}`)),
+    () => rig.ask('one more'),
     (error) => error instanceof XdsError && error.code === 'TOO_MANY_TYPES',
   );
 });
