@@ -69,7 +69,7 @@ export type { DestinationRule, SubsetSpec } from './resources/destination-rule.t
 export type { GRPCRoute, GrpcRouteMatch, GrpcRouteRule } from './resources/grpc-route.ts';
 export type { HTTPRoute, HttpRouteMatch, HttpRouteRule, RouteRetry } from './resources/http-route.ts';
 export { gatewayGroup, type ParentRef, type RouteParentStatus } from './resources/parent-ref.ts';
-export type { PolicyTarget } from './resources/policy-target.ts';
+export { groupOfTarget, isOfItsGroup, type PolicyTarget } from './resources/policy-target.ts';
 export type { ReferenceGrant } from './resources/reference-grant.ts';
 export type { JwtRuleSpec, RequestAuthentication } from './resources/request-authentication.ts';
 export type { RouteBackend } from './resources/route-backend.ts';

@@ -1,5 +1,11 @@
 import { compareText } from '@ambit/collections';
-import type { AttributeValues, AuthorizationPolicy, ObjectMeta, PolicyTarget } from '@ambit/kube';
+import {
+  type AttributeValues,
+  type AuthorizationPolicy,
+  groupOfTarget,
+  type ObjectMeta,
+  type PolicyTarget,
+} from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { convertRule, isDryRun, isL7Attribute, ruleAttributes } from './authorization-policy.ts';
 import { isEmptyMatch } from './policy-match.ts';
@@ -173,7 +179,13 @@ function judgeTarget(
   }
 }
 
-function unknownKind(kind: string): { readonly reason: AcceptedReason; readonly message: string } {
+function unknownKind(written: string): { readonly reason: AcceptedReason; readonly message: string } {
+  const [kind = ''] = written.split('.');
+  const group = written === kind ? undefined : groupOfTarget(kind);
+  if (group !== undefined) {
+    const right = group === '' ? 'leave out its group' : `write group: ${group}`;
+    return { reason: 'Invalid', message: `${written} is of another group than the ${kind} that is meant; ${right}` };
+  }
   const message = `a policy cannot be attached to kind ${kind}; use Service, ServiceEntry, Gateway or GatewayClass`;
   return { reason: 'Invalid', message };
 }

@@ -1,5 +1,5 @@
 /** What the status of a BackendTLSPolicy should say. Pure. Spec: l7.md section 1.8. */
-import { type BackendTLSPolicy, gatewayGroup, type ParentRef } from '@ambit/kube';
+import { type BackendTLSPolicy, gatewayGroup, isOfItsGroup, type ParentRef } from '@ambit/kube';
 import { compareAge } from '../derive/age-order.ts';
 import type { DesiredCondition } from '../derive/status-write.ts';
 import type { DesiredParent } from './route-status.ts';
@@ -61,7 +61,8 @@ function acceptance(policy: BackendTLSPolicy, target: Target, view: BackendTlsVi
     message,
   });
   const { namespace } = policy.metadata;
-  const name = `${target.kind} ${namespace}/${target.name}`;
+  const kind = isOfItsGroup(target) ? target.kind : `${target.kind}.${target.group}`;
+  const name = `${kind} ${namespace}/${target.name}`;
   const ports = view.portsOf(target);
   if (ports === undefined) return refuse('TargetNotFound', `there is no ${name}`);
   if (target.sectionName !== undefined && !ports.includes(target.sectionName)) {

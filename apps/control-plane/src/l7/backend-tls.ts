@@ -1,7 +1,7 @@
 /** BackendTLSPolicy: TLS between a proxy and the endpoints of a service. Spec: l7.md section 1.8. */
 import { traffic } from '@ambit/api';
 import type { Index } from '@ambit/collections';
-import type { BackendTLSPolicy } from '@ambit/kube';
+import { type BackendTLSPolicy, isOfItsGroup } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { KeyPairPem } from './key-material.ts';
@@ -16,7 +16,7 @@ export class BackendTlsFinder {
   constructor(sources: MeshSources) {
     this.#sources = sources;
     this.#byTarget = sources.BackendTLSPolicy.index('by-target', ({ spec, metadata }) => [
-      ...new Set(spec.targets.map(({ kind, name }) => `${kind}/${metadata.namespace}/${name}`)),
+      ...new Set(spec.targets.filter(isOfItsGroup).map(({ kind, name }) => `${kind}/${metadata.namespace}/${name}`)),
     ]);
   }
 
@@ -36,7 +36,8 @@ export class BackendTlsFinder {
       .toSorted((a, b) => compareAge(a.metadata, b.metadata));
     const names = (policy: BackendTLSPolicy, section: string | undefined): boolean =>
       policy.spec.targets.some(
-        (target) => target.kind === source && target.name === name && target.sectionName === section,
+        (target) =>
+          target.kind === source && target.name === name && target.sectionName === section && isOfItsGroup(target),
       );
     const ofPort = port === undefined ? undefined : found.find((policy) => names(policy, port));
     const policy = ofPort ?? found.find((candidate) => names(candidate, undefined));

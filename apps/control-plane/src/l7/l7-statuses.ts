@@ -1,6 +1,6 @@
 /** Statuses of routes, gateways and policies that are still to be written. */
 import { type Collection, derive, type Graph, join } from '@ambit/collections';
-import type { BackendTLSPolicy } from '@ambit/kube';
+import { type BackendTLSPolicy, isOfItsGroup } from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import { type StatusWrite, statusWriteKey } from '../derive/status-write.ts';
@@ -76,7 +76,7 @@ function backendTlsStatuses(
 ): Collection<StatusWrite> {
   const byService = destinations.index('by-service', ({ message }) => [`${message.namespace}/${message.hostname}`]);
   const byTarget = sources.BackendTLSPolicy.index('by-exact-target', ({ spec, metadata }) =>
-    spec.targets.map(({ kind, name, sectionName = '' }) => `${kind}/${metadata.namespace}/${name}/${sectionName}`),
+    spec.targets.filter(isOfItsGroup).map(({ kind, name, sectionName = '' }) => `${kind}/${metadata.namespace}/${name}/${sectionName}`),
   );
   return derive<BackendTLSPolicy, StatusWrite>(graph, {
     name: 'backend-tls-statuses',
@@ -86,8 +86,8 @@ function backendTlsStatuses(
       const [meshController] = settings.ownControllers;
       if (meshController === undefined) return [];
       const { namespace } = policy.metadata;
-      const serviceOf = ({ kind, name }: { readonly kind: string; readonly name: string }): MeshService | undefined =>
-        view.targetService(context, kind, namespace, name);
+      const serviceOf = (target: (typeof policy.spec.targets)[number]): MeshService | undefined =>
+        isOfItsGroup(target) ? view.targetService(context, target.kind, namespace, target.name) : undefined;
       const ancestors = backendTlsAncestors(
         policy,
         {
