@@ -45,6 +45,7 @@ export interface ControlPlaneConfig {
   readonly discoverySelectors: readonly LabelSelector[] | undefined;
   readonly sendsDryRunPolicies: boolean;
   readonly allowsOnlyWaypoints: boolean;
+  readonly refusesWithoutWaypoint: boolean;
   readonly waypointControllers: readonly string[];
   readonly gatewayControllers: readonly string[];
   readonly trustDomainAliases: readonly string[];
@@ -138,6 +139,11 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     'PILOT_AUTO_ALLOW_WAYPOINT_POLICY',
     defaultMeshSettings.allowsOnlyWaypoints,
     'workloads behind a waypoint admit only the waypoint',
+  ),
+  refusesWithoutWaypoint: flag(
+    'AMBIT_REFUSE_WITHOUT_WAYPOINT',
+    defaultMeshSettings.refusesWithoutWaypoint,
+    'a service with an L7 policy is not called while its waypoint is missing; false: called without, as in Istio',
   ),
   waypointControllers: list(
     'AMBIT_WAYPOINT_CONTROLLERS',

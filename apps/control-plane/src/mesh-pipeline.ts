@@ -62,6 +62,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     revisions: config.revisions,
     sendsDryRunPolicies: config.sendsDryRunPolicies,
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
+    refusesWithoutWaypoint: config.refusesWithoutWaypoint,
     waypointControllers: config.waypointControllers,
     gatewayControllers: config.gatewayControllers,
     ownControllers: ownControllers(config),

@@ -82,6 +82,8 @@ export interface MeshSettings {
   readonly sendsDryRunPolicies: boolean;
   /** Each workload behind a waypoint gets a policy that lets the waypoint in, and so nobody else. */
   readonly allowsOnlyWaypoints: boolean;
+  /** A service with a policy that only its waypoint can enforce is not called when that waypoint is missing. */
+  readonly refusesWithoutWaypoint: boolean;
   /** Two pods that claim one address are told. Files can say so, a cluster's network cannot. */
   readonly findsAddressConflicts: boolean;
   /** Controller names whose GatewayClasses are classes of waypoints. */
@@ -111,6 +113,7 @@ export const defaultMeshSettings: MeshSettings = {
   serviceEntryVisibility: undefined,
   sendsDryRunPolicies: false,
   allowsOnlyWaypoints: false,
+  refusesWithoutWaypoint: true,
   findsAddressConflicts: true,
   waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
   gatewayControllers: ['ambit.dev/gateway-controller', 'istio.io/gateway-controller'],

@@ -18,7 +18,11 @@ export function workloadConditions(binding: Binding): readonly DesiredCondition[
       return [accepted(binding.waypoint.key, [])];
     case 'refused': {
       const { reason, message } = binding.refusal;
-      return [{ type: 'istio.io/WaypointBound', status: 'False', reason, message: `${message}; traffic goes without` }];
+      const effect =
+        binding.policy === undefined
+          ? 'traffic goes without'
+          : `calls are refused, because nobody else enforces ${binding.policy}; istio.io/use-waypoint: none would let them through`;
+      return [{ type: 'istio.io/WaypointBound', status: 'False', reason, message: `${message}; ${effect}` }];
     }
   }
 }

@@ -179,12 +179,12 @@ export class ConditionJudge {
   }
 
   #bindService(service: Service, reads: MeshReads): ServiceBinding {
-    return bindService(service.metadata, this.#waypoints.lookup(reads));
+    return bindService(service, this.#waypoints.lookup(reads));
   }
 
   #bindEntry(entry: ServiceEntry, reads: MeshReads): ServiceBinding {
     const isPrivate = this.#visibilityOf(entry, reads) === 'NAMESPACE';
-    return bindService(entry.metadata, this.#waypoints.lookup(reads), isPrivate);
+    return bindService(entry, this.#waypoints.lookup(reads), isPrivate);
   }
 
   #visibilityOf(entry: ServiceEntry, reads: MeshReads): Visibility {

@@ -37,7 +37,7 @@ export function serviceCollections(graph: Graph, inputs: Inputs): ServiceCollect
     transform: (service, context) => {
       if (!isMeshService(service)) return [];
       const namespace = context.get(sources.Namespace, service.metadata.namespace);
-      const binding = bindService(service.metadata, waypoints.lookup(context));
+      const binding = bindService(service, waypoints.lookup(context));
       return [kubernetesService(service, namespace, context.get(network, '') ?? '', binding, settings)];
     },
   });
@@ -51,7 +51,7 @@ export function serviceCollections(graph: Graph, inputs: Inputs): ServiceCollect
       const owner = context.get(sources.Namespace, namespace);
       const visibility = serviceEntryVisibility(settings, owner?.metadata.labels ?? {});
       if (visibility === 'NONE') return [];
-      const binding = bindService(entry.metadata, waypoints.lookup(context), visibility === 'NAMESPACE');
+      const binding = bindService(entry, waypoints.lookup(context), visibility === 'NAMESPACE');
       return serviceEntryServices(entry, allocated, owner, context.get(network, '') ?? '', binding, visibility);
     },
   });

@@ -2,7 +2,8 @@ import { workload } from '@ambit/api';
 import type { Labels } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import { isGoTrue, parsePercent } from './go-literal.ts';
-import { allowsNamespace, gatewayNameLabel, type Waypoint } from './waypoint.ts';
+import type { GovernedService } from './governing-policies.ts';
+import { allowsNamespace, gatewayNameLabel, hbonePort, type Waypoint } from './waypoint.ts';
 
 const useWaypoint = 'istio.io/use-waypoint';
 const canaryWaypoint = 'istio.io/use-waypoint-canary';
@@ -16,6 +17,12 @@ export interface BindingObject {
   readonly annotations: Labels;
 }
 
+/** A Service or ServiceEntry. */
+export interface BindingService {
+  readonly kind: GovernedService['kind'];
+  readonly metadata: BindingObject & { readonly name: string };
+}
+
 /** What a binding is looked up in. */
 export interface WaypointLookup {
   /** By `namespace/name`. */
@@ -24,6 +31,8 @@ export interface WaypointLookup {
   defaultsOf(namespace: string): Pick<BindingObject, 'labels' | 'annotations'> | undefined;
   /** All labels of a namespace. */
   labelsOf(namespace: string): Labels;
+  /** A policy that would not be enforced if the service were called without the waypoint; undefined: it may be. */
+  policyLost(service: GovernedService, waypoint: string): string | undefined;
 }
 
 /** Reasons as tools know them. Spec: control-plane.md section 4.4. */
@@ -38,15 +47,18 @@ export type RefusalReason =
 export interface Refusal {
   readonly reason: RefusalReason;
   readonly message: string;
+  /** `namespace/name` of the waypoint that was asked for. */
+  readonly waypoint: string;
 }
 
 /**
  * - `none`: nobody asked for a waypoint, or it was declined
- * - `refused`: a waypoint was asked for and there is none; traffic goes without, there is no second choice
+ * - `refused`: a waypoint was asked for and there is none; traffic goes without, there is no second choice. With a `policy` that only
+ *   the waypoint could enforce (its kind and name) it goes nowhere
  */
 export type Binding =
   | { readonly kind: 'none' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly policy?: string }
   | { readonly kind: 'bound'; readonly waypoint: Waypoint };
 
 /** The binding of a service, with what goes along with it. */
@@ -79,15 +91,26 @@ const managedByMesh: ReadonlySet<string> = new Set([
  * The waypoint of a Service or ServiceEntry. `isPrivate`: a ServiceEntry that only its namespace sees, which a waypoint
  * elsewhere would expose. Spec: control-plane.md section 4.3.
  */
-export function bindService(object: BindingObject, lookup: WaypointLookup, isPrivate = false): ServiceBinding {
-  const binding = serviceWaypoint(object, lookup, isPrivate);
-  if (binding.kind !== 'bound') {
-    return { binding, canary: undefined, canaryRefusal: undefined, isForIngress: undefined };
-  }
+export function bindService(
+  { kind, metadata: object }: BindingService,
+  lookup: WaypointLookup,
+  isPrivate = false,
+): ServiceBinding {
+  const binding = closedFor(serviceWaypoint(object, lookup, isPrivate), (waypoint) =>
+    lookup.policyLost({ kind, namespace: object.namespace, name: object.name }, waypoint),
+  );
   const defaults = lookup.defaultsOf(object.namespace);
   const ingress = object.labels[ingressUseWaypoint] ?? defaults?.labels[ingressUseWaypoint];
-  const isForIngress = ingress === undefined ? undefined : isGoTrue(ingress);
+  const isForIngress = ingress === undefined || binding.kind === 'none' ? undefined : isGoTrue(ingress);
+  if (binding.kind !== 'bound') return { binding, canary: undefined, canaryRefusal: undefined, isForIngress };
   return { binding, isForIngress, ...bindCanary(object, binding.waypoint, lookup) };
+}
+
+/** Without its waypoint a service is called only if nobody relies on a policy there. */
+function closedFor(binding: Binding, policyLost: (waypoint: string) => string | undefined): Binding {
+  if (binding.kind !== 'refused') return binding;
+  const policy = policyLost(binding.refusal.waypoint);
+  return policy === undefined ? binding : { ...binding, policy };
 }
 
 function serviceWaypoint(object: BindingObject, lookup: WaypointLookup, isPrivate: boolean): Binding {
@@ -98,7 +121,7 @@ function serviceWaypoint(object: BindingObject, lookup: WaypointLookup, isPrivat
   if (!takesServices(waypoint)) return unsupported(waypoint, 'service');
   if (isPrivate && waypoint.namespace !== object.namespace) {
     const message = `waypoint "${waypoint.key}" is in another namespace, which may not see this ServiceEntry (visibility NAMESPACE); use a waypoint of namespace ${object.namespace}`;
-    return refused('CrossNamespaceWaypointForbidden', message);
+    return refused('CrossNamespaceWaypointForbidden', message, waypoint.key);
   }
   return target;
 }
@@ -132,11 +155,11 @@ function attach(key: string, namespace: string, lookup: WaypointLookup): Binding
   const waypoint = lookup.waypoint(key);
   if (waypoint === undefined) {
     const message = `waypoint "${key}" is not ready: there is no such Gateway, or its status has no address yet`;
-    return refused('WaypointIsNotReady', message);
+    return refused('WaypointIsNotReady', message, key);
   }
   if (!allowsNamespace(waypoint, namespace, (name) => lookup.labelsOf(name))) {
     const message = `waypoint "${key}" does not admit namespace ${namespace}; set allowedRoutes.namespaces on its listener`;
-    return refused('AttachmentDenied', message);
+    return refused('AttachmentDenied', message, key);
   }
   return { kind: 'bound', waypoint };
 }
@@ -156,13 +179,14 @@ function bindCanary(
   if (labels === undefined || name === undefined || name === '' || name === 'none') return noCanary;
   const key = `${labels[`${canaryWaypoint}-namespace`] ?? namespace}/${name}`;
   if (key === primary.key) {
-    return withoutCanary('CanarySameAsPrimary', `canary waypoint "${key}" is the primary waypoint; name another one`);
+    const message = `canary waypoint "${key}" is the primary waypoint; name another one`;
+    return withoutCanary('CanarySameAsPrimary', message, key);
   }
   const annotations = levels.find((level) => level.annotations[canaryWeight] !== undefined)?.annotations;
   const weight = parsePercent(annotations?.[canaryWeight] ?? '0');
   if (weight === undefined) {
     const message = `canary waypoint "${key}": annotation ${canaryWeight} must be a whole number from 0 to 100`;
-    return withoutCanary('CanaryInvalidWeight', message);
+    return withoutCanary('CanaryInvalidWeight', message, key);
   }
   const target = attach(key, namespace, lookup);
   if (target.kind === 'refused') return { canary: undefined, canaryRefusal: target.refusal };
@@ -175,13 +199,23 @@ function bindCanary(
 
 const noCanary: Pick<ServiceBinding, 'canary' | 'canaryRefusal'> = { canary: undefined, canaryRefusal: undefined };
 
-function withoutCanary(reason: RefusalReason, message: string): Pick<ServiceBinding, 'canary' | 'canaryRefusal'> {
-  return { canary: undefined, canaryRefusal: { reason, message } };
+function withoutCanary(
+  reason: RefusalReason,
+  message: string,
+  waypoint: string,
+): Pick<ServiceBinding, 'canary' | 'canaryRefusal'> {
+  return { canary: undefined, canaryRefusal: { reason, message, waypoint } };
 }
 
 /** Writes a binding into the message of a service. */
 export function setBinding(message: workload.Service, { binding, canary, isForIngress }: ServiceBinding): void {
-  if (binding.kind !== 'bound') return;
+  if (binding.kind === 'none') return;
+  if (binding.kind === 'refused') {
+    if (binding.policy === undefined) return;
+    message.waypoint = nowhere(binding.refusal.waypoint);
+    message.ingressUseWaypoint = isForIngress ?? false;
+    return;
+  }
   message.waypoint = binding.waypoint.address;
   message.ingressUseWaypoint = isForIngress ?? false;
   if (canary === undefined) return;
@@ -192,6 +226,15 @@ export function setBinding(message: workload.Service, { binding, canary, isForIn
   ];
 }
 
+/** A waypoint that cannot exist: node proxies refuse what should go through one that they do not find. Spec: RFC 6761, invalid. */
+function nowhere(key: string): workload.GatewayAddress {
+  const [namespace = '', name = ''] = key.split('/');
+  return create(workload.GatewayAddressSchema, {
+    destination: { case: 'hostname', value: { namespace, hostname: `${name}.${namespace}.waypoint.invalid` } },
+    hboneMtlsPort: hbonePort,
+  });
+}
+
 function takesServices({ traffic }: Waypoint): boolean {
   return traffic === 'service' || traffic === 'all';
 }
@@ -199,9 +242,9 @@ function takesServices({ traffic }: Waypoint): boolean {
 function unsupported(waypoint: Waypoint, wanted: string): Extract<Binding, { kind: 'refused' }> {
   const { key, traffic } = waypoint;
   const message = `waypoint "${key}" is for "${traffic}", not for "${wanted}"; set label istio.io/waypoint-for on the Gateway`;
-  return refused('UnsupportedTrafficType', message);
+  return refused('UnsupportedTrafficType', message, key);
 }
 
-function refused(reason: RefusalReason, message: string): Extract<Binding, { kind: 'refused' }> {
-  return { kind: 'refused', refusal: { reason, message } };
+function refused(reason: RefusalReason, message: string, waypoint: string): Extract<Binding, { kind: 'refused' }> {
+  return { kind: 'refused', refusal: { reason, message, waypoint } };
 }

@@ -1,6 +1,7 @@
 import { type Collection, compareText, derive, type Graph } from '@ambit/collections';
 import type { Gateway, Labels, Namespace, Pod } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
+import { GoverningPolicies } from './governing-policies.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { gatewayNameLabel, gatewayWaypoint, type Waypoint } from './waypoint.ts';
@@ -19,9 +20,12 @@ export class WaypointDirectory {
   readonly waypoints: Collection<Waypoint>;
   readonly #sources: MeshSources;
   readonly #defaults: Collection<NamespaceDefaults>;
+  /** Undefined: services are called without a waypoint that is missing, whatever policies say. */
+  readonly #governing: GoverningPolicies | undefined;
 
   constructor(graph: Graph, sources: MeshSources, network: Collection<string>, settings: MeshSettings) {
     this.#sources = sources;
+    this.#governing = settings.refusesWithoutWaypoint ? new GoverningPolicies(sources, settings) : undefined;
     const instancesOf = (pod: Pod): readonly string[] => {
       const name = pod.metadata.labels[gatewayNameLabel];
       return name === undefined || name === '' ? [] : [`${pod.metadata.namespace}/${name}`];
@@ -64,6 +68,7 @@ export class WaypointDirectory {
       waypoint: (key) => context.get(this.waypoints, key),
       defaultsOf: (namespace) => context.get(this.#defaults, namespace),
       labelsOf: (namespace) => context.get(this.#sources.Namespace, namespace)?.metadata.labels ?? {},
+      policyLost: (service, waypoint) => this.#governing?.of(context, service, waypoint),
     };
   }
 }

@@ -8,6 +8,7 @@ import {
   service,
   gateway,
   namespace,
+  policy,
   at,
   hasAddress,
   waypointOf,
@@ -30,6 +31,44 @@ test('trap 24: a label that cannot be honoured means no waypoint, not that of th
   );
   assert.equal(waypointOf(of('shop/s.shop.svc.cluster.local')), undefined);
   assert.equal(condition('Service/shop/s'), 'istio.io/WaypointBound False WaypointIsNotReady');
+});
+
+test('a service whose policy only a missing waypoint could enforce is not called', () => {
+  const use = (name: string, ip: string, more = '') =>
+    service(
+      `shop/${name}`,
+      `clusterIP: ${ip}, ports: [{ port: 80 }]`,
+      `labels: { istio.io/use-waypoint: missing${more} }`,
+    );
+  const target = (kind: string, name: string) => {
+    const group = kind === 'Service' ? '""' : 'gateway.networking.k8s.io';
+    return `targetRefs: [{ kind: ${kind}, group: ${group}, name: ${name} }], rules: [{}]`;
+  };
+  const text = join(
+    use('open', '10.96.0.1'),
+    use('closed', '10.96.0.2', ', istio.io/ingress-use-waypoint: "true"'),
+    use('watched', '10.96.0.3'),
+    service('shop/declined', 'clusterIP: 10.96.0.4, ports: [{ port: 80 }]', 'labels: { istio.io/use-waypoint: none }'),
+    policy('shop/p', `action: DENY, ${target('Service', 'closed')}`),
+    policy('shop/q', `action: DENY, ${target('Service', 'declined')}`),
+    policy('shop/audit', `action: AUDIT, ${target('Service', 'watched')}`),
+    policy('shop/dry', `action: DENY, ${target('Service', 'watched')}`, 'annotations: { istio.io/dry-run: "true" }'),
+  );
+  const key = (name: string) => `shop/${name}.shop.svc.cluster.local`;
+  const waypoints = (mesh: ReturnType<typeof meshOf>) =>
+    ['open', 'closed', 'watched', 'declined'].map((name) => waypointOf(mesh.service(key(name))));
+  const mesh = meshOf(text);
+  assert.deepEqual(waypoints(mesh), [undefined, 'missing.shop.waypoint.invalid', undefined, undefined]);
+  assert.equal(mesh.service(key('closed')).ingressUseWaypoint, true);
+  assert.match(
+    mesh.mesh.statuses.get('Service/shop/closed/ambit-status')?.conditions?.[0]?.message ?? '',
+    /calls are refused, because nobody else enforces AuthorizationPolicy shop\/p/,
+  );
+  const byClass = policy('istio-system/all', `action: ALLOW, ${target('GatewayClass', 'ambit-waypoint')}`);
+  assert.equal(waypoints(meshOf(join(text, byClass)))[0], 'missing.shop.waypoint.invalid');
+  const byGateway = policy('shop/all', `action: ALLOW, ${target('Gateway', 'missing')}`);
+  assert.equal(waypoints(meshOf(join(text, byGateway)))[2], 'missing.shop.waypoint.invalid');
+  assert.equal(waypoints(meshOf(text, { refusesWithoutWaypoint: false }))[1], undefined);
 });
 
 test('trap 25: host name over address, port 15008 always, for services by default, elsewhere by allowedRoutes only', () => {

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { ipBytes } from './ip-prefix.ts';
 
 /** Port on which every waypoint takes HBONE, whatever its listeners say. */
-const HBONE_PORT = 15_008;
+export const hbonePort = 15_008;
 
 /** On pods: the gateway they are an instance of, in their own namespace. */
 export const gatewayNameLabel = 'gateway.networking.k8s.io/gateway-name';
@@ -58,7 +58,7 @@ function waypointAddress(gateway: Gateway, network: string): workload.GatewayAdd
     const { namespace } = gateway.metadata;
     return create(workload.GatewayAddressSchema, {
       destination: { case: 'hostname', value: { namespace, hostname } },
-      hboneMtlsPort: HBONE_PORT,
+      hboneMtlsPort: hbonePort,
     });
   }
   for (const { type, value } of addresses) {
@@ -66,7 +66,7 @@ function waypointAddress(gateway: Gateway, network: string): workload.GatewayAdd
     if (address === undefined) continue;
     return create(workload.GatewayAddressSchema, {
       destination: { case: 'address', value: { network, address } },
-      hboneMtlsPort: HBONE_PORT,
+      hboneMtlsPort: hbonePort,
     });
   }
   return undefined;
@@ -97,7 +97,7 @@ function allowedNamespaces(gateway: Gateway, binding: workload.ApplicationTunnel
       ? listener.port === binding.port
       : isProxy && listener.protocol === 'istio.io/PROXY',
   );
-  const listener = bound ?? listeners.find(({ protocol, port }) => protocol === 'HBONE' && port === HBONE_PORT);
+  const listener = bound ?? listeners.find(({ protocol, port }) => protocol === 'HBONE' && port === hbonePort);
   return listener?.allowedNamespaces ?? { from: 'Same', selector: undefined };
 }
 

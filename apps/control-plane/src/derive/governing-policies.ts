@@ -1,0 +1,51 @@
+/** Who needs a waypoint: policies that nobody but a waypoint carries out. */
+import type { Index } from '@ambit/collections';
+import type { AuthorizationPolicy, PolicyTarget, RequestAuthentication } from '@ambit/kube';
+import type { MeshSettings } from '../mesh-settings.ts';
+import { isDryRun } from './authorization-policy.ts';
+import type { MeshReads } from './mesh-reads.ts';
+import type { MeshSources } from './mesh-sources.ts';
+
+/** A Service or ServiceEntry by name. */
+export interface GovernedService {
+  readonly kind: 'Service' | 'ServiceEntry';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** All classes of waypoints: a policy for one of them holds at each. */
+const anyClass = 'GatewayClass';
+
+/** Finds what would not be enforced if a service were called without its waypoint. */
+export class GoverningPolicies {
+  readonly #policies: Index<AuthorizationPolicy>;
+  readonly #tokens: Index<RequestAuthentication>;
+
+  constructor(sources: MeshSources, { rootNamespace }: MeshSettings) {
+    const places = (targets: readonly PolicyTarget[], namespace: string): readonly string[] => [
+      ...new Set(
+        targets
+          .filter((target) => target.namespace === undefined || target.namespace === namespace)
+          .flatMap(({ kind, name }) => {
+            if (kind === 'GatewayClass') return namespace === rootNamespace ? [anyClass] : [];
+            return [`${kind}/${namespace}/${name}`];
+          }),
+      ),
+    ];
+    this.#policies = sources.AuthorizationPolicy.index('by-governed', (policy) =>
+      policy.spec.action === 'AUDIT' || isDryRun(policy) ? [] : places(policy.spec.targets, policy.metadata.namespace),
+    );
+    this.#tokens = sources.RequestAuthentication.index('by-governed', ({ spec, metadata }) =>
+      places(spec.targets, metadata.namespace),
+    );
+  }
+
+  /** Kind and name of one of them; undefined when there is none. `waypoint`: `namespace/name` of the one that is asked for. */
+  of(reads: MeshReads, { kind, namespace, name }: GovernedService, waypoint: string): string | undefined {
+    for (const place of [`${kind}/${namespace}/${name}`, `Gateway/${waypoint}`, anyClass]) {
+      const [found] = [...reads.lookup(this.#policies, place), ...reads.lookup(this.#tokens, place)];
+      if (found !== undefined) return `${found.kind} ${found.metadata.namespace}/${found.metadata.name}`;
+    }
+    return undefined;
+  }
+}
