@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { seededRandom } from '@ambit/testing';
 
 import { Client, InboundProxy, OutboundProxy, Rig } from './test-support/rig.ts';
-
-/** A small seeded generator (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 function openFiles(): number {
   return readdirSync('/proc/self/fd').length;
@@ -22,7 +12,7 @@ function openFiles(): number {
 for (const seed of [1, 2, 3]) {
   test(`random writes, half-closes, resets and aborts leave nothing behind (seed ${seed})`, async () => {
     await using rig = new Rig();
-    const random = generator(seed);
+    const random = seededRandom(seed);
     let sockets = 0;
     const application = await rig.application((socket) => {
       sockets++;

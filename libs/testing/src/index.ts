@@ -9,6 +9,7 @@ export { LoopRig } from './loop-rig.ts';
 export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { NatsServer, natsSkipReason } from './nats-server.ts';
 export { makeRevocationList } from './revocation-list.ts';
+export { seededRandom } from './seeded-random.ts';
 export { TcpRelay } from './tcp-relay.ts';
 export {
   behaviourFolder,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventLoop } from '@ambit/net';
+import { seededRandom } from '@ambit/testing';
 import { type LiveConnection, LiveConnections } from './live-connection.ts';
 import { movedShare, Rebalancer } from './rebalancer.ts';
 
@@ -50,7 +51,7 @@ test('connections leave one after the other', () => {
     loop,
     live,
     replicas: () => replicas,
-    random: Math.random,
+    random: seededRandom(1),
     onMoving: (...facts) => told.push(facts),
   });
   rebalancer.look();

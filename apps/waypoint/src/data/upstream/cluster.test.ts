@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '@ambit/testing';
 import { EventLoop } from '@ambit/net';
 import { HbonePool } from '@ambit/hbone';
 import { defaultOutlierRules } from '@ambit/routing';
@@ -27,7 +28,6 @@ function endpoint(id: string, rank = 0, share?: EndpointFacts['share']): Endpoin
 class ClusterRig implements Disposable {
   readonly loop = new EventLoop();
   readonly cluster: Cluster;
-  #seed = 1;
 
   constructor(policy: Partial<TrafficPolicy>, endpoints: readonly EndpointFacts[]) {
     const never = (): never => assert.fail('no connection is made here');
@@ -39,7 +39,7 @@ class ClusterRig implements Disposable {
       peerHbonePort: 15_008,
       ownTls: () => undefined,
       secured: new RevocableChannels(),
-      random: () => (this.#seed = (this.#seed * 48_271) % 2_147_483_647) / 2_147_483_647,
+      random: seededRandom(1),
       connectHttp1: never,
       connectHttp2: never,
     });
