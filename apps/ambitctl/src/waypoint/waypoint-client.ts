@@ -20,11 +20,20 @@ export async function listWaypoints(client: KubeClient, namespace?: string): Pro
     .toSorted((a, b) => `${a.namespace}/${a.name}`.localeCompare(`${b.namespace}/${b.name}`));
 }
 
+/** Rejects with `NO_NAMESPACE` or `NO_GATEWAY_API` for what has to be there first. */
 export async function applyWaypoint(client: KubeClient, wish: WaypointWish): Promise<void> {
   const { namespace, name } = wish;
   const { metadata, spec } = waypointGateway(wish);
   const ref = { kind: apiKinds.Gateway, namespace, name };
-  await orExplain(client.apply(ref, { metadata, spec }, { fieldManager }));
+  try {
+    await orExplain(client.apply(ref, { metadata, spec }, { fieldManager }));
+  } catch (cause) {
+    // The API server says the same of a namespace that is not there as of a kind.
+    if (!(cause instanceof AmbitError) || cause.code !== 'NO_GATEWAY_API') throw cause;
+    if ((await client.get({ kind: apiKinds.Namespace, name: namespace })) !== undefined) throw cause;
+    const advice = `type: kubectl create namespace ${namespace}`;
+    throw new AmbitError('NO_NAMESPACE', `there is no namespace ${namespace}; ${advice}`, { cause });
+  }
 }
 
 /** Everything of the namespace that does not say otherwise goes through the waypoint. */
