@@ -40,9 +40,13 @@ export class GoverningPolicies {
     );
   }
 
-  /** Kind and name of one of them; undefined when there is none. `waypoint`: `namespace/name` of the one that is asked for. */
-  of(reads: MeshReads, { kind, namespace, name }: GovernedService, waypoint: string): string | undefined {
-    for (const place of [`${kind}/${namespace}/${name}`, `Gateway/${waypoint}`, anyClass]) {
+  /**
+   * Kind and name of one of them; undefined when there is none. `service`: undefined for a workload, which no policy of a waypoint names.
+   * `waypoint`: `namespace/name` of the one that is asked for.
+   */
+  of(reads: MeshReads, service: GovernedService | undefined, waypoint: string): string | undefined {
+    const own = service === undefined ? [] : [`${service.kind}/${service.namespace}/${service.name}`];
+    for (const place of [...own, `Gateway/${waypoint}`, anyClass]) {
       const [found] = [...reads.lookup(this.#policies, place), ...reads.lookup(this.#tokens, place)];
       if (found !== undefined) return `${found.kind} ${found.metadata.namespace}/${found.metadata.name}`;
     }

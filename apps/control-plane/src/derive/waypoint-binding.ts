@@ -31,8 +31,8 @@ export interface WaypointLookup {
   defaultsOf(namespace: string): Pick<BindingObject, 'labels' | 'annotations'> | undefined;
   /** All labels of a namespace. */
   labelsOf(namespace: string): Labels;
-  /** A policy that would not be enforced if the service were called without the waypoint; undefined: it may be. */
-  policyLost(service: GovernedService, waypoint: string): string | undefined;
+  /** A policy that would not be enforced if the service, or a workload, were called without the waypoint; undefined: it may be. */
+  policyLost(service: GovernedService | undefined, waypoint: string): string | undefined;
 }
 
 /** Reasons as tools know them. Spec: control-plane.md section 4.4. */
@@ -129,10 +129,20 @@ function serviceWaypoint(object: BindingObject, lookup: WaypointLookup, isPrivat
 /** The waypoint of a workload's own address. A type that does not fit is no mistake when the namespace decided. */
 export function bindWorkload(object: BindingObject, lookup: WaypointLookup): Binding {
   const target = bindTarget(object, lookup);
+  // What its namespace names may be for services alone; nobody knows while it is missing.
+  if (target.kind === 'refused' && object.labels[useWaypoint] !== undefined) {
+    return closedFor(target, (waypoint) => lookup.policyLost(undefined, waypoint));
+  }
   if (target.kind !== 'bound') return target;
   const { traffic } = target.waypoint;
   if (traffic === 'workload' || traffic === 'all') return target;
   return object.labels[useWaypoint] === undefined ? none : unsupported(target.waypoint, 'workload');
+}
+
+/** Where traffic goes: to the waypoint, or nowhere instead of past it; undefined for neither. */
+export function bindingAddress(binding: Binding): workload.GatewayAddress | undefined {
+  if (binding.kind === 'bound') return binding.waypoint.address;
+  return binding.kind === 'refused' && binding.policy !== undefined ? nowhere(binding.refusal.waypoint) : undefined;
 }
 
 /** The gateway a workload is an instance of. Its pods are never behind a waypoint themselves. */
@@ -209,16 +219,11 @@ function withoutCanary(
 
 /** Writes a binding into the message of a service. */
 export function setBinding(message: workload.Service, { binding, canary, isForIngress }: ServiceBinding): void {
-  if (binding.kind === 'none') return;
-  if (binding.kind === 'refused') {
-    if (binding.policy === undefined) return;
-    message.waypoint = nowhere(binding.refusal.waypoint);
-    message.ingressUseWaypoint = isForIngress ?? false;
-    return;
-  }
-  message.waypoint = binding.waypoint.address;
+  const address = bindingAddress(binding);
+  if (address === undefined) return;
+  message.waypoint = address;
   message.ingressUseWaypoint = isForIngress ?? false;
-  if (canary === undefined) return;
+  if (canary === undefined || binding.kind !== 'bound') return;
   // The primary stays in `waypoint` too, for clients that do not know weights.
   message.weightedWaypoints = [
     create(workload.WeightedWaypointSchema, { destination: binding.waypoint.address, weight: 100 - canary.weight }),

@@ -69,6 +69,15 @@ test('a service whose policy only a missing waypoint could enforce is not called
   const byGateway = policy('shop/all', `action: ALLOW, ${target('Gateway', 'missing')}`);
   assert.equal(waypoints(meshOf(join(text, byGateway)))[2], 'missing.shop.waypoint.invalid');
   assert.equal(waypoints(meshOf(text, { refusesWithoutWaypoint: false }))[1], undefined);
+  const pods = join(
+    pod('shop/own', '10.0.0.1', { metadata: 'labels: { istio.io/use-waypoint: missing }' }),
+    pod('infra/of-namespace', '10.0.0.2'),
+    namespace('infra', 'istio.io/use-waypoint: missing'),
+    byGateway,
+    policy('infra/all', `action: ALLOW, ${target('Gateway', 'missing')}`),
+  );
+  assert.equal(waypointOf(meshOf(pods).pod('shop/own')), 'missing.shop.waypoint.invalid');
+  assert.equal(waypointOf(meshOf(pods).pod('infra/of-namespace')), undefined, 'a waypoint may be for services alone');
 });
 
 test('trap 25: host name over address, port 15008 always, for services by default, elsewhere by allowedRoutes only', () => {

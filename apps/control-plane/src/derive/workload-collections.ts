@@ -25,7 +25,7 @@ import { haveSamePacked, type MeshWorkload, type ServicePorts } from './mesh-wor
 import { type Attachments, hasWorkload, podWorkload } from './pod-workload.ts';
 import type { PolicyCollections } from './policy-collections.ts';
 import type { ServiceCollections } from './service-collections.ts';
-import { type BindingObject, bindWorkload, boundWaypoint, instanceOf } from './waypoint-binding.ts';
+import { bindingAddress, type BindingObject, bindWorkload, boundWaypoint, instanceOf } from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 import { waypointPolicyNames } from './waypoint-policy.ts';
 import { entryPortResolver, podPortResolver, portList, type PortResolver } from './service-ports.ts';
@@ -162,10 +162,11 @@ function attachmentsOf(
   const lookup = inputs.waypoints.lookup(context);
   const instance = object === undefined ? undefined : instanceOf(object, lookup);
   const isBindable = object !== undefined && instance === undefined;
-  const waypoint = isBindable ? boundWaypoint(bindWorkload(object, lookup)) : undefined;
+  const binding = isBindable ? bindWorkload(object, lookup) : undefined;
+  const waypoint = binding === undefined ? undefined : boundWaypoint(binding);
   const ofServices = services.flatMap(({ candidate }) => candidate.waypoint ?? []);
   return {
-    waypoint: waypoint?.address,
+    waypoint: binding === undefined ? undefined : bindingAddress(binding),
     applicationTunnel: instance?.inboundTunnel,
     policies: [
       ...policies.namesFor(context, namespace, labels),
