@@ -9,9 +9,13 @@ import { destination, pod, proxy, service } from './test-support/mesh-messages.t
 import { WaypointRig } from './test-support/waypoint-rig.ts';
 
 const vip = '10.9.0.1';
-const ping = { interval: { nanos: 30_000_000 }, timeout: { nanos: 200_000_000 } };
 
-function serve(rig: WaypointRig, port: number): void {
+/** An answer may take so many milliseconds. */
+function serve(rig: WaypointRig, port: number, timeoutMs: number): void {
+  const ping = {
+    interval: { nanos: 30_000_000 },
+    timeout: { seconds: BigInt(Math.floor(timeoutMs / 1000)), nanos: (timeoutMs % 1000) * 1_000_000 },
+  };
   rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: port }, { tunnelProtocol: api.TunnelProtocol.NONE }));
   const [name, bytes] = destination('web', { protocol: proxyMessages.Protocol.HTTP2, traffic: { limits: { ping } } });
   rig.configure({ proxy: proxy({ destinations: [name] }), destinations: [[name, bytes]] });
@@ -28,7 +32,7 @@ test('an idle connection that answers PING goes on, and takes the next request',
     rig.defer(() => session.destroy());
   });
   rig.defer(() => server.close());
-  serve(rig, await listenOnLoopback(server));
+  serve(rig, await listenOnLoopback(server), 20_000);
   const entry = rig.entry(`${vip}:80`);
   assert.equal((await rig.fetch(entry, '/')).body, 'served');
   await rig.until(() => pings >= 3, 'three pings');
@@ -56,7 +60,7 @@ test('a connection whose PING is not answered ends, and the next request has a n
     far.pipe(near);
   });
   rig.defer(() => between.close());
-  serve(rig, await listenOnLoopback(between));
+  serve(rig, await listenOnLoopback(between), 1_500);
   const entry = rig.entry(`${vip}:80`);
   assert.equal((await rig.fetch(entry, '/')).body, 'served');
   assert.equal(open.size, 1);
