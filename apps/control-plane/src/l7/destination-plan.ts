@@ -82,6 +82,7 @@ export class DestinationPlanner {
         const policyOn = (port: number): traffic.TrafficPolicy | undefined =>
           trafficPolicy(
             partsForSubset(found.policy, subset.policy, port),
+            subset.policy,
             this.#surroundings(service, port, at, found, reads),
           );
         return subsetMessage(
@@ -115,6 +116,7 @@ export class DestinationPlanner {
       : undefined;
     const policy = trafficPolicy(
       partsForPort(found.policy, servicePort),
+      found.policy,
       this.#surroundings(service, servicePort, at, found, reads),
     );
     return create(proxy.DestinationPortSchema, {

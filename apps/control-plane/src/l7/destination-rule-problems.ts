@@ -1,4 +1,4 @@
-import type { DestinationRule, PolicyParts } from '@ambit/kube';
+import type { DestinationRule, PolicyParts, TrafficPolicySpec } from '@ambit/kube';
 
 const algorithms: ReadonlySet<string> = new Set([
   'UNSPECIFIED',
@@ -20,9 +20,16 @@ export function destinationRuleProblems({ spec }: DestinationRule): readonly str
       ? []
       : [
           ...partProblems(policy, at),
+          ...tunnelProblems(policy, at),
           ...policy.ports.flatMap((parts, i) => partProblems(parts, `${at}.portLevelSettings[${i}]`)),
         ],
   );
+}
+
+function tunnelProblems({ tunnel }: TrafficPolicySpec, at: string): readonly string[] {
+  return tunnel === undefined || ['', 'CONNECT', 'POST'].includes(tunnel.protocol)
+    ? []
+    : [`${at}.tunnel.protocol: ${tunnel.protocol} is not known; proxies are asked by CONNECT`];
 }
 
 function partProblems({ balancer, tls }: PolicyParts, at: string): readonly string[] {

@@ -50,9 +50,10 @@ export interface TrafficSurroundings extends LocalitySurroundings {
   readonly subjectAltNames: readonly string[];
 }
 
-/** Undefined when everything is as by default. */
+/** Undefined when everything is as by default. `level`: the policy of the rule or subset itself, whatever holds for the port. */
 export function trafficPolicy(
   parts: PolicyParts,
+  level: TrafficPolicySpec | undefined,
   surroundings: TrafficSurroundings,
 ): traffic.TrafficPolicy | undefined {
   const balancing = balancingOf(parts, surroundings);
@@ -61,7 +62,8 @@ export function trafficPolicy(
   const tls =
     surroundings.backendTls ?? originatedTls(parts.tls, surroundings.credential, surroundings.subjectAltNames);
   const httpVersion = httpVersionOf(parts.pool);
-  const isDefault = [balancing, limits, outliers, tls, parts.proxyProtocol, httpVersion].every(
+  const tunnel = level?.tunnel;
+  const isDefault = [balancing, limits, outliers, tls, parts.proxyProtocol, httpVersion, tunnel].every(
     (part) => part === undefined,
   );
   if (isDefault) return undefined;
@@ -71,6 +73,9 @@ export function trafficPolicy(
     ...(outliers === undefined ? {} : { outliers }),
     ...(tls === undefined ? {} : { tls }),
     proxyProtocol: parts.proxyProtocol ?? 0,
+    ...(tunnel === undefined
+      ? {}
+      : { tunnel: { host: tunnel.host, port: tunnel.port, byPost: tunnel.protocol === 'POST' } }),
     httpVersion: httpVersion ?? traffic.TrafficPolicy_HttpVersion.BY_PORT,
   });
 }

@@ -161,6 +161,7 @@ test('a traffic policy keeps what it says, in milliseconds and with names', () =
     outliers: { consecutive5xx: 7, baseEjection: { seconds: 400n }, maxEjectionPercent: 50, errorCodes: [401, 503] },
     tls: { serverName: 'a.example', rootsPem: Buffer.from('roots') },
     proxyProtocol: 2,
+    tunnel: { host: 'fd00::1', port: 443 },
     httpVersion: 3,
   };
   const compiled = valueOf(
@@ -215,6 +216,7 @@ test('a traffic policy keeps what it says, in milliseconds and with names', () =
       skipsVerification: false,
     },
     proxyProtocol: 2,
+    tunnel: { authority: '[fd00::1]:443', byPost: false },
     httpVersion: 'as-client',
   });
   assert.deepEqual(compiled.subsets.get('v1')?.workloadUids, new Set(['u']));

@@ -36,6 +36,7 @@ export function compileTrafficPolicy(
     outliers: compileOutliers(message.outliers),
     tls: compileTls(message.tls, place, problems),
     proxyProtocol: proxyProtocol === 1 || proxyProtocol === 2 ? proxyProtocol : 0,
+    tunnel: compileTunnel(message.tunnel, place, problems),
     httpVersion: httpVersionOf(message.httpVersion),
   };
 }
@@ -172,6 +173,19 @@ function compileOutliers(message: messages.OutlierEjection | undefined): Outlier
     minHealthPercent: Math.min(message.minHealthPercent, 100),
     errorCodes: message.errorCodes.length === 0 ? undefined : new Set(message.errorCodes),
   };
+}
+
+function compileTunnel(
+  message: messages.Tunnel | undefined,
+  place: string,
+  problems: Problems,
+): TrafficPolicy['tunnel'] {
+  if (message === undefined) return undefined;
+  const { host, port, byPost } = message;
+  if (!/^[A-Za-z0-9._:-]+$/.test(host) || port < 1 || port > 65_535) {
+    problems.bad(place, `a forward proxy cannot be asked for ${JSON.stringify(host)}, port ${port}`);
+  }
+  return { authority: `${host.includes(':') ? `[${host}]` : host}:${port}`, byPost };
 }
 
 function compileTls(

@@ -86,6 +86,8 @@ export interface TrafficPolicy {
   readonly tls: BackendTls | undefined;
   /** 0: none. */
   readonly proxyProtocol: 0 | 1 | 2;
+  /** For connections that are not read as HTTP: the endpoints are forward proxies that are asked for this authority. */
+  readonly tunnel: { readonly authority: string; readonly byPost: boolean } | undefined;
   /** `by-port`: as the protocol of the port says. */
   readonly httpVersion: 'by-port' | 'http1' | 'http2' | 'as-client';
 }
@@ -112,5 +114,6 @@ export const defaultTrafficPolicy: TrafficPolicy = {
   outliers: undefined,
   tls: undefined,
   proxyProtocol: 0,
+  tunnel: undefined,
   httpVersion: 'by-port',
 };

@@ -111,6 +111,10 @@ export interface PolicyParts {
 }
 
 export interface TrafficPolicySpec extends PolicyParts {
+  /** What the hosts, which are forward proxies, are asked to connect to. Of no other level. */
+  readonly tunnel:
+    | { readonly host: string; readonly port: number; /** As written. */ readonly protocol: string }
+    | undefined;
   /** Replace the whole policy for their port. */
   readonly ports: readonly (PolicyParts & { readonly port: number })[];
 }
@@ -120,8 +124,12 @@ const max32 = 4_294_967_295;
 /** Reads `trafficPolicy`. */
 export function readTrafficPolicy(reader: ObjectReader): TrafficPolicySpec | undefined {
   return reader.object('trafficPolicy', (policy) => {
-    policy.doNotHonour('tunnel');
     return {
+      tunnel: policy.object('tunnel', (tunnel) => ({
+        host: tunnel.requiredString('targetHost'),
+        port: tunnel.requiredPort('targetPort'),
+        protocol: tunnel.string('protocol') ?? '',
+      })),
       ...readParts(policy),
       ports: policy.objects('portLevelSettings', (level) => ({
         port: level.requiredObject('port', (port) => port.requiredPort('number')) ?? 0,

@@ -18,6 +18,7 @@ import { type ChannelDial, type ChannelReceiver, dialEndpoint, type DialSurround
 import { HttpPool, type HttpPoolOwner } from './http-pool.ts';
 import { OpenedDial } from './opened-dial.ts';
 import { type ConnectionClient, proxyHeader } from './proxy-header.ts';
+import type { ProxyTunnelOptions } from './proxy-tunnel.ts';
 import { RecentRequests } from './recent-requests.ts';
 
 /** What the clusters of a worker share. */
@@ -54,6 +55,7 @@ export interface ConnectionRequest {
   readonly alpn: readonly string[];
 }
 
+const http2Protocols: ReadonlySet<PortProtocol> = new Set(['http2', 'grpc', 'grpc-web']);
 /** The connection limits of HTTP, beside those of the policy. */
 const maxStreamsByDefault = 1000;
 
@@ -178,7 +180,7 @@ export class Cluster {
   /** A connection to the endpoint, opened as the policy says. */
   dial(endpoint: ClusterEndpoint, request: ConnectionRequest, receiver: ChannelReceiver): ChannelDial {
     const { tls, limits, proxyProtocol } = this.#policy;
-    const { client, requestHost, alpn } = request;
+    const { client, requestHost } = request;
     if (proxyProtocol !== 0 && client === undefined) {
       // Connections that many clients share can tell of none.
       return failSoon(this.#surroundings.loop, 'the PROXY protocol is not spoken to HTTP backends', receiver);
@@ -191,12 +193,27 @@ export class Cluster {
       timeoutMs,
       keepalive: limits.keepalive,
     };
-    if (tls === undefined && proxyProtocol === 0) return dialEndpoint(this.#surroundings, target, receiver);
+    // Requests go to the proxy itself: it is connections of clients that it passes on.
+    const tunnel = client === undefined ? undefined : this.#tunnel(timeoutMs);
+    const alpn = tunnel === undefined ? request.alpn : [tunnel.version];
+    if (tls === undefined && proxyProtocol === 0 && tunnel === undefined)
+      return dialEndpoint(this.#surroundings, target, receiver);
     const opening = {
+      tunnel,
       prelude: proxyProtocol === 0 || client === undefined ? undefined : proxyHeader(proxyProtocol, client),
       tls: tls === undefined ? undefined : { ...this.#revocable(tls), requestHost, alpn, timeoutMs },
     };
     return new OpenedDial(this.#surroundings, target, opening, receiver);
+  }
+
+  /** Undefined without a forward proxy. */
+  #tunnel(timeoutMs: number): (ProxyTunnelOptions & { readonly version: 'h2' | 'http/1.1' }) | undefined {
+    const { tunnel, httpVersion } = this.#policy;
+    if (tunnel === undefined) return undefined;
+    const isHttp2 = httpVersion === 'http2' || (httpVersion === 'by-port' && http2Protocols.has(this.#protocol));
+    const { connectHttp1, connectHttp2 } = this.#surroundings;
+    const connect = isHttp2 ? connectHttp2 : connectHttp1;
+    return { ...tunnel, timeoutMs, connect, version: isHttp2 ? 'h2' : 'http/1.1' };
   }
 
   #revocable(tls: BackendTls): Pick<BackendTlsOptions, 'tls' | 'current' | 'watched'> {
@@ -264,18 +281,8 @@ export class Cluster {
         return clientProtocol === 'HTTP/2';
       case 'by-port':
     }
-    switch (this.#protocol) {
-      case 'http2':
-      case 'grpc':
-      case 'grpc-web':
-        return true;
-      case 'auto':
-        return clientProtocol === 'HTTP/2' && !isVersionOfEdge;
-      case 'http':
-      case 'tcp':
-      case 'tls':
-        return false;
-    }
+    if (this.#protocol === 'auto') return clientProtocol === 'HTTP/2' && !isVersionOfEdge;
+    return http2Protocols.has(this.#protocol);
   }
 
   /** Whether the set, or what balancing looks at, is another one now. */

@@ -9,11 +9,13 @@ import {
   type DialSurroundings,
   type DialTarget,
 } from './endpoint-channel.ts';
+import { beginProxyTunnel, type ProxyTunnelOptions } from './proxy-tunnel.ts';
 
-/** What goes onto a connection before its bytes: the PROXY header first, then TLS. */
+/** What goes onto a connection before its bytes: the PROXY header first, then TLS, then the request to a forward proxy. */
 export interface ConnectionOpening {
   readonly prelude: Uint8Array | undefined;
   readonly tls: BackendTlsOptions | undefined;
+  readonly tunnel: ProxyTunnelOptions | undefined;
 }
 
 /** A dial, then the opening on what it gave. */
@@ -45,15 +47,26 @@ export class OpenedDial implements ChannelDial, ChannelReceiver {
   onChannel(channel: ByteChannel, localAddress: string): void {
     const { prelude, tls } = this.#opening;
     if (prelude !== undefined) channel.write(prelude, 0, prelude.length);
-    if (tls === undefined) return this.#receiver.onChannel(channel, localAddress);
-    const receiver: ChannelReceiver = {
-      onChannel: (secured, local) => {
-        if (this.#isCancelled) secured.close();
-        else this.#receiver.onChannel(secured, local);
+    if (tls === undefined) return this.#onOpen(channel, localAddress);
+    const receiver = this.#unlessCancelled((secured, local) => this.#onOpen(secured, local));
+    beginBackendTls(this.#surroundings.loop, channel, localAddress, tls, receiver);
+  }
+
+  #onOpen(channel: ByteChannel, localAddress: string): void {
+    const { tunnel } = this.#opening;
+    if (tunnel === undefined) return this.#receiver.onChannel(channel, localAddress);
+    const receiver = this.#unlessCancelled((tunnelled, local) => this.#receiver.onChannel(tunnelled, local));
+    beginProxyTunnel(this.#surroundings.loop, channel, localAddress, tunnel, receiver);
+  }
+
+  #unlessCancelled(goOn: ChannelReceiver['onChannel']): ChannelReceiver {
+    return {
+      onChannel: (channel, local) => {
+        if (this.#isCancelled) channel.close();
+        else goOn(channel, local);
       },
       onChannelFailed: (failure) => this.onChannelFailed(failure),
     };
-    beginBackendTls(this.#surroundings.loop, channel, localAddress, tls, receiver);
   }
 
   onChannelFailed(failure: ConnectFailure): void {
