@@ -142,7 +142,7 @@ const warned: readonly (readonly [what: string, verdict: () => Verdict, message:
     () => policy('action: DENY, rules: [{ to: [{ operation: { methods: [GET] } }] }]'),
     /can never match at ztunnel/,
   ],
-  ['a selector that selects nothing', () => policy('selector: {}, rules: [{}]'), /selects no workload/],
+  ['a selector that selects nothing', () => policy('selector: {}, rules: [{}]'), /no workload at ztunnel/],
   [
     'a target without waypoint',
     () => policy('targetRefs: [{ kind: Service, group: "", name: free }], rules: [{}]'),

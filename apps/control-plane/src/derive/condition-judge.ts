@@ -2,7 +2,6 @@ import type { Collection, Index } from '@ambit/collections';
 import {
   type AuthorizationPolicy,
   type Gateway,
-  matchesLabels,
   type PeerAuthentication,
   type RateLimitPolicy,
   type RequestAuthentication,
@@ -11,7 +10,7 @@ import {
   type WorkloadEntry,
 } from '@ambit/kube';
 import { keySourceOf } from '../l7/jwks-source.ts';
-import { l7Gateway, proxyLabels } from '../l7/l7-gateway.ts';
+import { l7Gateway, selectsGateway } from '../l7/l7-gateway.ts';
 import type { MeshSettings, Visibility } from '../mesh-settings.ts';
 import { entryConditions, serviceConditions, workloadConditions } from './binding-conditions.ts';
 import { workloadEntryLabels } from './entry-workload.ts';
@@ -135,10 +134,7 @@ export class ConditionJudge {
         reads.get(this.#sources.GatewayClass, gateway.spec.gatewayClassName),
         this.#settings,
       );
-      if (at?.role !== 'gateway') return false;
-      const { selector } = spec;
-      if (selector === undefined) return true;
-      return selector.matchLabels !== undefined && matchesLabels(selector.matchLabels, proxyLabels(at));
+      return at?.role === 'gateway' && selectsGateway(spec.selector, at);
     });
   }
 

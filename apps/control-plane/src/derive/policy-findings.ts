@@ -35,7 +35,7 @@ export function policyFindings(
   const findings: SourceReport[] = [];
   if (spec.selector !== undefined && spec.selector.matchLabels === undefined) {
     const advice = 'leave out selector to mean the whole namespace';
-    findings.push(warning(origin, `${title}: selector {} selects no workload, so the policy never applies; ${advice}`));
+    findings.push(warning(origin, `${title}: selector {} selects gateways, but no workload at ztunnel; ${advice}`));
   }
   if (spec.action === 'DENY' && spec.rules.length === 0) {
     findings.push(
@@ -73,7 +73,7 @@ function ruleEffectFindings(
   const isDead = converted.clauses.some((clause) => clause.matches.length > 0 && clause.matches.every(isEmptyMatch));
   if (isDead) {
     const reason = l7.length > 0 ? `${names} need HTTP` : 'it names nothing that ztunnel can check';
-    const effect = `this ${policy.spec.action} rule can never match at ztunnel (${reason}), so it has no effect`;
+    const effect = `this ${policy.spec.action} rule can never match at ztunnel (${reason}), so it has no effect there`;
     return [warning(rule.origin, `${title}: ${effect}; put the policy on a waypoint with targetRefs`)];
   }
   if (l7.length > 0) {

@@ -5,12 +5,9 @@ import {
   type AttributeValues,
   type AuthorizationPolicy,
   type JwtRuleSpec,
-  type Labels,
-  matchesLabels,
   type PolicyTarget,
   type RequestAuthentication,
   resourceName,
-  type WorkloadSelector,
 } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import { isDryRun } from '../derive/authorization-policy.ts';
@@ -18,7 +15,7 @@ import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { type KeySource, keySourceOf } from './jwks-source.ts';
-import { type L7Gateway, proxyLabels } from './l7-gateway.ts';
+import { type L7Gateway, selectsGateway } from './l7-gateway.ts';
 
 type Attached = AuthorizationPolicy | RequestAuthentication;
 
@@ -48,10 +45,9 @@ export class AccessRuleFinder {
     const places = [`Gateway/${namespace}/${name}`, ...[...classes].map((one) => `GatewayClass/${one}`)];
     if (role === 'waypoint') return this.#rules(reads, places, () => true);
     // Ingress gateways are workloads too, so what selects pods holds for them.
-    const podLabels = proxyLabels(at);
     const namespaces = new Set([namespace, this.#settings.rootNamespace]);
     return this.#rules(reads, [...places, ...[...namespaces].map((one) => `pods/${one}`)], (attached) =>
-      selects(attached.spec.selector, podLabels),
+      selectsGateway(attached.spec.selector, at),
     );
   }
 
@@ -98,11 +94,6 @@ export class AccessRuleFinder {
     const isKnown = kind === 'Gateway' || kind === 'Service' || kind === 'ServiceEntry';
     return isKnown ? `${kind}/${namespace}/${name}` : undefined;
   }
-}
-
-function selects(selector: WorkloadSelector | undefined, labels: Labels): boolean {
-  if (selector === undefined) return true;
-  return selector.matchLabels !== undefined && matchesLabels(selector.matchLabels, labels);
 }
 
 const { ALLOW, DENY, AUDIT, CUSTOM } = access.AuthorizationPolicy_Action;

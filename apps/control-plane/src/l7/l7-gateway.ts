@@ -1,5 +1,5 @@
 import { proxy } from '@ambit/api';
-import type { Gateway, GatewayClass, Labels } from '@ambit/kube';
+import { type Gateway, type GatewayClass, type Labels, matchesLabels, type WorkloadSelector } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 
 /** A Gateway whose proxies are Ambit's. */
@@ -43,6 +43,11 @@ export function proxyLabels({ gateway: { metadata, spec } }: L7Gateway): Labels 
     'gateway.networking.k8s.io/gateway-name': metadata.name,
     'gateway.networking.k8s.io/gateway-class-name': spec.gatewayClassName,
   };
+}
+
+/** Whether the selector of a policy means the gateway. Without labels it means all, unlike at ztunnel. Istio: PolicyMatcher, isSelected. */
+export function selectsGateway(selector: WorkloadSelector | undefined, at: L7Gateway): boolean {
+  return selector?.matchLabels === undefined || matchesLabels(selector.matchLabels, proxyLabels(at));
 }
 
 /** Kind of proxy in the words of the contract. */
