@@ -14,7 +14,14 @@ import {
 } from '@ambit/runtime';
 import type { LabelSelector } from '@ambit/kube';
 import { type ExtensionProviders, parseExtensionProviders } from './l7/extension-providers.ts';
-import { defaultMeshSettings, type PathNormalisation, type ServiceEntryVisibility } from './mesh-settings.ts';
+import { parseTelemetryDefaults } from './l7/telemetry-defaults.ts';
+import {
+  defaultMeshSettings,
+  defaultTelemetry,
+  type PathNormalisation,
+  type ServiceEntryVisibility,
+  type TelemetryDefaults,
+} from './mesh-settings.ts';
 import { type DeploymentSettings, defaultProxyResources, parseResources } from './gateways/deployment-settings.ts';
 import { parseDiscoverySelectors, parseVisibility } from './mesh-config-text.ts';
 
@@ -52,6 +59,7 @@ export interface ControlPlaneConfig {
   readonly serverHeader: string;
   readonly pathNormalisation: PathNormalisation;
   readonly extensionProviders: ExtensionProviders;
+  readonly telemetry: TelemetryDefaults;
   readonly takesOverClasses: boolean;
   readonly readsCertificates: boolean;
   readonly proxyImage: string | undefined;
@@ -170,8 +178,14 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
   extensionProviders: parsed(
     'AMBIT_EXTENSION_PROVIDERS',
     parseExtensionProviders,
-    { authorization: [], tracing: [] },
-    'JSON list of mesh configuration extensionProviders; those of external authorization and of opentelemetry are used',
+    { authorization: [], tracing: [], logs: [], prometheus: [] },
+    'JSON list of mesh configuration extensionProviders; those of external authorization, opentelemetry, envoyFileAccessLog, envoyOtelAls and prometheus are used',
+  ),
+  telemetry: parsed(
+    'AMBIT_MESH_TELEMETRY',
+    parseTelemetryDefaults,
+    defaultTelemetry,
+    'JSON object with mesh configuration accessLogFile, accessLogFormat, accessLogEncoding, defaultProviders, defaultConfig.tracing',
   ),
   readsCertificates: flag(
     'AMBIT_READ_CERTIFICATES',

@@ -71,9 +71,13 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     pathNormalisation: config.pathNormalisation,
     authorizationProviders: config.extensionProviders.authorization,
     tracingProviders: config.extensionProviders.tracing,
+    logProviders: config.extensionProviders.logs,
+    prometheusProviders: config.extensionProviders.prometheus,
+    telemetry: config.telemetry,
     serviceEntryVisibility: config.serviceEntryVisibility,
     findsAddressConflicts: parts.source.kind === 'folder',
   });
+  for (const problem of config.telemetry.ignored) logger.warn({ problem }, 'mesh configuration is not all in force');
   const resolver = new MeshNameResolver(mesh);
   const publisher = new MeshPublisher(mesh, store, (publication) => {
     logger.debug({ ...publication }, 'configuration published');

@@ -1,4 +1,4 @@
-import type { LabelSelector } from '@ambit/kube';
+import type { LabelSelector, TracingSpec } from '@ambit/kube';
 
 /** How far a ServiceEntry can be seen. `NONE`: it is not sent at all; `NAMESPACE`: clients of its namespace only. */
 export type Visibility = 'PUBLIC' | 'NAMESPACE' | 'NONE';
@@ -101,7 +101,61 @@ export interface MeshSettings {
   readonly authorizationProviders: readonly AuthorizationProviderSettings[];
   /** Collectors of traces; telemetry names one. */
   readonly tracingProviders: readonly TracingProviderSettings[];
+  /** Beside `envoy`, which is there always. */
+  readonly logProviders: readonly LogProviderSettings[];
+  /** Names that mean metrics are there to be scraped, beside `prometheus`. */
+  readonly prometheusProviders: readonly string[];
+  readonly telemetry: TelemetryDefaults;
 }
+
+/** Where access logs go, and how they look. Istio: MeshConfig extensionProviders, envoyFileAccessLog and envoyOtelAls. */
+export interface LogProviderSettings extends LogFormatSettings {
+  readonly name: string;
+  readonly omitsEmpty: boolean;
+  /** Undefined: standard output. */
+  readonly collector: CollectorSettings | undefined;
+  /** What of it is written and has no effect, in whole sentences. */
+  readonly ignored: readonly string[];
+}
+
+/** A line of a log. */
+export interface LogFormatSettings {
+  /** Empty: Istio's default. */
+  readonly text: string;
+  /** A JSON object of formats, as text, instead; `{}` is Istio's default one. Undefined: lines are text. */
+  readonly template: string | undefined;
+}
+
+/** What holds where no Telemetry says anything. Istio: MeshConfig. */
+export interface TelemetryDefaults {
+  /** Everything is logged where nothing names a provider. Istio: accessLogFile. */
+  readonly isLogged: boolean;
+  /** Of that log, and of the provider `envoy`. Istio: accessLogFormat, accessLogEncoding. */
+  readonly log: LogFormatSettings;
+  /** Names. Istio: defaultProviders. */
+  readonly tracing: readonly string[];
+  readonly metrics: readonly string[];
+  readonly accessLogging: readonly string[];
+  /** Istio: defaultConfig.tracing. */
+  readonly samplingPercent: number;
+  readonly tags: TracingSpec['tags'];
+  readonly maxUrlChars: number;
+  /** What is written and has no effect, in whole sentences. */
+  readonly ignored: readonly string[];
+}
+
+/** Istio's; also PILOT_TRACE_SAMPLING. */
+export const defaultTelemetry: TelemetryDefaults = {
+  isLogged: false,
+  log: { text: '', template: undefined },
+  tracing: [],
+  metrics: ['prometheus'],
+  accessLogging: [],
+  samplingPercent: 1,
+  tags: [],
+  maxUrlChars: 0,
+  ignored: [],
+};
 
 /** The values of a mesh nobody configured; also what Istio defaults to. */
 export const defaultMeshSettings: MeshSettings = {
@@ -123,4 +177,7 @@ export const defaultMeshSettings: MeshSettings = {
   pathNormalisation: 'BASE',
   authorizationProviders: [],
   tracingProviders: [],
+  logProviders: [],
+  prometheusProviders: [],
+  telemetry: defaultTelemetry,
 };

@@ -17,3 +17,4 @@ export * as access from './gen/ambit/v1/access_pb.ts';
 export * as traffic from './gen/ambit/v1/traffic_pb.ts';
 export * as limit from './gen/ambit/v1/limit_pb.ts';
 export * as trace from './gen/opentelemetry/proto/trace/v1/trace_pb.ts';
+export * as logs from './gen/opentelemetry/proto/logs/v1/logs_pb.ts';

@@ -27,7 +27,14 @@ export { metricsHandler, type Scrapable } from './metrics-handler.ts';
 export { observeProcess } from './process-metrics.ts';
 export type { Counter, Gauge, Histogram } from './series.ts';
 export { LineBuffer, type Quoting } from './line-buffer.ts';
-export { type LogConstants, type LogOperator, type LogValueName, logValueNames } from './request-log/log-operator.ts';
+export {
+  type LogConstants,
+  type LoggedExpression,
+  type LoggedRequest,
+  type LogOperator,
+  type LogValueName,
+} from './request-log/log-operator.ts';
+export { operatorText } from './request-log/operator-value.ts';
 export {
   defaultJsonLogFormat,
   defaultLogFormat,
@@ -36,8 +43,9 @@ export {
 } from './request-log/parse-log-format.ts';
 export {
   jsonLogFormat,
-  type LoggedRequest,
-  operatorText,
+  logText,
+  type LogFormatOptions,
+  type LogText,
   type RequestLogFormat,
   textLogFormat,
 } from './request-log/request-log-line.ts';

@@ -98,6 +98,32 @@ test('collectors are read with transport, headers and time, and what has no effe
   assert.deepEqual(grpc?.ignored, ['dynatraceSampler']);
 });
 
+test('access logs are read with their formats, and what is not shown is kept for telling', () => {
+  const { logs, prometheus } = parseExtensionProviders(
+    JSON.stringify([
+      { name: 'text', envoyFileAccessLog: { path: '/tmp/log', logFormat: { text: '%NO_SUCH% x' } } },
+      {
+        name: 'labels',
+        envoyFileAccessLog: { logFormat: { labels: { a: '%CEL(request.host)%', b: { c: 1 } } }, omitEmptyValues: true },
+      },
+      { name: 'otel', envoyOtelAls: { service: 'otel.example', port: 4317, logFormat: { labels: {} } } },
+      { name: 'scraped', prometheus: {} },
+    ]),
+  );
+  const [text, labels, otel] = logs;
+  assert.deepEqual([text?.text, text?.template, text?.omitsEmpty], ['%NO_SUCH% x', undefined, false]);
+  assert.deepEqual(text?.ignored, [
+    'lines go to /dev/stdout, not to /tmp/log',
+    '%NO_SUCH% is not known here; it is shown as missing',
+  ]);
+  assert.deepEqual(
+    [labels?.template, labels?.omitsEmpty, labels?.ignored],
+    ['{"a":"%CEL(request.host)%","b":{"c":1}}', true, []],
+  );
+  assert.deepEqual([otel?.template, otel?.collector?.service], ['{}', 'otel.example']);
+  assert.deepEqual(prometheus, ['scraped']);
+});
+
 const collector = (more: string): string => `[{"name":"a","opentelemetry":{"service":"x","port":1,${more}}}]`;
 
 const bad: readonly (readonly [string, RegExp])[] = [
@@ -107,6 +133,8 @@ const bad: readonly (readonly [string, RegExp])[] = [
   ['[{"name":"a","envoyExtAuthzGrpc":{"service":"x","port":0}}]', /port must be a whole number/],
   ['[{"name":"a","envoyExtAuthzGrpc":{"service":"x","port":1,"timeout":"soon"}}]', /timeout must be a duration/],
   ['[{"name":"a","envoyExtAuthzHttp":{"service":"x","port":1,"headersToUpstreamOnAllow":["*"]}}]', /no header name/],
+  ['[{"name":"a","envoyFileAccessLog":{"logFormat":{"labels":"x"}}}]', /labels must be an object/],
+  ['[{"name":"a","envoyOtelAls":{"port":1}}]', /envoyOtelAls\.service must be a string/],
   ['[{"name":"a","opentelemetry":{"service":"x"}}]', /opentelemetry\.port must be a whole number/],
   [collector('"http":{"timeout":"soon"}'), /http\.timeout must be a duration/],
   [collector('"http":{"headers":{}}'), /http\.headers must be a list/],

@@ -1,13 +1,16 @@
 /** Mesh configuration `extensionProviders` as text. Spec: l7.md section 4.7. */
 import { isPlainObject } from '@ambit/kube';
-import type { AuthorizationProviderSettings, TracingProviderSettings } from '../mesh-settings.ts';
+import type { AuthorizationProviderSettings, LogProviderSettings, TracingProviderSettings } from '../mesh-settings.ts';
 import { type Fields, mapAt, millisecondsAt, numberAt, textAt, textsAt } from './provider-fields.ts';
-import { tracingProvider } from './telemetry-providers.ts';
+import { fileLogProvider, otelLogProvider, tracingProvider } from './telemetry-providers.ts';
 
 /** What a mesh may ask others about its requests, and tell others of them. */
 export interface ExtensionProviders {
   readonly authorization: readonly AuthorizationProviderSettings[];
   readonly tracing: readonly TracingProviderSettings[];
+  readonly logs: readonly LogProviderSettings[];
+  /** Names, in lower case, that mean metrics are there to be scraped. */
+  readonly prometheus: readonly string[];
 }
 
 /**
@@ -19,17 +22,23 @@ export function parseExtensionProviders(text: string): ExtensionProviders {
   if (!Array.isArray(value)) throw new Error('must be a JSON list of extension providers');
   const authorization: AuthorizationProviderSettings[] = [];
   const tracing: TracingProviderSettings[] = [];
+  const logs: LogProviderSettings[] = [];
+  const prometheus: string[] = [];
   value.forEach((entry: unknown, index) => {
     const place = `[${index}]`;
     if (!isPlainObject(entry)) throw new Error(`${place} must be an object`);
     const name = textAt(entry, 'name', place);
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw new Error(`${place}.name must be a DNS label`);
     const { envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc, opentelemetry } = entry;
+    const { envoyFileAccessLog: file, envoyOtelAls: otel } = entry;
     if (isPlainObject(http)) authorization.push(provider(name, http, `${place}.envoyExtAuthzHttp`, 'http'));
     if (isPlainObject(grpc)) authorization.push(provider(name, grpc, `${place}.envoyExtAuthzGrpc`, 'grpc'));
     if (isPlainObject(opentelemetry)) tracing.push(tracingProvider(name, opentelemetry, `${place}.opentelemetry`));
+    if (isPlainObject(file)) logs.push(fileLogProvider(name, file, `${place}.envoyFileAccessLog`));
+    if (isPlainObject(otel)) logs.push(otelLogProvider(name, otel, `${place}.envoyOtelAls`));
+    if (isPlainObject(entry['prometheus'])) prometheus.push(name.toLowerCase());
   });
-  return { authorization, tracing };
+  return { authorization, tracing, logs, prometheus };
 }
 
 function provider(name: string, fields: Fields, place: string, kind: 'http' | 'grpc'): AuthorizationProviderSettings {

@@ -92,7 +92,7 @@ const table: readonly (readonly [name: string, text: string, message: string | u
     telemetry(
       '{ accessLogging: [{ providers: [{ name: envoy }, { name: otel }] }], tracing: [{ providers: [{ name: zipkin }] }] }',
     ),
-    'accessLogging[0].providers: otel is not known here; lines of the default format go to standard output; tracing[0].providers: zipkin is no collector of the mesh configuration; it gets no spans',
+    'accessLogging[0].providers: otel is not known here; nothing is logged for it; tracing[0].providers: zipkin is no collector of the mesh configuration; it gets no spans',
   ],
   [
     'a policy whose every field counts',
@@ -111,6 +111,12 @@ const table: readonly (readonly [name: string, text: string, message: string | u
     'fields of a policy that do not count',
     rule('{ loadBalancer: { simple: FASTEST }, tls: { mode: SIMPLE, caCrl: /etc/crl.pem } }'),
     'trafficPolicy.loadBalancer.simple: FASTEST is not known; requests go to the least busy endpoint; trafficPolicy.tls.caCrl has no effect',
+  ],
+  ['a tunnel', rule('{ tunnel: { protocol: POST, targetHost: db.example, targetPort: 5432 } }'), undefined],
+  [
+    'a tunnel of a kind that there is not',
+    rule('{ tunnel: { protocol: SOCKS, targetHost: db.example, targetPort: 5432 } }'),
+    'trafficPolicy.tunnel.protocol: SOCKS is not known; proxies are asked by CONNECT',
   ],
   [
     'fields of routes that do not count',

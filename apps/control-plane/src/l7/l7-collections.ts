@@ -132,12 +132,14 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
       from: gateways,
       keyOf: useKey,
       transform: ({ key }, context) =>
-        [...settings.authorizationProviders, ...settings.tracingProviders.map(({ collector }) => collector)].flatMap(
-          (provider) => {
-            const service = view.configuredService(context, provider.service);
-            return service === undefined ? [] : [{ gateway: key, service: service.key }];
-          },
-        ),
+        [
+          ...settings.authorizationProviders,
+          ...settings.tracingProviders.map(({ collector }) => collector),
+          ...settings.logProviders.flatMap(({ collector }) => collector ?? []),
+        ].flatMap((provider) => {
+          const service = view.configuredService(context, provider.service);
+          return service === undefined ? [] : [{ gateway: key, service: service.key }];
+        }),
     }),
   ]);
   const backends = derive<BackendUse, PlannedDestination>(graph, {

@@ -1,10 +1,10 @@
 /** What of a Telemetry resource is not carried out, and why. Pure. Spec: contract l7 7.1. */
 import type { TagSource, Telemetry } from '@ambit/kube';
-import { isLabelName, parseExpression, parseLogFormat } from '@ambit/telemetry';
+import { isLabelName, type LogConstants, parseExpression, parseLogFormat } from '@ambit/telemetry';
 import { RE2JS } from 're2js';
 import type { MeshSettings, TracingProviderSettings } from '../mesh-settings.ts';
 import { metricsNamed } from './metric-names.ts';
-import { providerNamed } from './provider-name.ts';
+import { logProviderNamed, providerNamed } from './provider-name.ts';
 import { patternProblem } from './usable-pattern.ts';
 
 const maxAddedLabels = 16;
@@ -29,22 +29,22 @@ export function labelProblem(name: string, text: string): string | undefined {
 }
 
 /** In the words of the resource; empty when everything of it is in force. */
-export function telemetryProblems(
-  { spec }: Telemetry,
-  { tracingProviders }: Pick<MeshSettings, 'tracingProviders'>,
-): readonly string[] {
+export function telemetryProblems({ spec, metadata }: Telemetry, settings: MeshSettings): readonly string[] {
+  const { tracingProviders, prometheusProviders } = settings;
   return [
     ...spec.metrics.flatMap(({ providers }, m) =>
-      strangers(providers, ['prometheus']).map(
-        (name) => `metrics[${m}].providers: ${name} is not known here; metrics are there for prometheus only`,
-      ),
+      providers
+        .filter((name) => !['prometheus', ...prometheusProviders].includes(name.toLowerCase()))
+        .map((name) => `metrics[${m}].providers: ${name} is not known here; metrics are there for prometheus only`),
     ),
     ...spec.accessLogging.flatMap(({ providers }, a) =>
-      strangers(providers, ['envoy']).map(
-        (name) =>
-          `accessLogging[${a}].providers: ${name} is not known here; lines of the default format go to standard output`,
-      ),
+      providers
+        .flatMap((name) => logProblems(name, settings))
+        .map((problem) => `accessLogging[${a}].providers: ${problem}`),
     ),
+    ...(isWithoutLogProvider(spec, metadata, settings)
+      ? ['accessLogging[0].providers: none is named, and the mesh configuration has no default one']
+      : []),
     ...spec.tracing.flatMap(({ providers }, t) =>
       providers
         .flatMap((name, at) => tracerProblems(name, at, tracingProviders))
@@ -70,6 +70,22 @@ export function telemetryProblems(
   ];
 }
 
+function logProblems(name: string, settings: MeshSettings): readonly string[] {
+  const provider = logProviderNamed(settings, name);
+  if (provider === undefined) return [`${name} is not known here; nothing is logged for it`];
+  return provider.ignored.map((problem) => `${name}: ${problem}`);
+}
+
+/** Seen only where nothing more general can name one. */
+function isWithoutLogProvider(
+  { accessLogging, targets, selector }: Telemetry['spec'],
+  { namespace }: Telemetry['metadata'],
+  { rootNamespace, telemetry }: MeshSettings,
+): boolean {
+  const isMeshWide = namespace === rootNamespace && targets.length === 0 && selector === undefined;
+  return isMeshWide && telemetry.accessLogging.length === 0 && accessLogging[0]?.providers.length === 0;
+}
+
 /** Of the provider at a position of a list. */
 function tracerProblems(name: string, at: number, known: readonly TracingProviderSettings[]): readonly string[] {
   if (at > 0) return [`${name} is one too many; only the first gets spans`];
@@ -89,17 +105,21 @@ function tagProblems(source: TagSource): readonly string[] {
   }
 }
 
-/** What of a format of log lines or tags is not shown. */
+/** For formats that are looked at here and written elsewhere. */
+export const formatConstants: LogConstants = {
+  hostname: '',
+  environment: () => undefined,
+  expression: (text) => (expressionProblem(text) === undefined ? () => undefined : undefined),
+};
+
+/** What of a format of tags is not shown. */
 function formatProblems(format: string): readonly string[] {
   try {
-    return parseLogFormat(format).unknown.map((operator) => `${operator} is not known here; it is shown as missing`);
+    const { unknown } = parseLogFormat(format, formatConstants);
+    return unknown.map((operator) => `${operator} is not known here; it is shown as missing`);
   } catch (error) {
     return [`${error instanceof Error ? error.message : ''} is not taken`];
   }
-}
-
-function strangers(names: readonly string[], known: readonly string[]): readonly string[] {
-  return names.filter((name) => !known.includes(name));
 }
 
 function overrideProblems(

@@ -1,7 +1,14 @@
 /** Extension providers that take what proxies tell. Spec: l7.md sections 7.3 and 7.4. */
 import { isPlainObject } from '@ambit/kube';
-import type { CollectorSettings, TracingProviderSettings } from '../mesh-settings.ts';
+import { jsonLogFormat, textLogFormat } from '@ambit/telemetry';
+import type {
+  CollectorSettings,
+  LogFormatSettings,
+  LogProviderSettings,
+  TracingProviderSettings,
+} from '../mesh-settings.ts';
 import { type Fields, millisecondsAt, numberAt, textAt } from './provider-fields.ts';
+import { formatConstants } from './telemetry-problems.ts';
 
 export function tracingProvider(name: string, fields: Fields, place: string): TracingProviderSettings {
   const detectors = fields['resourceDetectors'];
@@ -23,6 +30,55 @@ export function tracingProvider(name: string, fields: Fields, place: string): Tr
     maxUrlChars: fields['maxTagLength'] === undefined ? 0 : numberAt(fields, 'maxTagLength', place, 0, 65_536),
     ignored: ignored.flat(),
   };
+}
+
+/** `envoyFileAccessLog`: files other than standard output cannot be had. */
+export function fileLogProvider(name: string, fields: Fields, place: string): LogProviderSettings {
+  const path = textAt(fields, 'path', place, standardOutput);
+  const format = logFormatAt(fields, place);
+  return {
+    name,
+    ...format,
+    omitsEmpty: fields['omitEmptyValues'] === true,
+    collector: undefined,
+    ignored: [...pathProblems(path), ...formatProblems(format)],
+  };
+}
+
+/** `envoyOtelAls`: the text is the body, labels are attributes. */
+export function otelLogProvider(name: string, fields: Fields, place: string): LogProviderSettings {
+  const format = logFormatAt(fields, place);
+  const collector = collectorAt(fields, place);
+  return { name, ...format, omitsEmpty: false, collector, ignored: formatProblems(format) };
+}
+
+const standardOutput = '/dev/stdout';
+
+export function pathProblems(path: string): readonly string[] {
+  return path === standardOutput ? [] : [`lines go to ${standardOutput}, not to ${path}`];
+}
+
+function logFormatAt(fields: Fields, place: string): LogFormatSettings {
+  const format = fields['logFormat'] ?? {};
+  if (!isPlainObject(format)) throw new Error(`${place}.logFormat must be an object`);
+  const { labels } = format;
+  if (labels !== undefined && !isPlainObject(labels)) throw new Error(`${place}.logFormat.labels must be an object`);
+  const text = textAt(format, 'text', `${place}.logFormat`, '');
+  return { text, template: labels === undefined ? undefined : JSON.stringify(labels) };
+}
+
+const maxTemplateChars = 65_536;
+
+/** What of a format is not shown. Throws for one that cannot be. */
+export function formatProblems({ text, template }: LogFormatSettings): readonly string[] {
+  if (template !== undefined && template.length > maxTemplateChars)
+    throw new Error(`a log format of more than ${maxTemplateChars} characters`);
+  const fields: unknown = JSON.parse(template ?? '{}');
+  if (!isPlainObject(fields)) throw new Error('a log format that is no JSON object');
+  const options = { constants: formatConstants };
+  return [...textLogFormat(text, options).unknownOperators, ...jsonLogFormat(fields, options).unknownOperators].map(
+    (operator) => `${operator} is not known here; it is shown as missing`,
+  );
 }
 
 const enrichments: ReadonlySet<unknown> = new Set([undefined, 'ISTIO_CANONICAL']);

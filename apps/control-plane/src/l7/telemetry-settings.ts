@@ -1,19 +1,21 @@
 /** The Telemetry API at L7 proxies. Spec: l7.md section 7.1. */
 import { proxy } from '@ambit/api';
 import type { Index } from '@ambit/collections';
-import type { AccessLoggingSpec, Telemetry } from '@ambit/kube';
-import { create } from '@bufbuild/protobuf';
+import type { Telemetry } from '@ambit/kube';
+import { create, equals } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { CollectorSettings, MeshSettings } from '../mesh-settings.ts';
 import { metricSettings } from './metric-settings.ts';
-import { expressionProblem } from './telemetry-problems.ts';
+import { accessLogs, type LogProvider } from './access-log-settings.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import { duration } from './proto-text.ts';
-import { providerNamed } from './provider-name.ts';
+import { logProviderNamed, providerNamed } from './provider-name.ts';
 import { type TracingProvider, tracingSettings } from './tracing-settings.ts';
+
+const nothing = create(proxy.TelemetrySchema);
 
 /** Finds what is to be told about the requests of a gateway. */
 export class TelemetryFinder {
@@ -33,7 +35,8 @@ export class TelemetryFinder {
 
   /** Undefined when nobody says anything. Root namespace, gateway's namespace, class and gateway, each over the one before. */
   ofGateway(reads: MeshReads, at: L7Gateway): proxy.Telemetry | undefined {
-    return this.#settled(reads, at, this.#levelsOf(reads, at));
+    const settled = this.#settled(reads, at, this.#levelsOf(reads, at));
+    return equals(proxy.TelemetrySchema, settled, nothing) ? undefined : settled;
   }
 
   /** For requests of one service; undefined when nobody says more of it than of the gateway. */
@@ -69,28 +72,32 @@ export class TelemetryFinder {
     ];
   }
 
-  #settled(reads: MeshReads, { role }: L7Gateway, levels: readonly Telemetry[]): proxy.Telemetry | undefined {
-    if (levels.length === 0) return undefined;
+  #settled(reads: MeshReads, { role }: L7Gateway, levels: readonly Telemetry[]): proxy.Telemetry {
+    const { telemetry: defaults, prometheusProviders } = this.#settings;
     const isMeant = (mode: string): boolean =>
       mode === 'CLIENT_AND_SERVER' || mode === (role === 'waypoint' ? 'SERVER' : 'CLIENT');
-    const accessLog = accessLogOf(
-      levels.flatMap(({ spec }) => {
-        const meant = spec.accessLogging.filter((entry) => isMeant(entry.mode));
-        return meant.length > 0 ? [meant] : [];
-      }),
+    const [accessLog, ...furtherAccessLogs] = accessLogs(
+      levels.flatMap(({ spec: { accessLogging } }) => (accessLogging.length === 0 ? [] : [accessLogging])),
+      {
+        defaultProviders: defaults.accessLogging,
+        fallback: defaults.isLogged ? { ...defaults.log, omitsEmpty: false, collector: undefined } : undefined,
+        isMeant,
+        providerOf: (name) => this.#logProvider(reads, name),
+      },
     );
     const metrics = metricSettings(
       levels.flatMap(({ spec }) => spec.metrics),
-      ['prometheus'],
-      (name) => name.toLowerCase() === 'prometheus',
+      defaults.metrics,
+      (name) => ['prometheus', ...prometheusProviders].includes(name.toLowerCase()),
       isMeant,
     );
     const tracing = tracingSettings(
       levels.flatMap(({ spec }) => spec.tracing.filter((entry) => isMeant(entry.mode))),
-      (name) => this.#provider(reads, name),
+      defaults,
+      (name) => this.#tracer(reads, name),
     );
     return create(proxy.TelemetrySchema, {
-      ...(accessLog === undefined ? {} : { accessLog }),
+      ...(accessLog === undefined ? {} : { accessLog, furtherAccessLogs }),
       ...(tracing === undefined ? {} : { tracing }),
       metricsDisabled: metrics.isDisabled,
       metricOverrides: [...metrics.overrides],
@@ -100,7 +107,17 @@ export class TelemetryFinder {
     });
   }
 
-  #provider(reads: MeshReads, name: string): TracingProvider | undefined {
+  /** Undefined also for one whose collector is not there. */
+  #logProvider(reads: MeshReads, name: string): LogProvider | undefined {
+    const settings = logProviderNamed(this.#settings, name);
+    if (settings === undefined) return undefined;
+    const { text, template, omitsEmpty } = settings;
+    const collector = settings.collector === undefined ? undefined : this.#collector(reads, settings.collector);
+    if (settings.collector !== undefined && collector === undefined) return undefined;
+    return { text, template, omitsEmpty, collector };
+  }
+
+  #tracer(reads: MeshReads, name: string): TracingProvider | undefined {
     const settings = providerNamed(this.#settings.tracingProviders, name);
     if (settings === undefined) return undefined;
     const collector = this.#collector(reads, settings.collector);
@@ -119,19 +136,4 @@ export class TelemetryFinder {
       readsEnvironment: settings.readsEnvironment,
     });
   }
-}
-
-/** The most specific level decides. A filter that proxies do not understand lets everything through, and is told of. */
-function accessLogOf(levels: readonly (readonly AccessLoggingSpec[])[]): proxy.Telemetry_AccessLog | undefined {
-  const entries = levels.at(-1);
-  if (entries === undefined) return undefined;
-  const on = entries.filter(({ isDisabled }) => !isDisabled);
-  const filter = on.at(-1)?.filter ?? '';
-  const [, least] = /^\s*response\.code\s*>=\s*(\d{3})\s*$/.exec(filter) ?? [];
-  const isUsable = least === undefined && filter !== '' && expressionProblem(filter) === undefined;
-  return create(proxy.Telemetry_AccessLogSchema, {
-    enabled: on.length > 0,
-    minStatus: least === undefined ? 0 : Number(least),
-    filter: isUsable ? filter : '',
-  });
 }

@@ -1,6 +1,7 @@
 /** What Telemetry resources say of spans, laid over each other. Pure. Spec: contract l7 7.1, 7.4. */
 import { proxy } from '@ambit/api';
 import type { TagSource, TracingSpec } from '@ambit/kube';
+import type { TelemetryDefaults } from '../mesh-settings.ts';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
 /** Of the mesh configuration, with the service that it is. */
@@ -9,24 +10,26 @@ export interface TracingProvider {
   readonly maxUrlChars: number;
 }
 
-/** Istio: PILOT_TRACE_SAMPLING. */
-const defaultPercent = 1;
-
 /** Each field that is set counts over those of entries before. Without a collector that is known nothing is traced. */
 export function tracingSettings(
   entries: readonly TracingSpec[],
+  defaults: TelemetryDefaults,
   providerOf: (name: string) => TracingProvider | undefined,
 ): proxy.Telemetry_Tracing | undefined {
-  if (entries.length === 0) return undefined;
+  if (entries.length + defaults.tracing.length === 0) return undefined;
   const last = <T>(of: (entry: TracingSpec) => T | undefined): T | undefined =>
     entries.map(of).findLast((value) => value !== undefined);
-  const name = last(({ providers }) => providers[0]);
+  const name = last(({ providers }) => providers[0]) ?? defaults.tracing[0];
   const provider = name === undefined ? undefined : providerOf(name);
-  const tags = last(({ tags: own }) => (own.length === 0 ? undefined : own)) ?? [];
+  const tags = last(({ tags: own }) => (own.length === 0 ? undefined : own)) ?? defaults.tags;
   return create(proxy.Telemetry_TracingSchema, {
     enabled: last(({ isDisabled }) => isDisabled) !== true && provider !== undefined,
-    ...(provider === undefined ? {} : { collector: provider.collector, maxUrlChars: provider.maxUrlChars }),
-    samplePerTenThousand: Math.round((last(({ samplingPercent }) => samplingPercent) ?? defaultPercent) * 100),
+    ...(provider === undefined
+      ? {}
+      : { collector: provider.collector, maxUrlChars: provider.maxUrlChars || defaults.maxUrlChars }),
+    samplePerTenThousand: Math.round(
+      (last(({ samplingPercent }) => samplingPercent) ?? defaults.samplingPercent) * 100,
+    ),
     ignoresRequestId: last(({ usesRequestId }) => usesRequestId) === false,
     omitsIstioTags: last(({ showsIstioTags }) => showsIstioTags) === false,
     stopsPropagation: last(({ stopsPropagation }) => stopsPropagation) === true,

@@ -16,6 +16,7 @@ import { changeCount, WorkloadStore } from '@ambit/workload';
 
 import { ConfigState } from '../config/config-snapshot.ts';
 import { CopyBudget } from '../request/body-copy.ts';
+import { OtlpQueues } from '../request/trace/otlp-queues.ts';
 import { SpanExporter } from '../request/trace/span-exporter.ts';
 import type { ConfigUpdate, DataSettings, FromWorker, ToWorker, WorkerDescription } from '../worker-protocol.ts';
 import { readConfigUpdate } from './config-updates.ts';
@@ -29,7 +30,8 @@ import { countReplicas } from './replicas.ts';
 import { ResolvedHosts } from './resolved-hosts.ts';
 import { LimitMetrics } from './telemetry/limit-metrics.ts';
 import { logConstants } from './telemetry/log-constants.ts';
-import { RequestLog } from './telemetry/request-log.ts';
+import type { LogSurroundings } from './telemetry/log-plan.ts';
+import { logSignal, RequestLog } from './telemetry/request-log.ts';
 import { TrafficObserver } from './telemetry/traffic-observer.ts';
 import { MeshUpstreams } from './upstream/mesh-upstreams.ts';
 import { RevocableChannels } from './upstream/revocable-channel.ts';
@@ -82,8 +84,6 @@ export class DataWorker {
     this.#registry = new MetricRegistry({ announce: (message) => this.#announcements.push(message) });
     this.#refused = refusedFamily(this.#registry);
     this.#log = new RequestLog(descriptorSink(settings.log.fd));
-    const constants = logConstants(settings.podName);
-    this.#observer = new TrafficObserver(this.#registry, this.#log, constants);
     // Requests of all clients share tunnels to a backend: one that does not read must not stop the others.
     this.#hbone = new HbonePool({ loop, settings: { sharesWindows: true } });
     this.#revocations = new RevocationLists({
@@ -121,6 +121,17 @@ export class DataWorker {
       lookUp: (hostname) => this.#visited.lookUpAny(hostname),
     });
     const limits = new LimitMetrics(this.#registry);
+    const producer = {
+      timers: loop,
+      upstreams: this.#upstreams,
+      serviceName: serviceName(identity),
+      clusterId: settings.clusterId,
+      podName: settings.podName,
+      constants: logConstants(settings.podName),
+    };
+    const logQueues = new OtlpQueues(producer, logSignal);
+    const queueOf: LogSurroundings['queueOf'] = (collector) => logQueues.of(collector);
+    this.#observer = new TrafficObserver(this.#registry, this.#log, { constants: producer.constants, queueOf });
     const shared = {
       loop,
       store: this.#store,
@@ -139,15 +150,10 @@ export class DataWorker {
         upstreams: this.#upstreams,
         observer: this.#observer,
         spans: new SpanExporter({
-          timers: loop,
-          upstreams: this.#upstreams,
-          serviceName: serviceName(identity),
-          clusterId: settings.clusterId,
-          podName: settings.podName,
+          ...producer,
           namespace: settings.podNamespace,
           gateway: settings.gateway,
           trustDomain: trustDomain(identity),
-          constants,
         }),
         copyBudget: new CopyBudget(maxCopyBytes),
         buckets: new TokenBuckets(settings.buckets),

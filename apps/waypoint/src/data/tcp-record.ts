@@ -57,6 +57,7 @@ export class TcpRecord implements LoggedRequest {
       case 'DOWNSTREAM_LOCAL_ADDRESS':
         return facts.localAddress;
       case 'DOWNSTREAM_REMOTE_ADDRESS':
+      case 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS':
         return facts.remoteAddress;
       case 'DOWNSTREAM_PEER_URI_SAN':
         return facts.peer === undefined ? undefined : `spiffe://${facts.peer.principal}`;

@@ -321,6 +321,7 @@ export class RequestExchange implements ServerExchangeUser, EntranceOwner, Forwa
     const { head, body, grpcStatus } = localAnswer(reply, record.isGrpc);
     if (reply.flag !== undefined) record.addFlag(reply.flag);
     record.details = reply.details;
+    record.localReplyBody = reply.body;
     record.status = head.status;
     record.grpcStatus = grpcStatus;
     record.responseHead = head;

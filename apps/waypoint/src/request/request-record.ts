@@ -82,6 +82,8 @@ export class RequestRecord implements LoggedRequest {
   verdict: RequestVerdict | undefined;
   /** Identities of AUDIT policies that matched. */
   audited: readonly string[] = [];
+  /** Of an answer that was made here. */
+  localReplyBody: string | Uint8Array = '';
   /** Undefined when requests are not traced. */
   trace: TraceContext | undefined;
   #flags = '';
@@ -170,10 +172,20 @@ export class RequestRecord implements LoggedRequest {
         return this.facts.serverName;
       case 'ROUTE_NAME':
         return this.routeName;
-      case 'GRPC_STATUS':
+      case 'GRPC_STATUS_NUMBER':
         return this.grpcStatus;
       case 'TRACE_ID':
         return this.trace?.traceId;
+      case 'SPAN_ID':
+        return this.trace?.spanId;
+      case 'LOCAL_REPLY_BODY':
+        return typeof this.localReplyBody === 'string'
+          ? this.localReplyBody
+          : Buffer.from(this.localReplyBody).toString();
+      case 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS':
+        return this.facts.remoteAddress;
+      case 'RESPONSE_TX_DURATION':
+        return this.responseStartMs === 0 ? undefined : since(this.responseStartMs, this.endMs);
     }
   }
 

@@ -13,14 +13,31 @@ export type LogOperator =
       readonly maxChars: number | undefined;
       readonly dropsQuery: boolean;
     }
+  /** Of an address with a port: one of both. */
+  | { readonly kind: 'address-part'; readonly name: LogValueName; readonly part: 'host' | 'port' }
+  | { readonly kind: 'long-flags' }
+  | { readonly kind: 'grpc-status'; readonly style: 'camel' | 'snake' | 'number' }
+  | { readonly kind: 'expression'; readonly valueOf: LoggedExpression; readonly maxChars: number | undefined }
   /** Nothing is known of it: shown as what is missing. */
   | { readonly kind: 'absent' };
+
+/** A finished request or connection, as the log asks for it. Undefined is shown as `-`, or null in JSON. */
+export interface LoggedRequest {
+  readonly startWallTimeMs: number;
+  value(name: LogValueName): string | number | undefined;
+  /** By lower-case name; pseudo headers with their colon. */
+  header(of: 'request' | 'response' | 'trailers', lowerName: string): string | undefined;
+}
+
+export type LoggedExpression = (request: LoggedRequest) => string | number | boolean | undefined;
 
 /** What the process that writes knows of itself. */
 export interface LogConstants {
   readonly hostname: string;
   /** A variable of its environment. */
   environment(name: string): string | undefined;
+  /** What is asked of requests by an expression; undefined for a text that is none. */
+  expression(text: string): LoggedExpression | undefined;
 }
 
 /** Operators without arguments. */
@@ -36,6 +53,7 @@ export const logValueNames = [
   'DURATION',
   'REQUEST_DURATION',
   'RESPONSE_DURATION',
+  'RESPONSE_TX_DURATION',
   'UPSTREAM_HOST',
   'UPSTREAM_CLUSTER',
   'UPSTREAM_CLUSTER_RAW',
@@ -43,10 +61,13 @@ export const logValueNames = [
   'UPSTREAM_REQUEST_ATTEMPT_COUNT',
   'DOWNSTREAM_LOCAL_ADDRESS',
   'DOWNSTREAM_REMOTE_ADDRESS',
+  'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
   'DOWNSTREAM_PEER_URI_SAN',
   'REQUESTED_SERVER_NAME',
   'ROUTE_NAME',
-  'GRPC_STATUS',
+  'GRPC_STATUS_NUMBER',
   'TRACE_ID',
+  'SPAN_ID',
+  'LOCAL_REPLY_BODY',
 ] as const;
 export type LogValueName = (typeof logValueNames)[number];

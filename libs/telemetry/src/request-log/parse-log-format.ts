@@ -9,7 +9,8 @@ export interface ParsedLogFormat {
 /** Longest format and most operators: a format is written for every request. */
 const maxFormatChars = 16_384;
 
-const operatorText = /%(?:%|([A-Z0-9_]+)(?:\(([^)%]*|[^)]*)\))?(?::([0-9]{1,5}))?%)/g;
+/** Arguments end at the first parenthesis that ends the operator too: those of expressions hold others. */
+const operatorText = /%(?:%|([A-Z0-9_]+)(?:\((.{0,1024}?)\))?(?::([0-9]{1,5}))?%)/gs;
 const knownValues: ReadonlySet<string> = new Set(logValueNames);
 
 /** Istio's default text, without the line end. */
@@ -48,7 +49,7 @@ export const defaultJsonLogFormat: Readonly<Record<string, string>> = {
   upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
 };
 
-const noConstants: LogConstants = { hostname: '', environment: () => undefined };
+const noConstants: LogConstants = { hostname: '', environment: () => undefined, expression: () => undefined };
 
 /** Takes a format apart once, when configuration arrives. Throws RangeError for one that is too long. Istio: accessLogFormat. */
 export function parseLogFormat(format: string, constants: LogConstants = noConstants): ParsedLogFormat {
@@ -84,7 +85,7 @@ function operatorOf(
   name: string,
   argument: string | undefined,
   maxChars: number | undefined,
-  { hostname, environment }: LogConstants,
+  constants: LogConstants,
 ): LogOperator | undefined {
   switch (name) {
     case 'START_TIME':
@@ -96,13 +97,69 @@ function operatorOf(
       return header('response', argument, maxChars, false);
     case 'TRAILER':
       return header('trailers', argument, maxChars, false);
+    case 'STREAM_ID':
+      return header('request', 'x-request-id', maxChars, false);
     case 'HOSTNAME':
-      return constant(hostname, maxChars);
+      return constant(constants.hostname, maxChars);
     case 'ENVIRONMENT':
-      return argument === undefined || argument === '' ? undefined : constant(environment(argument), maxChars);
+      return argument === undefined || argument === ''
+        ? undefined
+        : constant(constants.environment(argument), maxChars);
+    case 'CEL':
+      return expression(argument ?? '', maxChars, constants);
+    case 'FILTER_STATE':
+      return peerField(argument ?? '', maxChars, constants);
+    case 'RESPONSE_FLAGS_LONG':
+      return { kind: 'long-flags' };
+    case 'GRPC_STATUS':
+      return grpcStatus(argument);
+    case 'UPSTREAM_REMOTE_ADDRESS':
+      return { kind: 'value', name: 'UPSTREAM_HOST' };
     default:
-      return isValueName(name) ? { kind: 'value', name } : undefined;
+      return isValueName(name) ? { kind: 'value', name } : addressPart(name);
   }
+}
+
+function expression(text: string, maxChars: number | undefined, constants: LogConstants): LogOperator | undefined {
+  const valueOf = constants.expression(text);
+  return valueOf === undefined ? undefined : { kind: 'expression', valueOf, maxChars };
+}
+
+/** What is known of both peers; nothing else is kept beside a request here. */
+function peerField(argument: string, maxChars: number | undefined, constants: LogConstants): LogOperator | undefined {
+  const [, side, field] = /^(upstream_peer|downstream_peer)(?:_obj)?:FIELD:([a-z]+)$/.exec(argument) ?? [];
+  return side === undefined || field === undefined ? undefined : expression(`${side}.${field}`, maxChars, constants);
+}
+
+function grpcStatus(style: string | undefined): LogOperator | undefined {
+  switch (style) {
+    case undefined:
+    case '':
+    case 'CAMEL_STRING':
+      return { kind: 'grpc-status', style: 'camel' };
+    case 'SNAKE_STRING':
+      return { kind: 'grpc-status', style: 'snake' };
+    case 'NUMBER':
+      return { kind: 'grpc-status', style: 'number' };
+    default:
+      return undefined;
+  }
+}
+
+/** Names of addresses by the name that users write without its ending. */
+const addresses: Readonly<Record<string, LogValueName>> = {
+  DOWNSTREAM_REMOTE: 'DOWNSTREAM_REMOTE_ADDRESS',
+  DOWNSTREAM_DIRECT_REMOTE: 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS',
+  DOWNSTREAM_LOCAL: 'DOWNSTREAM_LOCAL_ADDRESS',
+  UPSTREAM_REMOTE: 'UPSTREAM_HOST',
+  UPSTREAM_LOCAL: 'UPSTREAM_LOCAL_ADDRESS',
+};
+
+function addressPart(name: string): LogOperator | undefined {
+  const [, whose = '', ending] = /^([A-Z_]+?)_(ADDRESS_WITHOUT_PORT|PORT)$/.exec(name) ?? [];
+  const address = Object.hasOwn(addresses, whose) ? addresses[whose] : undefined;
+  if (address === undefined) return undefined;
+  return { kind: 'address-part', name: address, part: ending === 'PORT' ? 'port' : 'host' };
 }
 
 function constant(text: string | undefined, maxChars: number | undefined): LogOperator {

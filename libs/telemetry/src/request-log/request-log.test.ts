@@ -8,7 +8,9 @@ import {
   defaultLogFormat,
   jsonLogFormat,
   LineBuffer,
+  type LogConstants,
   type LoggedRequest,
+  logText,
   type LogValueName,
   parseLogFormat,
   type RequestLogFormat,
@@ -19,6 +21,7 @@ const values: Partial<Record<LogValueName, string | number>> = {
   PROTOCOL: 'HTTP/1.1',
   RESPONSE_CODE: 200,
   RESPONSE_CODE_DETAILS: 'via_upstream',
+  GRPC_STATUS_NUMBER: 4,
   BYTES_RECEIVED: 0,
   BYTES_SENT: 1024,
   DURATION: 3,
@@ -97,6 +100,16 @@ const formats: readonly (readonly [format: string, line: string])[] = [
   ['%START_TIME(%Y/%m/%dT%H:%M:%S%z.%3f)%', '2026/11/21T12:30:45%z.678'],
   ['%START_TIME(%s)%', '1795264245'],
   ['%NO_SUCH%', '-'],
+  ['%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_REMOTE_PORT%', '10.1.9.9 40000'],
+  ['%UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT% %UPSTREAM_LOCAL_PORT%', '10.1.2.3:8080 8080 -'],
+  ['%UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%', '-'],
+  ['%GRPC_STATUS% %GRPC_STATUS(SNAKE_STRING)% %GRPC_STATUS(NUMBER)%', 'DeadlineExceeded DEADLINE_EXCEEDED 4'],
+  ['%GRPC_STATUS_NUMBER% %GRPC_STATUS(LOUD)%', '4 -'],
+  ['%RESPONSE_FLAGS_LONG%', '-'],
+  ['%STREAM_ID%', 'abc'],
+  ['%CEL(size(request.host) > 1)% %CEL(nothing)%', 'true -'],
+  ['%FILTER_STATE(upstream_peer:FIELD:workload)% %FILTER_STATE(upstream_peer_obj:FIELD:workload):3%', 'web-v1 web'],
+  ['%FILTER_STATE(mine:PLAIN)%', '-'],
   ['%REQ()%', '-'],
   ['a % b', 'a % b'],
   ['', ''],
@@ -104,13 +117,23 @@ const formats: readonly (readonly [format: string, line: string])[] = [
 
 for (const [format, line] of formats) {
   test(`the format ${JSON.stringify(format)} gives ${JSON.stringify(line)}`, () => {
-    assert.equal(lineOf(textLogFormat(format)), `${line}\n`);
+    assert.equal(lineOf(textLogFormat(format, { constants })), `${line}\n`);
   });
 }
 
+const constants: LogConstants = {
+  hostname: 'pod-1',
+  environment: (name) => (name === 'ZONE' ? 'zone-b' : undefined),
+  expression: (text) =>
+    ({
+      'size(request.host) > 1': () => true,
+      'upstream_peer.workload': () => 'web-v1',
+    })[text],
+};
+
 test('what the process knows of itself is put in once', () => {
-  const constants = { hostname: 'pod-1', environment: (name: string) => (name === 'ZONE' ? 'zone-b' : undefined) };
-  const format = textLogFormat('%HOSTNAME% %ENVIRONMENT(ZONE)% %ENVIRONMENT(ZONE):4% %ENVIRONMENT(X)%', constants);
+  const text = '%HOSTNAME% %ENVIRONMENT(ZONE)% %ENVIRONMENT(ZONE):4% %ENVIRONMENT(X)%';
+  const format = textLogFormat(text, { constants });
   assert.equal(lineOf(format), 'pod-1 zone-b zone -\n');
   assert.deepEqual(format.unknownOperators, []);
 });
@@ -118,6 +141,36 @@ test('what the process knows of itself is put in once', () => {
 test('unknown operators are reported, and shown as a dash', () => {
   assert.deepEqual(textLogFormat('%NO_SUCH% %CEL(a.b)%').unknownOperators, ['%NO_SUCH%', '%CEL(a.b)%']);
   assert.throws(() => parseLogFormat('x'.repeat(20_000)), RangeError);
+});
+
+test('flags have long names', () => {
+  const flagged: LoggedRequest = { ...request, value: () => 'UT,URX' };
+  const line = lineOf(textLogFormat('%RESPONSE_FLAGS_LONG%'), flagged);
+  assert.equal(line, 'UpstreamRequestTimeout,UpstreamRetryLimitExceeded\n');
+});
+
+test('what is missing can be left out', () => {
+  const omitsEmpty = true;
+  assert.equal(lineOf(textLogFormat('[%RESP(X)%|%PROTOCOL%]', { omitsEmpty })), '[|HTTP/1.1]\n');
+  const fields = { a: '%RESP(X)%', b: { c: '%RESP(X)%', d: '%RESP(X)%/%PROTOCOL%' }, e: [] };
+  assert.equal(lineOf(jsonLogFormat(fields, { omitsEmpty })), '{"b":{"d":"/HTTP/1.1"},"e":[]}\n');
+});
+
+test('fields of JSON hold fields, lists and values of their own', () => {
+  const fields = { code: { number: '%RESPONSE_CODE%' }, list: ['%DURATION%', 'x%%'], on: true, none: null, n: 1.5 };
+  const line = '{"code":{"number":200},"list":[3,"x%"],"on":true,"none":null,"n":1.5}\n';
+  assert.equal(lineOf(jsonLogFormat(fields)), line);
+  assert.deepEqual(jsonLogFormat({ a: { b: ['%NO_SUCH%'] } }).unknownOperators, ['%NO_SUCH%']);
+  let deep: unknown = 'x';
+  for (let i = 0; i < 20; i++) deep = { deep };
+  assert.throws(() => jsonLogFormat({ deep }), RangeError);
+  assert.throws(() => jsonLogFormat({ many: Array.from({ length: 600 }, () => 1) }), RangeError);
+});
+
+test('a format can be had as text', () => {
+  const { of, unknownOperators } = logText('%PROTOCOL% %RESP(X)% %NO_SUCH%');
+  assert.equal(of(request), 'HTTP/1.1 - -');
+  assert.deepEqual(unknownOperators, ['%NO_SUCH%']);
 });
 
 test('a mixture of text and operators is one JSON text; no fields are an empty object', () => {

@@ -1,45 +1,21 @@
-import {
-  defaultLogFormat,
-  type DescriptorSink,
-  evaluate,
-  type Expression,
-  jsonLogFormat,
-  LineBuffer,
-  type LogConstants,
-  type RequestLogFormat,
-  textLogFormat,
-} from '@ambit/telemetry';
+import { logs as messages } from '@ambit/api';
+import { type DescriptorSink, evaluate, LineBuffer } from '@ambit/telemetry';
+import { create, toBinary } from '@bufbuild/protobuf';
 
-import type { TelemetrySettings } from '../../config/proxy.ts';
-import type { RequestRecord } from '../../request/request-record.ts';
+import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
+import { RequestRecord } from '../../request/request-record.ts';
+import type { OtlpSignal } from '../../request/trace/otlp-queues.ts';
+import { textAttribute } from '../../request/trace/otlp-resource.ts';
 import type { TcpRecord } from '../tcp-record.ts';
+import type { LogPlan, PlannedLog } from './log-plan.ts';
 import { TrafficAttributes } from './traffic-attributes.ts';
-import { userExpression } from './user-expression.ts';
 
 /** Lines that wait to be written; what does not fit is counted and lost. */
 const bufferBytes = 256 * 1024;
 
-/** What is logged, and how; without a format nothing is. */
-export interface LogPlan {
-  readonly format: RequestLogFormat | undefined;
-  readonly minStatus: number;
-  /** What is not true of a request keeps it out. */
-  readonly filter: Expression | undefined;
-}
+type Logged = RequestRecord | TcpRecord;
 
-/** What a configuration says of the access log. */
-export function logPlan(settings: TelemetrySettings | undefined, constants: LogConstants): LogPlan {
-  const log = settings?.accessLog;
-  if (log?.enabled !== true) return { format: undefined, minStatus: 0, filter: undefined };
-  const hasJson = Object.keys(log.jsonFormat).length > 0;
-  const format = hasJson
-    ? jsonLogFormat(log.jsonFormat, constants)
-    : textLogFormat(log.textFormat === '' ? defaultLogFormat : log.textFormat, constants);
-  const filter = log.filter === '' ? undefined : userExpression(log.filter);
-  return { format, minStatus: log.minStatus, filter };
-}
-
-/** The access log of one worker: lines collected during a turn, written at its end. */
+/** The access log of one worker: lines collected during a turn, written at its end, and records for collectors. */
 export class RequestLog {
   readonly #buffer = new LineBuffer(bufferBytes);
   readonly #output: DescriptorSink;
@@ -54,14 +30,18 @@ export class RequestLog {
     return this.#lostLines;
   }
 
-  write(record: RequestRecord | TcpRecord, { format, minStatus, filter }: LogPlan): void {
-    if (format === undefined) return;
-    const status = record.value('RESPONSE_CODE');
-    if (minStatus > 0 && typeof status === 'number' && status !== 0 && status < minStatus) return;
-    if (filter !== undefined && evaluate(filter, new TrafficAttributes(record)) !== true) return;
-    if (format.write(this.#buffer, record)) return;
-    this.flush();
-    if (!format.write(this.#buffer, record)) this.#lostLines += 1;
+  write(record: Logged, { logs }: LogPlan, config: ConfigSnapshot | undefined): void {
+    for (const log of logs) {
+      if (!isWanted(record, log)) continue;
+      const { output } = log;
+      if (output.kind === 'collector') {
+        output.queue.add(config, () => logRecord(record, output));
+        continue;
+      }
+      if (output.format.write(this.#buffer, record)) continue;
+      this.flush();
+      if (!output.format.write(this.#buffer, record)) this.#lostLines += 1;
+    }
   }
 
   /** Writes what goes. Called once a turn. */
@@ -80,3 +60,43 @@ export class RequestLog {
     if (at > 0) buffer.consume(at);
   }
 }
+
+function isWanted(record: Logged, { minStatus, filter }: PlannedLog): boolean {
+  if (minStatus > 0) {
+    const status = record.value('RESPONSE_CODE');
+    if (typeof status === 'number' && status !== 0 && status < minStatus) return false;
+  }
+  return filter === undefined || evaluate(filter, new TrafficAttributes(record)) === true;
+}
+
+/** Istio: envoyOtelAls. */
+function logRecord(
+  record: Logged,
+  { body, attributes }: PlannedLog['output'] & { readonly kind: 'collector' },
+): messages.LogRecord {
+  const trace = record instanceof RequestRecord ? record.trace : undefined;
+  return create(messages.LogRecordSchema, {
+    timeUnixNano: BigInt(record.startWallTimeMs) * 1_000_000n,
+    body: { value: { case: 'stringValue', value: body.of(record) } },
+    attributes: attributes.map(([name, value]) => textAttribute(name, value.of(record))),
+    traceId: Buffer.from(trace?.traceId ?? '', 'hex'),
+    spanId: Buffer.from(trace?.spanId ?? '', 'hex'),
+  });
+}
+
+/** How records go to collectors. */
+export const logSignal: OtlpSignal<messages.LogRecord> = {
+  method: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+  encode: (attributes, records) =>
+    toBinary(
+      messages.ExportLogsServiceRequestSchema,
+      create(messages.ExportLogsServiceRequestSchema, {
+        resourceLogs: [
+          {
+            resource: { attributes: [...attributes] },
+            scopeLogs: [{ scope: { name: 'ambit-waypoint' }, logRecords: [...records] }],
+          },
+        ],
+      }),
+    ),
+};

@@ -1,4 +1,4 @@
-import type { LogConstants, MetricRegistry } from '@ambit/telemetry';
+import type { MetricRegistry } from '@ambit/telemetry';
 
 import type { ConfigSnapshot } from '../../config/config-snapshot.ts';
 import type { TelemetrySettings } from '../../config/proxy.ts';
@@ -6,7 +6,8 @@ import type { ServedTarget } from '../../request/downstream-facts.ts';
 import type { RequestObserver, RequestRecord } from '../../request/request-record.ts';
 import type { TcpObserver } from '../inbound/tcp-session.ts';
 import type { TcpRecord } from '../tcp-record.ts';
-import { type LogPlan, logPlan, type RequestLog } from './request-log.ts';
+import { type LogPlan, logPlan, type LogSurroundings } from './log-plan.ts';
+import type { RequestLog } from './request-log.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import { type MetricPlan, metricPlan, TrafficMetrics } from './traffic-metrics.ts';
 
@@ -16,8 +17,8 @@ interface Plan {
   readonly log: LogPlan;
 }
 
-function planOf(settings: TelemetrySettings | undefined, constants: LogConstants): Plan {
-  return { metrics: metricPlan(settings), log: logPlan(settings, constants) };
+function planOf(settings: TelemetrySettings | undefined, surroundings: LogSurroundings): Plan {
+  return { metrics: metricPlan(settings), log: logPlan(settings, surroundings) };
 }
 
 /** Turns finished requests and connections into metrics and log lines, as the configuration wants them. */
@@ -25,38 +26,41 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   readonly #metrics: TrafficMetrics;
   readonly #routes: RouteMetrics;
   readonly #log: RequestLog;
-  readonly #constants: LogConstants;
+  readonly #surroundings: LogSurroundings;
   readonly #plans = new WeakMap<TelemetrySettings, Plan>();
+  #config: ConfigSnapshot | undefined;
   #settings: TelemetrySettings | undefined;
   #plan: Plan;
   /** Of services that have settings of their own. */
   #byService: ReadonlyMap<string, Plan> = new Map();
   #reporter: 'waypoint' | 'source' = 'waypoint';
 
-  constructor(registry: MetricRegistry, log: RequestLog, constants: LogConstants) {
+  constructor(registry: MetricRegistry, log: RequestLog, surroundings: LogSurroundings) {
     this.#metrics = new TrafficMetrics(registry);
     this.#routes = new RouteMetrics(registry);
     this.#log = log;
-    this.#constants = constants;
-    this.#plan = planOf(undefined, constants);
+    this.#surroundings = surroundings;
+    this.#plan = planOf(undefined, surroundings);
   }
 
-  /** Takes over telemetry settings; operators of log formats that are new and not known. */
-  configure({ proxy, destinations }: ConfigSnapshot): readonly string[] {
+  /** Takes over telemetry settings; what of log formats that are new is not shown. */
+  configure(config: ConfigSnapshot): readonly string[] {
+    const { proxy, destinations } = config;
+    this.#config = config;
     this.#reporter = proxy.kind === 'waypoint' ? 'waypoint' : 'source';
     const unknown: string[] = [];
     if (proxy.telemetry !== this.#settings) {
       this.#settings = proxy.telemetry;
-      this.#plan = planOf(proxy.telemetry, this.#constants);
-      unknown.push(...(this.#plan.log.format?.unknownOperators ?? []));
+      this.#plan = planOf(proxy.telemetry, this.#surroundings);
+      unknown.push(...this.#plan.log.problems);
     }
     const byService = new Map<string, Plan>();
     for (const [key, { destination }] of destinations) {
       const settings = destination.telemetry;
       if (settings === undefined) continue;
       const known = this.#plans.get(settings);
-      const plan = known ?? planOf(settings, this.#constants);
-      if (known === undefined) unknown.push(...(plan.log.format?.unknownOperators ?? []));
+      const plan = known ?? planOf(settings, this.#surroundings);
+      if (known === undefined) unknown.push(...plan.log.problems);
       this.#plans.set(settings, plan);
       byService.set(key, plan);
     }
@@ -72,7 +76,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
     const { metrics, log } = this.#planFor(record.facts.served);
     this.#metrics.onRequestEnd(record, this.#reporter, metrics);
     this.#routes.onRequestEnd(record);
-    this.#log.write(record, log);
+    this.#log.write(record, log, this.#config);
   }
 
   onTcpStart(record: TcpRecord): void {
@@ -90,7 +94,7 @@ export class TrafficObserver implements RequestObserver, TcpObserver {
   onTcpEnd(record: TcpRecord): void {
     const { metrics, log } = this.#planFor(record.facts.served);
     this.#metrics.onTcpEnd(record, this.#reporter, metrics);
-    this.#log.write(record, log);
+    this.#log.write(record, log, this.#config);
   }
 
   /** Before the registry sweeps. */

@@ -147,7 +147,11 @@ export class Lab {
       namespace: 'shop',
       gateway: 'waypoint',
       trustDomain: 'cluster.local',
-      constants: { hostname: 'waypoint-1', environment: (name) => options.environment?.[name] },
+      constants: {
+        hostname: 'waypoint-1',
+        environment: (name) => options.environment?.[name],
+        expression: () => undefined,
+      },
     });
     let ids = 0;
     const surroundings: RequestSurroundings = {

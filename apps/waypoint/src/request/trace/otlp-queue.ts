@@ -56,8 +56,8 @@ export class OtlpQueue<T> implements AlarmUser<'flush'> {
   }
 
   /** `make` is asked only if there is room. The collector is looked up in the configuration of the request that is told of. */
-  add(config: ConfigSnapshot, make: () => T): void {
-    this.#target = targetOf(config, this.#collector);
+  add(config: ConfigSnapshot | undefined, make: () => T): void {
+    this.#target = config === undefined ? undefined : targetOf(config, this.#collector);
     if (this.#target === undefined || this.#waiting.length >= maxWaiting) {
       this.#dropped += 1;
       return;
