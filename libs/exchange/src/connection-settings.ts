@@ -45,6 +45,7 @@ export interface ClientConnectionSettings {
   readonly http2: Http2Settings;
 }
 
+/** Small windows: an exchange holds at most 256 KiB. Header lists as Envoy bounds them. */
 export const defaultHttp2Settings: Http2Settings = {
   maxStreams: 100,
   streamWindowBytes: 256 * 1024,
@@ -58,6 +59,7 @@ export const defaultHttp2Settings: Http2Settings = {
   abuse: defaultHttp2AbuseLimits,
 };
 
+/** A minute for a head; an hour without a request, as Envoy. */
 export const defaultServerConnectionSettings: ServerConnectionSettings = {
   scheme: 'http',
   headTimeoutMs: 60_000,

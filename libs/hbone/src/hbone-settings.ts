@@ -33,6 +33,7 @@ export interface HboneSettings {
   readonly abuse: Http2AbuseLimits;
 }
 
+/** Those of Istio's ztunnel where the contract names them. */
 export const defaultHboneSettings: HboneSettings = {
   streamWindowBytes: 4 * 1024 * 1024,
   connectionWindowBytes: 16 * 1024 * 1024,

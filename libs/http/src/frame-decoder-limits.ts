@@ -12,6 +12,7 @@ export interface FrameDecoderLimits {
   readonly maxSettingsEntries: number;
 }
 
+/** The least frame size that HTTP/2 allows, and header blocks that hold any request meant well. */
 export const defaultFrameDecoderLimits: FrameDecoderLimits = {
   maxFrameBytes: defaultMaxFrameBytes,
   maxHeaderBlockBytes: 32_768,

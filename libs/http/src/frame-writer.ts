@@ -5,6 +5,7 @@ import { defaultMaxFrameBytes, FrameFlag, frameHeaderBytes, FrameType, maxInt31 
  * offset after it; the caller makes sure of the room. Nothing is allocated.
  */
 
+/** 9 bytes; `payloadBytes` below 2^24. */
 export function writeFrameHeader(
   target: Uint8Array,
   offset: number,
@@ -22,6 +23,7 @@ export function writeFrameHeader(
   return offset + frameHeaderBytes;
 }
 
+/** 4 bytes, big-endian. */
 export function writeUint32(target: Uint8Array, offset: number, value: number): number {
   target[offset] = value >>> 24;
   target[offset + 1] = value >>> 16;
@@ -45,6 +47,7 @@ export function writeSettings(
   return at;
 }
 
+/** 9 bytes. */
 export function writeSettingsAck(target: Uint8Array, offset: number): number {
   return writeFrameHeader(target, offset, 0, FrameType.settings, FrameFlag.ack, 0);
 }

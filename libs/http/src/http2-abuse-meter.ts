@@ -22,6 +22,7 @@ export interface AbuseBudget {
   readonly perSec: number;
 }
 
+/** How much of each a connection may do before it is ended with ENHANCE_YOUR_CALM. */
 export interface Http2AbuseLimits extends Readonly<Record<AbuseKind, AbuseBudget>> {
   /** WINDOW_UPDATE frames allowed at once; more are earned by what we send and by streams opened. */
   readonly windowUpdateBurst: number;
@@ -31,6 +32,7 @@ export interface Http2AbuseLimits extends Readonly<Record<AbuseKind, AbuseBudget
   readonly windowUpdatesPerKiB: number;
 }
 
+/** Well above what clients in use do, far below what costs us. */
 export const defaultHttp2AbuseLimits: Http2AbuseLimits = {
   rapidReset: { burst: 400, perSec: 50 },
   causedReset: { burst: 100, perSec: 10 },

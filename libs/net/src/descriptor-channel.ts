@@ -14,6 +14,7 @@ export interface ChannelMarks {
   readonly lowBytes: number;
 }
 
+/** A sender may be a quarter of a MiB ahead of its socket. */
 export const defaultChannelMarks: ChannelMarks = { highBytes: 256 * 1024, lowBytes: 64 * 1024 };
 
 /** Edge-triggered: neither a pause nor a full socket costs a system call, the channel remembers what is ready. */

@@ -13,6 +13,7 @@ export const enforcementProbe = { v4: '192.0.2.58', v6: '100::58', port: 15_058 
 /** `valid`: ztunnel holds a certificate of the pod's identity. `unknown`: the control plane has not told of the pod. */
 export type ProbeState = 'valid' | 'no-certificate' | 'unknown';
 
+/** What ztunnel answers a probe. */
 export interface ProbeAnswer {
   /** `namespace/name` of the pod whose listener answered. */
   readonly pod: string;
@@ -25,10 +26,12 @@ export const maxProbeAnswerBytes = 4096;
 
 const states: readonly ProbeState[] = ['valid', 'no-certificate', 'unknown'];
 
+/** Whether a captured connection is such a question; `address` as canonical text. */
 export function isEnforcementProbe(address: string, port: number): boolean {
   return port === enforcementProbe.port && (address === enforcementProbe.v4 || address === enforcementProbe.v6);
 }
 
+/** The line that ztunnel writes, with its line end. */
 export function formatProbeAnswer(answer: ProbeAnswer): string {
   return `ambit-probe 1 ${answer.pod} ${answer.state} ${answer.identity ?? '-'}\n`;
 }

@@ -10,6 +10,7 @@ export interface RetryPolicy {
   readonly backoffBaseMs: number;
 }
 
+/** Words of `retryOn` that are understood. */
 export const retryConditions = [
   '5xx',
   'gateway-error',
@@ -26,6 +27,7 @@ export const retryConditions = [
   'resource-exhausted',
   'unavailable',
 ] as const;
+/** One of {@link retryConditions}. */
 export type RetryCondition = (typeof retryConditions)[number];
 
 /** Istio's default: two retries of what certainly did no work, or where the backend says so. */

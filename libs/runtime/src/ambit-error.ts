@@ -8,6 +8,7 @@
 /** Who caused a failure: the peer that called, the peer that was called, Ambit itself, or a rule someone wrote. */
 export type ErrorSource = 'downstream' | 'upstream' | 'internal' | 'policy';
 
+/** Defaults: source `internal`, not retryable, no details. */
 export interface AmbitErrorOptions {
   readonly source?: ErrorSource;
   /** True when the same call may succeed later without anyone changing anything. */
@@ -16,6 +17,7 @@ export interface AmbitErrorOptions {
   readonly cause?: unknown;
 }
 
+/** Base of all errors here; `code` is stable and listed in the README of the library that throws it. */
 export class AmbitError extends Error {
   readonly code: string;
   readonly source: ErrorSource;

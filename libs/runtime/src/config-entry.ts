@@ -57,6 +57,7 @@ export function requiredText(env: Names, describe: string): ConfigEntry<string> 
   return entry(env, { parse: nonEmpty, format: asText.format }, undefined, describe, { required: true });
 }
 
+/** Text that may be left out. */
 export function optionalText(env: Names, describe: string, options?: EntryOptions): ConfigEntry<string | undefined> {
   return entry(env, optional(asText), undefined, describe, options);
 }
@@ -66,6 +67,7 @@ export function flag(env: Names, fallback: boolean, describe: string): ConfigEnt
   return entry(env, asFlag, fallback, describe);
 }
 
+/** As {@link flag}; undefined when left out. */
 export function optionalFlag(env: Names, describe: string): ConfigEntry<boolean | undefined> {
   return entry(env, optional(asFlag), undefined, describe);
 }
@@ -86,6 +88,7 @@ export function durationMs(env: Names, fallback: number, describe: string): Conf
   return entry(env, asDuration, fallback, describe);
 }
 
+/** As {@link durationMs}; undefined when left out. */
 export function optionalDurationMs(env: Names, describe: string): ConfigEntry<number | undefined> {
   return entry(env, optional(asDuration), undefined, describe);
 }

@@ -8,11 +8,14 @@
 import { AmbitError } from './ambit-error.ts';
 import type { ConfigEntry } from './config-entry.ts';
 
+/** Settings of a program by the name they have in code. */
 export type ConfigTable = Readonly<Record<string, ConfigEntry<unknown>>>;
+/** The values that a table gives. */
 export type ConfigOf<T extends ConfigTable> = {
   readonly [K in keyof T]: T[K] extends ConfigEntry<infer V> ? V : never;
 };
 
+/** What was read, and from where. */
 export interface LoadedConfig<T extends ConfigTable> {
   readonly config: ConfigOf<T>;
   /** For each key the variable it came from, or `default`. */

@@ -7,8 +7,10 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 
+/** In this order; `forced` is left out when everything ends in time. */
 export type DrainPhase = 'running' | 'draining' | 'forced' | 'done';
 
+/** Held by work that a drain waits for. */
 export interface DrainTicket {
   /** Tells the drain that this work is over; idempotent. */
   release(): void;

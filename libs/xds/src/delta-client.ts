@@ -63,7 +63,7 @@ export interface DeltaClientOptions {
 
 const INITIAL_BACKOFF_MS = 10;
 const MAX_BACKOFF_MS = 15_000;
-/** Longest text of a NACK: enough for an operator, small enough for a header-sized mind. */
+/** Longest text of a NACK: enough for an operator, and no burden on the server's log. */
 const MAX_NACK_LENGTH = 4_096;
 
 export class DeltaClient {

@@ -7,6 +7,7 @@ declare const brand: unique symbol;
  */
 export type PackedBytes = string & { readonly [brand]: true };
 
+/** A copy. */
 export function packBytes(bytes: Uint8Array): PackedBytes {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   // The brand says how the text was made, which is here.

@@ -23,6 +23,7 @@ export type KubeLabErrorCode =
   | 'INTERRUPTED'
   | 'UNSUPPORTED';
 
+/** Whatever goes wrong with a lab. */
 export class KubeLabError extends AmbitError {
   constructor(code: KubeLabErrorCode, message: string, cause?: unknown) {
     super(code, message, { cause });

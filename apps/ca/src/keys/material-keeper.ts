@@ -59,7 +59,7 @@ interface Present {
   readonly trust: PresentTrust;
 }
 
-/** Secrets as they were read, by version, so that unchanged ones are not parsed again. */
+/** What the Secrets said at one look. */
 interface Sight {
   readonly target: TargetSet;
   readonly rotation: RotationRecord | undefined;

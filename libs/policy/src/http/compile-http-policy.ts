@@ -53,6 +53,10 @@ export interface CompiledHttpPolicy {
   readonly flaws: readonly PolicyFlaw[];
 }
 
+/**
+ * Makes a policy of texts one that requests can be held against. What cannot be read is left out so that the policy never lets
+ * more through: of an ALLOW the rule, of others the condition; each is a flaw with its place. Pure, never throws.
+ */
 export function compileHttpPolicy(text: HttpPolicyText, place: PolicyPlace): CompiledHttpPolicy {
   const flaws: PolicyFlaw[] = [];
   const scope: AttributeScope = { ...place, policyNamespace: text.namespace };

@@ -12,6 +12,7 @@ export interface RequestLogFormat {
   write(line: LineBuffer, request: LoggedRequest): boolean;
 }
 
+/** Of text and JSON formats. */
 export interface LogFormatOptions {
   readonly constants?: LogConstants | undefined;
   /** What is missing is shown as nothing: no dash in text, no field in JSON. */
@@ -34,12 +35,13 @@ export function textLogFormat(format: string, { constants, omitsEmpty }: LogForm
   };
 }
 
-/** A format whose result is wanted as text, of as many lines as it has. Throws RangeError for one that is too long. */
+/** A compiled format whose result is wanted as text, of as many lines as it has. */
 export interface LogText {
   readonly unknownOperators: readonly string[];
   of(request: LoggedRequest): string;
 }
 
+/** Throws RangeError for a format that is too long. */
 export function logText(format: string, { constants, omitsEmpty }: LogFormatOptions = {}): LogText {
   const { operators, unknown } = parseLogFormat(format, constants);
   return { unknownOperators: unknown, of: (request) => shown(operators, request, omitsEmpty === true ? '' : '-') };
