@@ -9,6 +9,7 @@ export {
 } from './access-log-writer.ts';
 export { type AdminHandler, answerAdmin, createAdminServer } from './admin/admin-server.ts';
 export type { AttributeName, HeaderPlace } from './expression/attributes.ts';
+export { DurationValue } from './expression/duration-value.ts';
 export { evaluate, type Expression, type ExpressionSource, type ExpressionValue } from './expression/expression.ts';
 export { type CompilePattern, type ParsedExpression, parseExpression } from './expression/parse-expression.ts';
 export { closeServer, listen, listenAddress } from './admin/http-listener.ts';

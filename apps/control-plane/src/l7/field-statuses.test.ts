@@ -72,8 +72,8 @@ const table: readonly (readonly [name: string, text: string, message: string | u
   ],
   [
     'a filter that is not',
-    telemetry(`{ accessLogging: [{ filter: { expression: "response.flags != 0" } }] }`),
-    'accessLogging[0].filter: response.flags is not known here; everything is logged',
+    telemetry(`{ accessLogging: [{ filter: { expression: "request.time != 0" } }] }`),
+    'accessLogging[0].filter: request.time is not known here; everything is logged',
   ],
   [
     'tags of spans from everywhere',

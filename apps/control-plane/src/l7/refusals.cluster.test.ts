@@ -72,9 +72,9 @@ test('fields that have no effect are in the status of their object until they ar
   const objects = [
     [
       apiKinds.Telemetry,
-      { accessLogging: [{ filter: { expression: 'response.flags != 0' } }] },
+      { accessLogging: [{ filter: { expression: 'request.time != 0' } }] },
       { accessLogging: [{ filter: { expression: 'response.code >= 500' } }] },
-      'accessLogging[0].filter: response.flags is not known here; everything is logged',
+      'accessLogging[0].filter: request.time is not known here; everything is logged',
     ],
     [
       apiKinds.VirtualService,

@@ -1,6 +1,6 @@
 /** What expressions may ask of a request, by Envoy's names. Spec: contract l7 7.1. */
 
-export type AttributeType = 'string' | 'number' | 'boolean';
+export type AttributeType = 'string' | 'number' | 'boolean' | 'duration';
 
 const peerFields = [
   'name',
@@ -29,7 +29,9 @@ const plain = {
   'request.id': 'string',
   'request.protocol': 'string',
   'request.size': 'number',
+  'request.duration': 'duration',
   'response.code': 'number',
+  'response.flags': 'number',
   'response.code_details': 'string',
   'response.grpc_status': 'number',
   'response.size': 'number',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { DurationValue } from './duration-value.ts';
 import { evaluate, type ExpressionSource, type ExpressionValue } from './expression.ts';
 import { parseExpression } from './parse-expression.ts';
 
@@ -17,6 +18,8 @@ const source: ExpressionSource = {
       'request.method': 'GET',
       'request.url_path': '/cart/1',
       'response.code': 404,
+      'response.flags': 12,
+      'request.duration': new DurationValue(1500),
       'destination.port': 80,
       'connection.mtls': true,
       'source.principal': 'spiffe://cluster.local/ns/a/sa/b',
@@ -66,6 +69,28 @@ const table: readonly (readonly [text: string, value: ExpressionValue | undefine
   [`request.headers['x-none'] == 'a' && response.code == 200`, false],
   [`request.headers['x-none'] == 'a' || response.code == 200`, undefined],
   ['true || false && false', true],
+  ['response.flags != 0', true],
+  [`request.duration > duration('1s') && request.duration < duration('1h')`, true],
+  [`request.duration == duration('1s500ms')`, true],
+  [`request.duration != duration('1.5s')`, false],
+  ['string(request.duration)', '1.5s'],
+  [`string(request.duration + duration('250us'))`, '1.50025s'],
+  [`string(request.duration - duration('1s'))`, '0.5s'],
+  ['request.duration > 1', undefined],
+  [`request.duration * duration('1s')`, undefined],
+  ['response.code in [200, 404]', true],
+  [`request.method in ['POST', 'PUT']`, false],
+  ['response.code in []', false],
+  [`request.duration in [duration('1500ms')]`, true],
+  [`request.headers['x-none'] in ['a']`, undefined],
+  [`string(response.code / 100) + 'xx'`, '4xx'],
+  ['1 + 2 * 3 - 4', 3],
+  ['7 % 4', 3],
+  ['7 / 2', 3],
+  ['7.5 / 2', 3.75],
+  ['1 / 0', undefined],
+  ['1 % 0', undefined],
+  [`'a' - 'b'`, undefined],
   ['(true || false) && false', false],
 ];
 
@@ -85,11 +110,15 @@ const wrong: readonly (readonly [text: string, problem: RegExp])[] = [
   [`request.host 'x'`, /nothing more is expected at 13, not x/],
   [`'open`, /not understood/],
   [`'\\q'`, /no escape/],
-  [`duration('1s')`, /the function duration is not known/],
+  [`duration('soon')`, /duration needs a text/],
+  ['duration(1)', /duration needs a text/],
+  [`timestamp('x')`, /the function timestamp is not known/],
   [`request.host.matches('[')`, /not a regular expression/],
   [`request.host.matches(request.method)`, /in quotes/],
   [`request.host.lowerAscii()`, /the method lowerAscii is not known/],
-  [`response.code in [1]`, /in is known as/],
+  [`request.method in request.host`, /in is known before a list/],
+  ['1 in [1', /, is expected/],
+  [`1 in [${'1,'.repeat(80)}1]`, /list of more than 64/],
   ['!'.repeat(40) + 'true', /nested/],
   ['('.repeat(40) + '1' + ')'.repeat(40), /nested/],
   [Array.from({ length: 50 }, () => '1').join('+'), /terms/],
@@ -124,6 +153,12 @@ test('any text is an expression or has a problem, and any expression a value or 
     'request.headers',
     `['x']`,
     ' ',
+    ' in [',
+    '],',
+    '*',
+    '/',
+    `duration('1s')`,
+    'request.duration',
   );
   fc.assert(
     fc.property(

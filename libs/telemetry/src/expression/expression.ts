@@ -1,7 +1,8 @@
 /** Expressions of users over one request: a part of CEL, as Istio takes them for labels and access logs. Spec: contract l7 7.1. */
 import type { AttributeName, HeaderPlace } from './attributes.ts';
+import { DurationValue } from './duration-value.ts';
 
-export type ExpressionValue = string | number | boolean;
+export type ExpressionValue = string | number | boolean | DurationValue;
 
 /** A request as expressions see it. Undefined where there is no such thing: then so is what is computed of it. */
 export interface ExpressionSource {
@@ -9,7 +10,7 @@ export interface ExpressionSource {
   header(of: HeaderPlace, lowerName: string): string | undefined;
 }
 
-export type BinarySign = '==' | '!=' | '<' | '<=' | '>' | '>=' | '+' | '&&' | '||';
+export type BinarySign = '==' | '!=' | '<' | '<=' | '>' | '>=' | '+' | '-' | '*' | '/' | '%' | '&&' | '||';
 export type TextTestName = 'contains' | 'startsWith' | 'endsWith';
 export type ConversionName = 'string' | 'int' | 'size';
 
@@ -21,6 +22,7 @@ export type Expression =
   | { readonly kind: 'has'; readonly of: Expression }
   | { readonly kind: 'not'; readonly of: Expression }
   | { readonly kind: 'binary'; readonly sign: BinarySign; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'membership'; readonly of: Expression; readonly items: readonly Expression[] }
   | { readonly kind: 'choice'; readonly test: Expression; readonly yes: Expression; readonly no: Expression }
   | { readonly kind: 'text-test'; readonly test: TextTestName; readonly of: Expression; readonly part: Expression }
   | { readonly kind: 'matches'; readonly of: Expression; readonly pattern: string; readonly test: PatternTest }
@@ -43,6 +45,10 @@ export function evaluate(expression: Expression, source: ExpressionSource): Expr
     case 'not': {
       const value = evaluate(expression.of, source);
       return typeof value === 'boolean' ? !value : undefined;
+    }
+    case 'membership': {
+      const value = evaluate(expression.of, source);
+      return value === undefined ? undefined : expression.items.some((item) => isEqual(value, evaluate(item, source)));
     }
     case 'choice': {
       const test = evaluate(expression.test, source);
@@ -83,6 +89,60 @@ function binary(
   }
   const right = evaluate(rightOf, source);
   if (left === undefined || right === undefined || typeof left !== typeof right) return undefined;
+  if (left instanceof DurationValue) return right instanceof DurationValue ? ofDurations(sign, left, right) : undefined;
+  switch (sign) {
+    case '==':
+      return isEqual(left, right);
+    case '!=':
+      return !isEqual(left, right);
+    case '<':
+      return left < right;
+    case '<=':
+      return left <= right;
+    case '>':
+      return left > right;
+    case '>=':
+      return left >= right;
+    case '+':
+      if (typeof left === 'string' && typeof right === 'string') return left + right;
+      break;
+    default:
+      break;
+  }
+  return typeof left === 'number' && typeof right === 'number' ? calculated(sign, left, right) : undefined;
+}
+
+function isEqual(left: ExpressionValue, right: ExpressionValue | undefined): boolean {
+  if (left instanceof DurationValue) return right instanceof DurationValue && left.ms === right.ms;
+  return left === right;
+}
+
+/** Whole numbers are divided as CEL does: what is over falls away. */
+function calculated(sign: BinarySign, left: number, right: number): number | undefined {
+  switch (sign) {
+    case '+':
+      return left + right;
+    case '-':
+      return left - right;
+    case '*':
+      return left * right;
+    case '/': {
+      const isWhole = Number.isInteger(left) && Number.isInteger(right);
+      if (isWhole && right === 0) return undefined;
+      return isWhole ? Math.trunc(left / right) : left / right;
+    }
+    case '%':
+      return Number.isInteger(left) && Number.isInteger(right) && right !== 0 ? left % right : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function ofDurations(
+  sign: BinarySign,
+  { ms: left }: DurationValue,
+  { ms: right }: DurationValue,
+): ExpressionValue | undefined {
   switch (sign) {
     case '==':
       return left === right;
@@ -97,8 +157,11 @@ function binary(
     case '>=':
       return left >= right;
     case '+':
-      if (typeof left === 'number' && typeof right === 'number') return left + right;
-      return typeof left === 'string' && typeof right === 'string' ? left + right : undefined;
+      return new DurationValue(left + right);
+    case '-':
+      return new DurationValue(left - right);
+    default:
+      return undefined;
   }
 }
 

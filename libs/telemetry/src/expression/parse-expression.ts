@@ -1,4 +1,5 @@
 import { attributeName, headerPlace } from './attributes.ts';
+import { parseDurationValue } from './duration-value.ts';
 import type { BinarySign, Expression, PatternTest } from './expression.ts';
 import { ExpressionError, expressionTokens, type Token } from './expression-tokens.ts';
 
@@ -21,8 +22,15 @@ export function parseExpression(text: string, compilePattern: CompilePattern): P
 
 /** Deeper ones are refused: evaluation goes as deep. */
 const maxDepth = 32;
+const maxItems = 64;
 /** From the weakest. */
-const levels: readonly (readonly BinarySign[])[] = [['||'], ['&&'], ['==', '!=', '<', '<=', '>', '>='], ['+']];
+const levels: readonly (readonly BinarySign[])[] = [
+  ['||'],
+  ['&&'],
+  ['==', '!=', '<', '<=', '>', '>='],
+  ['+', '-'],
+  ['*', '/', '%'],
+];
 
 const methods: ReadonlySet<string> = new Set(['contains', 'startsWith', 'endsWith', 'matches', 'size']);
 
@@ -100,15 +108,29 @@ class ExpressionParser {
     }
   }
 
-  /** `'x-name' in request.headers` */
+  /** `'x-name' in request.headers`, `response.code in [200, 204]` */
   #membership(level: number, left: Expression): Expression {
     const { kind, text } = this.#token;
     if (level !== 2 || kind !== 'name' || text !== 'in') return left;
     this.#next += 1;
+    if (this.#accept('[')) return { kind: 'membership', of: left, items: this.#items() };
     const place = this.#token.kind === 'name' ? headerPlace(this.#path()) : undefined;
     if (place === undefined || left.kind !== 'literal' || typeof left.value !== 'string')
-      throw new ExpressionError("in is known as 'name' in request.headers, response.headers or response.trailers");
+      throw new ExpressionError(
+        "in is known before a list, and as 'name' in request.headers, response.headers or response.trailers",
+      );
     return { kind: 'has', of: { kind: 'header', of: place, lowerName: left.value.toLowerCase() } };
+  }
+
+  /** Of a list, after its bracket. */
+  #items(): readonly Expression[] {
+    const items: Expression[] = [];
+    while (!this.#accept(']')) {
+      if (items.length > 0) this.#expect(',');
+      if (items.length >= maxItems) throw new ExpressionError(`it has a list of more than ${maxItems}`);
+      items.push(this.#choice());
+    }
+    return items;
   }
 
   #unary(): Expression {
@@ -182,6 +204,8 @@ class ExpressionParser {
     const of = this.#choice();
     this.#expect(')');
     switch (name) {
+      case 'duration':
+        return duration(of);
       case 'has':
         return { kind: 'has', of };
       case 'string':
@@ -232,4 +256,11 @@ class ExpressionParser {
         throw new ExpressionError(`${name} takes nothing in its parentheses`);
     }
   }
+}
+
+function duration(of: Expression): Expression {
+  const text = of.kind === 'literal' && typeof of.value === 'string' ? of.value : '';
+  const value = parseDurationValue(text);
+  if (value === undefined) throw new ExpressionError("duration needs a text such as '500ms' or '1h30m'");
+  return { kind: 'literal', value };
 }

@@ -113,3 +113,17 @@ test('the environment of the proxy can be asked for, without what may be secret'
   assert.equal(environment('AUTH_TOKEN'), undefined);
   delete process.env['AUTH_TOKEN'];
 });
+
+test('flags are the bits of Envoy, and durations have units', () => {
+  const lab = new Lab();
+  lab.request();
+  lab.timers.advance(1500);
+  lab.upstreams.last.answer(200, 'ok');
+  const valueOf = (text: string): unknown => logConstants('').expression(text)?.(lab.record);
+  assert.equal(valueOf('response.flags'), 0);
+  lab.record.addFlag('UF');
+  lab.record.addFlag('URX');
+  assert.equal(valueOf('response.flags'), 2 ** 5 + 2 ** 15);
+  assert.equal(valueOf('request.duration'), '1.5s');
+  assert.equal(valueOf(`request.duration >= duration('2s')`), false);
+});

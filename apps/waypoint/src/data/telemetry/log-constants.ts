@@ -1,4 +1,4 @@
-import { evaluate, type LogConstants } from '@ambit/telemetry';
+import { DurationValue, evaluate, type LogConstants } from '@ambit/telemetry';
 
 import { RequestRecord } from '../../request/request-record.ts';
 import { TcpRecord } from '../tcp-record.ts';
@@ -17,10 +17,11 @@ export function logConstants(hostname: string): LogConstants {
     expression: (text) => {
       const expression = userExpression(text);
       if (expression === undefined) return undefined;
-      return (request) =>
-        request instanceof RequestRecord || request instanceof TcpRecord
-          ? evaluate(expression, new TrafficAttributes(request))
-          : undefined;
+      return (request) => {
+        if (!(request instanceof RequestRecord || request instanceof TcpRecord)) return undefined;
+        const value = evaluate(expression, new TrafficAttributes(request));
+        return value instanceof DurationValue ? String(value) : value;
+      };
     },
   };
 }

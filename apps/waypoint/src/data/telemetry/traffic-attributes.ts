@@ -1,5 +1,11 @@
 /** Requests and connections as users' expressions see them. Spec: contract l7 7.1. */
-import type { AttributeName, ExpressionSource, ExpressionValue, HeaderPlace } from '@ambit/telemetry';
+import {
+  type AttributeName,
+  DurationValue,
+  type ExpressionSource,
+  type ExpressionValue,
+  type HeaderPlace,
+} from '@ambit/telemetry';
 import { parseSocketAddress } from '@ambit/net';
 import type { Workload } from '@ambit/workload';
 
@@ -39,6 +45,8 @@ export class TrafficAttributes implements ExpressionSource {
         return text(record.value('REQUESTED_SERVER_NAME'));
       case 'connection.termination_details':
         return text(record.value('CONNECTION_TERMINATION_DETAILS'));
+      case 'response.flags':
+        return flagBits(record.value('RESPONSE_FLAGS'));
       case 'response.code_details':
         return record.details;
       case 'upstream.address':
@@ -88,6 +96,8 @@ function requestAttribute(record: RequestRecord, name: AttributeName): Expressio
       return head.protocol;
     case 'request.size':
       return record.requestBytes;
+    case 'request.duration':
+      return new DurationValue(record.durationMs);
     case 'response.code':
       return record.status === 0 ? undefined : record.status;
     case 'response.grpc_status':
@@ -99,6 +109,40 @@ function requestAttribute(record: RequestRecord, name: AttributeName): Expressio
     default:
       return undefined;
   }
+}
+
+/** Envoy's numbers of its short flags: a flag is the bit of its number. */
+const flagNumbers: Readonly<Record<string, number>> = {
+  UH: 1,
+  UT: 2,
+  LR: 3,
+  UR: 4,
+  UF: 5,
+  UC: 6,
+  UO: 7,
+  NR: 8,
+  DI: 9,
+  FI: 10,
+  RL: 11,
+  UAEX: 12,
+  RLSE: 13,
+  DC: 14,
+  URX: 15,
+  SI: 16,
+  DPE: 18,
+  DT: 22,
+  UPE: 23,
+  NC: 24,
+  OM: 25,
+};
+
+function flagBits(flags: string | number | undefined): number {
+  let bits = 0;
+  for (const flag of String(flags ?? '').split(',')) {
+    const number = flagNumbers[flag];
+    if (number !== undefined) bits += 2 ** number;
+  }
+  return bits;
 }
 
 function peerField(workload: Workload | undefined, name: AttributeName): string | undefined {
