@@ -286,6 +286,7 @@ export class EnrolmentController implements Disposable {
         settle(undefined);
         await enrolment.announce();
       } else if ((await enrolment.release()) === 'waiting') {
+        settle(undefined);
         return RELEASE_POLL_MS;
       }
       worker.backoff.reset();

@@ -63,6 +63,20 @@ test('a pod that starts is not answered for by what was under way before', async
   await assert.rejects(node.controller.settle('shop', 'web', 'u1'), { message: 'no ztunnel connection' });
 });
 
+test('a runtime that waits is answered although its pod is on its way out by then', async () => {
+  const node = new Node();
+  node.show({ pod: pod('enabled'), labels: namespace('ambient') });
+  await node.begin();
+  node.carried = 1;
+  // A verification is at work; when it ends, the pod does not belong into the mesh any more.
+  node.clock.advance(10_000);
+  let isAnswered = false;
+  void node.controller.settle('shop', 'web', 'u1').then(() => (isAnswered = true));
+  node.show({ labels: namespace() });
+  await node.settle();
+  assert.equal(isAnswered, true);
+});
+
 test('a new sandbox that cannot be opened is not answered for by the old one', async () => {
   const node = new Node();
   node.show({ pod: pod('enabled'), labels: namespace('ambient') });
