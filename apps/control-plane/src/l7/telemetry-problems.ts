@@ -82,7 +82,8 @@ function isWithoutLogProvider(
   { namespace }: Telemetry['metadata'],
   { rootNamespace, telemetry }: MeshSettings,
 ): boolean {
-  const isMeshWide = namespace === rootNamespace && targets.length === 0 && selector === undefined;
+  const isMeshWide =
+    namespace === rootNamespace && targets.length === 0 && Object.keys(selector?.matchLabels ?? {}).length === 0;
   return isMeshWide && telemetry.accessLogging.length === 0 && accessLogging[0]?.providers.length === 0;
 }
 

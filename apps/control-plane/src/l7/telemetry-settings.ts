@@ -9,7 +9,7 @@ import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { CollectorSettings, MeshSettings } from '../mesh-settings.ts';
 import { metricSettings } from './metric-settings.ts';
 import { accessLogs, type LogProvider } from './access-log-settings.ts';
-import type { L7Gateway } from './l7-gateway.ts';
+import { type L7Gateway, selectsGateway } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import { duration } from './proto-text.ts';
 import { logProviderNamed, providerNamed } from './provider-name.ts';
@@ -27,13 +27,16 @@ export class TelemetryFinder {
     this.#view = view;
     this.#settings = settings;
     this.#byPlace = sources.Telemetry.index('by-place', ({ spec, metadata: { namespace } }) => {
-      if (spec.selector !== undefined) return [];
+      if (selectsPods(spec)) return [`pods/${namespace}`];
       if (spec.targets.length === 0) return [`namespace/${namespace}`];
       return [...new Set(spec.targets.map(({ kind, name }) => `${kind}/${namespace}/${name}`))];
     });
   }
 
-  /** Undefined when nobody says anything. Root namespace, gateway's namespace, class and gateway, each over the one before. */
+  /**
+   * Undefined when nobody says anything. Root namespace, gateway's namespace, class, pods of a gateway for ingress or egress, and
+   * gateway, each over the one before.
+   */
   ofGateway(reads: MeshReads, at: L7Gateway): proxy.Telemetry | undefined {
     const settled = this.#settled(reads, at, this.#levelsOf(reads, at));
     return equals(proxy.TelemetrySchema, settled, nothing) ? undefined : settled;
@@ -57,17 +60,20 @@ export class TelemetryFinder {
   }
 
   /** `ofService`: what the service's own namespace says. */
-  #levelsOf(reads: MeshReads, { gateway }: L7Gateway, ofService: readonly Telemetry[] = []): readonly Telemetry[] {
+  #levelsOf(reads: MeshReads, at: L7Gateway, ofService: readonly Telemetry[] = []): readonly Telemetry[] {
+    const { gateway, role } = at;
     const { namespace, name } = gateway.metadata;
     const { rootNamespace } = this.#settings;
     // Of several without a target in one namespace only the oldest counts.
     const unscoped = [...new Set([rootNamespace, namespace])].flatMap((one) =>
       this.#at(reads, `namespace/${one}`).slice(0, 1),
     );
+    const selecting = role === 'gateway' ? this.#at(reads, `pods/${namespace}`) : [];
     return [
       ...unscoped,
       ...ofService,
       ...this.#at(reads, `GatewayClass/${rootNamespace}/${gateway.spec.gatewayClassName}`),
+      ...selecting.filter(({ spec }) => selectsGateway(spec.selector, at)),
       ...this.#at(reads, `Gateway/${namespace}/${name}`),
     ];
   }
@@ -136,4 +142,9 @@ export class TelemetryFinder {
       readsEnvironment: settings.readsEnvironment,
     });
   }
+}
+
+/** A selector without labels is none. */
+function selectsPods({ selector }: Telemetry['spec']): boolean {
+  return Object.keys(selector?.matchLabels ?? {}).length > 0;
 }
