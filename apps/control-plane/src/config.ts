@@ -58,6 +58,7 @@ export interface ControlPlaneConfig {
   readonly trustDomainAliases: readonly string[];
   readonly serverHeader: string;
   readonly pathNormalisation: PathNormalisation;
+  readonly trustedProxies: number;
   readonly extensionProviders: ExtensionProviders;
   readonly telemetry: TelemetryDefaults;
   readonly takesOverClasses: boolean;
@@ -174,6 +175,12 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     ['BASE', 'NONE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'],
     defaultMeshSettings.pathNormalisation,
     'mesh configuration pathNormalization: how waypoints and gateways bring paths into one form',
+  ),
+  trustedProxies: integer(
+    'AMBIT_TRUSTED_PROXIES',
+    0,
+    { min: 0, max: 32 },
+    'mesh configuration gatewayTopology.numTrustedProxies: proxies in front of gateways that are believed about clients',
   ),
   extensionProviders: parsed(
     'AMBIT_EXTENSION_PROVIDERS',

@@ -69,6 +69,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     trustDomainAliases: config.trustDomainAliases,
     serverHeader: config.serverHeader,
     pathNormalisation: config.pathNormalisation,
+    trustedProxies: config.trustedProxies,
     authorizationProviders: config.extensionProviders.authorization,
     tracingProviders: config.extensionProviders.tracing,
     logProviders: config.extensionProviders.logs,

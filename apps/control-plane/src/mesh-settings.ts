@@ -97,6 +97,8 @@ export interface MeshSettings {
   /** What L7 proxies put into the header `server`; empty: they leave the backend's. */
   readonly serverHeader: string;
   readonly pathNormalisation: PathNormalisation;
+  /** Proxies in front of gateways that are believed about who the client is. Istio: gatewayTopology.numTrustedProxies. */
+  readonly trustedProxies: number;
   /** Who may be asked about requests; policies with action CUSTOM name one. */
   readonly authorizationProviders: readonly AuthorizationProviderSettings[];
   /** Collectors of traces; telemetry names one. */
@@ -175,6 +177,7 @@ export const defaultMeshSettings: MeshSettings = {
   trustDomainAliases: [],
   serverHeader: 'istio-envoy',
   pathNormalisation: 'BASE',
+  trustedProxies: 0,
   authorizationProviders: [],
   tracingProviders: [],
   logProviders: [],

@@ -6,6 +6,7 @@ import { isGoTrue } from '../derive/go-literal.ts';
 import type { AuthorizationProviderSettings, MeshSettings } from '../mesh-settings.ts';
 import { type L7Gateway, proxyKind } from './l7-gateway.ts';
 import { duration } from './proto-text.ts';
+import { trustedProxiesOf } from './trusted-proxies.ts';
 
 /** A Proxy as it is sent. */
 export interface PlannedProxy {
@@ -66,6 +67,8 @@ function requestHandling({ gateway, role }: L7Gateway, settings: MeshSettings): 
     forwardClientIdentity: role === 'gateway' || isGoTrue(identity ?? ''),
     maxHeadBytes: 60 * 1024,
     maxHeaders: 100,
+    // A waypoint's clients are the mesh's own.
+    trustedProxies: role === 'gateway' ? trustedProxiesOf(gateway, settings) : 0,
   });
 }
 

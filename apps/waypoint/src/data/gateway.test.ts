@@ -173,8 +173,10 @@ test('mutual TLS asks for a certificate, and tells the backend which it saw', as
   });
   assert.match(
     body,
-    /^By=spiffe:.*;Hash=[0-9a-f]{64};Subject=.*;URI=spiffe:\/\/cluster.local\/ns\/out\/sa\/partner;DNS=partner.example$/,
+    /^By=spiffe:.*;Hash=[0-9a-f]{64};Cert=".*";Subject=.*;URI=spiffe:\/\/cluster.local\/ns\/out\/sa\/partner;DNS=partner.example$/,
   );
+  const [, encoded = ''] = /;Cert="([^"]*)"/.exec(body) ?? [];
+  assert.ok(own.certificateChainPem.startsWith(decodeURIComponent(encoded)));
 });
 
 test('a client of a listener whose certificate is revoked is refused, others are served', async () => {

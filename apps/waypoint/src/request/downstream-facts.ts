@@ -20,6 +20,8 @@ export type ServedTarget =
 export interface ClientCertificateFacts {
   /** Lower-case hex of SHA-256 over the DER form. */
   readonly sha256Hex: string;
+  /** With line ends. */
+  readonly pem: string;
   /** RFC 2253. */
   readonly subject: string;
   readonly uris: readonly string[];

@@ -17,8 +17,13 @@ export function clientCertificateText(
 
 function ofCertificate({ clientCertificate }: DownstreamFacts, ownIdentity: string): string | undefined {
   if (clientCertificate === undefined) return undefined;
-  const { sha256Hex, subject, uris, dnsNames } = clientCertificate;
-  const parts = [`By=${ownIdentity}`, `Hash=${sha256Hex}`, `Subject="${quotable(subject)}"`];
+  const { sha256Hex, pem, subject, uris, dnsNames } = clientCertificate;
+  const parts = [
+    `By=${ownIdentity}`,
+    `Hash=${sha256Hex}`,
+    `Cert="${encodeURIComponent(pem)}"`,
+    `Subject="${quotable(subject)}"`,
+  ];
   for (const uri of uris) parts.push(`URI=${separable(uri)}`);
   for (const name of dnsNames) parts.push(`DNS=${separable(name)}`);
   return parts.join(';');

@@ -103,6 +103,7 @@ test('a waypoint tells who the client is when asked to, in place of what the cli
 test('a gateway tells of the certificate, whose text cannot add parts', () => {
   const clientCertificate = {
     sha256Hex: 'ab'.repeat(32),
+    pem: '-----BEGIN CERTIFICATE-----\nMA+/==\n-----END CERTIFICATE-----\n',
     subject: 'CN=a",URI="spiffe://evil',
     uris: ['spiffe://x/y;By=z'],
     dnsNames: ['a.example'],
@@ -110,7 +111,9 @@ test('a gateway tells of the certificate, whose text cannot add parts', () => {
   const options = { ...gateway(), facts: { ...gatewayFacts, clientCertificate } };
   assert.equal(
     sentBy(options, {})['x-forwarded-client-cert'],
-    `By=spiffe://cluster.local/ns/shop/sa/waypoint;Hash=${'ab'.repeat(32)};Subject="CN=a\\",URI=\\"spiffe://evil";` +
+    `By=spiffe://cluster.local/ns/shop/sa/waypoint;Hash=${'ab'.repeat(32)};` +
+      'Cert="-----BEGIN%20CERTIFICATE-----%0AMA%2B%2F%3D%3D%0A-----END%20CERTIFICATE-----%0A";' +
+      `Subject="CN=a\\",URI=\\"spiffe://evil";` +
       'URI=spiffe://x/y%3BBy%3Dz;DNS=a.example',
   );
 });

@@ -35,6 +35,8 @@ export interface Gateway extends ResourceBase<'Gateway'> {
     readonly gatewayClassName: string;
     /** `infrastructure.labels`: what pods are labelled with instead of the Gateway's own labels; undefined: nothing is said. */
     readonly podLabels: Labels | undefined;
+    /** The same of annotations. */
+    readonly podAnnotations: Labels | undefined;
     readonly listeners: readonly GatewayListener[];
     readonly addresses: readonly GatewayAddress[];
     /** Client certificates on HTTPS listeners: on most ports, and on some. */
@@ -57,19 +59,21 @@ export interface Gateway extends ResourceBase<'Gateway'> {
 }
 
 /** Undefined where labels and annotations of the Gateway itself go to what is generated. */
-function readPodLabels(reader: ObjectReader): Labels | undefined {
+function readPodMetadata(reader: ObjectReader): { readonly labels: Labels; readonly annotations: Labels } | undefined {
   reader.ignore('parametersRef');
   const labels = reader.stringMap('labels');
   const annotations = reader.stringMap('annotations');
-  return Object.keys(labels).length + Object.keys(annotations).length > 0 ? labels : undefined;
+  return Object.keys(labels).length + Object.keys(annotations).length > 0 ? { labels, annotations } : undefined;
 }
 
 export function readGateway(reader: ObjectReader, metadata: ObjectMeta, origin: Location): Gateway {
   const spec = reader.requiredObject('spec', (body) => {
     body.ignore('backendTLS', 'defaultScope');
+    const pods = body.object('infrastructure', readPodMetadata);
     return {
       gatewayClassName: body.requiredString('gatewayClassName'),
-      podLabels: body.object('infrastructure', readPodLabels),
+      podLabels: pods?.labels,
+      podAnnotations: pods?.annotations,
       listeners: body.objects('listeners', readListener),
       addresses: body.objects('addresses', readAddress),
       ...(body.object('tls', readGatewayTls) ?? noTls),
@@ -95,6 +99,7 @@ export function readGateway(reader: ObjectReader, metadata: ObjectMeta, origin: 
     spec: spec ?? {
       gatewayClassName: '',
       podLabels: undefined,
+      podAnnotations: undefined,
       listeners: [],
       addresses: [],
       ...noTls,

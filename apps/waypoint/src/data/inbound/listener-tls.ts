@@ -65,6 +65,7 @@ export function clientOf(
   const uris = io.tlsPeerUriSans(session);
   const certificate: ClientCertificateFacts = {
     sha256Hex: createHash('sha256').update(der).digest('hex'),
+    pem: leaf.toString(),
     subject: (subject ?? '').split('\n').toReversed().join(','),
     uris,
     dnsNames: [...(subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map(([, name = '']) => name),
