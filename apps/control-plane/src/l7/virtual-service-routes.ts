@@ -121,6 +121,7 @@ function retriesOf(retry: HttpRetry | undefined): route.Retries {
       : { perTryTimeout: duration(retry.perTryTimeoutMs) }),
     ...(retry?.backoffMs === undefined ? {} : { backoffBase: duration(retry.backoffMs) }),
     reuseEndpoints: retry?.ignoresPreviousHosts === false,
+    leaveHashedEndpoint: retry?.ignoresPreviousHosts === true,
     leaveTriedPlaces: retry?.goesToOtherPlaces ?? false,
   });
 }

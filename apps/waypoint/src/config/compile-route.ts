@@ -34,6 +34,7 @@ import { compileSession } from './session-persistence.ts';
 const defaultRetries: RouteRetries = {
   policy: defaultRetryPolicy,
   reusesEndpoints: false,
+  leavesHashedEndpoint: false,
   leavesTriedPlaces: false,
 };
 /** Largest body of a direct response. */
@@ -222,6 +223,7 @@ function compileRetries(message: messages.Retries | undefined, place: string, pr
       backoffBaseMs: limitMs(message.backoffBase) ?? defaultRetryPolicy.backoffBaseMs,
     },
     reusesEndpoints: message.reuseEndpoints,
+    leavesHashedEndpoint: message.leaveHashedEndpoint,
     leavesTriedPlaces: message.leaveTriedPlaces,
   };
 }

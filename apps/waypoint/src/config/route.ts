@@ -42,6 +42,8 @@ export interface RouteRetries {
   readonly policy: RetryPolicy;
   /** Attempts may go to an endpoint that was tried before. */
   readonly reusesEndpoints: boolean;
+  /** Otherwise a hash chooses the same endpoint for every attempt. */
+  readonly leavesHashedEndpoint: boolean;
   /** After each second attempt the places of those before are left out, as long as there are others. */
   readonly leavesTriedPlaces: boolean;
 }

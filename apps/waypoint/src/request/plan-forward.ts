@@ -6,7 +6,7 @@ import { parseGrpcTimeout, splitAuthority } from '@ambit/routing';
 
 import type { BackendTarget } from '../config/backend-target.ts';
 import { type ConfigSnapshot, trafficPolicyOf } from '../config/config-snapshot.ts';
-import type { FoundRoute, RouteBackend } from '../config/route.ts';
+import type { FoundRoute, RouteBackend, RouteRetries } from '../config/route.ts';
 import type { HashKey } from '../config/traffic-policy.ts';
 import { editRequest } from './edit-request.ts';
 import type { ForwardPlan } from './forwarding.ts';
@@ -41,7 +41,7 @@ export function planForward(
     permit,
     target,
     head,
-    retries: route.retries,
+    retries: key === undefined ? route.retries : retriesOfHash(route.retries),
     timeoutMs,
     isClientDeadline,
     countsAttempts: config.proxy.kind === 'gateway',
@@ -57,6 +57,11 @@ export function planForward(
     },
   };
   return { plan, setCookie: session.setCookie };
+}
+
+/** Istio: with consistent hashing other endpoints are not wanted, unless somebody says so. */
+function retriesOfHash(retries: RouteRetries): RouteRetries {
+  return retries.leavesHashedEndpoint ? retries : { ...retries, reusesEndpoints: true };
 }
 
 function hashKeyOf(config: ConfigSnapshot, target: BackendTarget): HashKey | undefined {

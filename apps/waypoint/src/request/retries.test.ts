@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { traffic as messages } from '@ambit/api';
+
 import { FakeUpstreams } from './test-support/fake-upstreams.ts';
 import { Lab, type LabOptions, type PortShape } from './test-support/lab.ts';
 import { forwardTo } from './test-support/route-messages.ts';
@@ -205,6 +207,25 @@ test('after each second attempt the places of all before are named, where the ro
       lab.upstreams.attempts.map(({ facts }) => facts.leftEndpoints),
       expected,
     );
+  }
+});
+
+test('attempts of consistent hashing stay with the endpoint of the hash, unless the route says otherwise', () => {
+  const target = 'shop.shop.svc.cluster.local';
+  const hashKey = { kind: { case: 'header' as const, value: 'x-user' } };
+  const traffic = { balancing: { algorithm: messages.Balancing_Algorithm.RING_HASH, hashKey } };
+  for (const [leaveHashedEndpoint, expected] of [
+    [false, ['a', 'a']],
+    [true, ['a', 'b']],
+  ] as const) {
+    const retries = { maxRetries: 1, conditions: ['503'], leaveHashedEndpoint };
+    const upstreams = new FakeUpstreams({ endpoints: threeEndpoints, connectsAtOnce: true });
+    const route = { name: 'r', action: forwardTo(target), retries };
+    const lab = new Lab({ upstreams, ports: [{ port: 80, httpRoutes: [route], traffic }] });
+    lab.request({ headers: { 'x-user': 'one' } });
+    lab.upstreams.last.answer(503, 'no');
+    lab.timers.advance(1000);
+    assert.deepEqual(attemptsOf(lab), expected);
   }
 });
 
