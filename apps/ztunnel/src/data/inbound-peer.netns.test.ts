@@ -149,6 +149,19 @@ test('a client without certificate does not get through the handshake', { skip }
   await nodes.logLine('connection failed', 'direction="inbound"', 'tls handshake error');
 });
 
+test('a stranger who dials a port of the mesh in plaintext is refused', { skip }, async () => {
+  await using nodes = await TwoNodes.start();
+  nodes.worker(nodes.client).post({ kind: 'proxyRemove', uid: 'client' });
+  await nodes.settled();
+  nodes.client.netns.run('iptables', '-t', 'nat', '-F', 'ISTIO_OUTPUT');
+  for (const port of [15_001, 15_006]) {
+    const socket = await nodes.connect(nodes.client, nodes.server.address, port);
+    socket.on('error', () => undefined).end('hello');
+    await new Promise((resolve) => socket.on('close', resolve).resume());
+  }
+  await nodes.logLine('connection failed', 'direction="inbound"', 'attempted recursive call to ourselves');
+});
+
 test('garbage on the HBONE port is refused and the next connection is served', { skip }, async () => {
   await using nodes = await TwoNodes.start();
   nodes.serve(nodes.server, 8080, (socket) => socket.pipe(socket));
