@@ -222,6 +222,13 @@ test('a traffic policy keeps what it says, in milliseconds and with names', () =
   assert.deepEqual(compiled.subsets.get('v1')?.workloadUids, new Set(['u']));
 });
 
+test('a retry budget counts as soon as it is there', () => {
+  const traffic = { limits: { maxRetries: 7, retryBudget: { percent: 0, minConcurrency: 3 } } };
+  const compiled = valueOf(destinationOf({ namespace: 'a', hostname: 'b', ports: [{ port: 80, traffic }] }));
+  const budget = compiled.ports.get(80)?.traffic.limits.retryBudget;
+  assert.deepEqual(budget, { percent: 0, minConcurrency: 3, intervalMs: 0 });
+});
+
 test('roots that cannot be had verify nothing', () => {
   const compiled = valueOf(
     destinationOf({ namespace: 'a', hostname: 'b', ports: [{ port: 80, traffic: { tls: {} } }] }),

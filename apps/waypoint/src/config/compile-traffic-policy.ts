@@ -122,7 +122,7 @@ function compileLimits(message: messages.ConnectionLimits | undefined): Connecti
     maxConnectionDurationMs: limitMs(message.maxConnectionDuration),
     keepalive: message.keepalive === undefined ? undefined : compileKeepalive(message.keepalive),
     retryBudget:
-      budget === undefined || budget.percent === 0
+      budget === undefined
         ? undefined
         : {
             percent: budget.percent,

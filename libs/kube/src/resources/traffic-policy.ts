@@ -151,7 +151,7 @@ function readParts(reader: ObjectReader): PolicyParts {
           budget.number('percent', 0, 100) ??
           budget.object('percentage', (percentage) => percentage.number('value', 0, 100)) ??
           20,
-        minConcurrency: budget.integer('minRetryConcurrency', 0, max32) ?? 3,
+        minConcurrency: budget.integer('minRetryConcurrency', 0, max32) || 3,
         intervalMs: readDuration(budget, 'budgetInterval') ?? 0,
       };
     }),

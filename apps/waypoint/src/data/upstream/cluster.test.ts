@@ -134,6 +134,16 @@ test('retries are limited by number, or by a share of the active requests', () =
   assert.deepEqual([rig.cluster.beginRetry(), rig.cluster.beginRetry(), rig.cluster.beginRetry()], [true, true, false]);
 });
 
+test('a budget of no percent leaves the least number', () => {
+  const retryBudget = { percent: 0, minConcurrency: 2, intervalMs: 0 };
+  using rig = new ClusterRig({ limits: { ...defaultTrafficPolicy.limits, retryBudget } }, [endpoint('a')]);
+  for (let i = 0; i < 50; i++) rig.take();
+  assert.deepEqual(
+    [1, 2, 3].map(() => rig.cluster.beginRetry()),
+    [true, true, false],
+  );
+});
+
 test('a retry budget with an interval counts requests that began within it, once each', () => {
   const retryBudget = { percent: 20, minConcurrency: 0, intervalMs: 1000 };
   using rig = new ClusterRig({ limits: { ...defaultTrafficPolicy.limits, retryBudget } }, [endpoint('a')]);

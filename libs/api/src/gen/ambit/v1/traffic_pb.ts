@@ -537,7 +537,7 @@ export type ConnectionLimits = Message<"ambit.v1.ConnectionLimits"> & {
   maxConnectionDuration?: Duration | undefined;
 
   /**
-   * Used instead of max_retries when percent is not 0.
+   * Used instead of max_retries.
    *
    * @generated from field: ambit.v1.ConnectionLimits.RetryBudget retry_budget = 10;
    */
