@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { test } from 'node:test';
-import { access } from '@ambit/api';
+import { access, trace } from '@ambit/api';
+import { fromBinary } from '@bufbuild/protobuf';
 import { destination } from '../data/test-support/mesh-messages.ts';
 import { WaypointRig } from '../data/test-support/waypoint-rig.ts';
 import { forward, serve, backend } from './test-support/live-backends.ts';
@@ -154,4 +155,34 @@ test('a sampled request is told to the collector, and the backend goes on with t
   await rig.until(() => exported.length > 0, 'the spans');
   const traceId = /^00-([0-9a-f]{32})-/.exec(String(seen[0]))?.[1] ?? 'none';
   assert.ok(Buffer.concat(exported).includes(Buffer.from(traceId, 'hex')));
+});
+
+test('spans go to a collector over HTTP/1.1 with their headers and length', async () => {
+  await using rig = await WaypointRig.open();
+  const web = await backend(rig, 'web', (_, response) => response.end('traced'));
+  const bodies: Buffer[] = [];
+  const headers: http.IncomingHttpHeaders[] = [];
+  const otlp = await backend(rig, 'otlp', (request, response) => {
+    request.on('data', (chunk: Buffer) => bodies.push(chunk));
+    request.on('end', () => {
+      if (request.url === '/v1/traces') headers.push(request.headers);
+      response.end();
+    });
+  });
+  const collector = {
+    hostname: 'otlp.shop.svc.cluster.local',
+    port: 80,
+    httpPath: '/v1/traces',
+    headers: { 'x-key': 'k' },
+  };
+  const entry = serve(rig, [web, otlp], {}, {}, { enabled: true, samplePerTenThousand: 10_000, collector });
+  await rig.fetch(entry, '/traced');
+  await rig.until(() => headers.length > 0, 'the spans');
+  const body = Buffer.concat(bodies);
+  const { resourceSpans } = fromBinary(trace.ExportTraceServiceRequestSchema, body);
+  assert.equal(resourceSpans[0]?.scopeSpans[0]?.spans.length, 1);
+  assert.deepEqual(
+    [headers[0]?.['content-type'], headers[0]?.['content-length'], headers[0]?.['x-key']],
+    ['application/x-protobuf', String(body.length), 'k'],
+  );
 });
