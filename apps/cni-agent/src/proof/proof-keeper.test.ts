@@ -37,6 +37,11 @@ for (const [name, change, expected] of [
   ['not enrolled', { isEnrolled: false }, 'NotEnrolled exposed'],
   ['no namespace', { view: undefined }, 'NamespaceUnknown exposed'],
   ['an address that the namespace does not hold', { addresses: ['10.0.0.6'] }, 'WrongNamespace exposed'],
+  [
+    'one address of two that the namespace does not hold',
+    { addresses: ['10.0.0.5', 'fd00::5'] },
+    'WrongNamespace exposed',
+  ],
   ['a probe that the agent could not begin', { probe: { kind: 'not-tried' } }, 'ProofFailed exposed'],
   ['altered rules', { areRulesIntact: false }, 'RulesAltered exposed'],
   ['no return path', { view: { ...VIEW, returnPath: false } }, 'RulesAltered exposed'],
