@@ -94,7 +94,7 @@ export class RequestExchange implements ServerExchangeUser, EntranceOwner, Forwa
     const prepared = prepareRequest(head, this.#facts, proxy, this.#surroundings);
     const tracing = telemetryOf(this.#config, this.#facts.served)?.tracing;
     if (tracing?.enabled === true) {
-      record.trace = takeIntoTrace(head.fields, tracing, this.#surroundings.random);
+      record.trace = takeIntoTrace(head.fields, tracing, proxy.kind === 'gateway' ? 2 : 1, this.#surroundings.random);
     }
     this.#surroundings.observer.onRequestStart(record);
     if (prepared.kind === 'answer') return this.#reply(prepared.reply);

@@ -15,25 +15,60 @@ export function requestSpan(
   plan: SpanPlan,
   proxyTags: readonly Attribute[],
 ): messages.Span {
-  const isError = record.status >= 500 || record.status === 0 || (record.grpcStatus ?? 0) !== 0;
-  const startNs = BigInt(record.startWallTimeMs) * 1_000_000n;
   return create(messages.SpanSchema, {
-    traceId: Buffer.from(context.traceId, 'hex'),
+    ...common(record, context),
     spanId: Buffer.from(context.spanId, 'hex'),
     parentSpanId: Buffer.from(context.parentSpanId ?? '', 'hex'),
-    traceState: context.traceState ?? '',
     name: operationOf(record),
     kind: messages.Span_SpanKind.SERVER,
-    startTimeUnixNano: startNs,
-    endTimeUnixNano: startNs + BigInt(Math.round(Math.max(record.durationMs, 0) * 1_000_000)),
     attributes: [
-      ...requestAttributes(record, isError, plan.maxUrlChars),
+      ...requestAttributes(record, plan.maxUrlChars),
       ...(plan.showsIstioTags ? [...proxyTags, ...dryRunAttributes(record)] : []),
       ...peerAttributes(record),
       ...plan.tags.map(([name, source]) => text(name, tagText(source, record))).filter((one) => one !== undefined),
     ],
-    status: { code: isError ? messages.Status_StatusCode.ERROR : messages.Status_StatusCode.UNSET },
   });
+}
+
+/** Of a gateway's call; undefined where there is none, or nobody was called. */
+export function callSpan(record: RequestRecord, context: TraceContext): messages.Span | undefined {
+  if (context.clientSpanId === undefined || record.endpoint === undefined) return undefined;
+  return create(messages.SpanSchema, {
+    ...common(record, context),
+    spanId: Buffer.from(context.clientSpanId, 'hex'),
+    parentSpanId: Buffer.from(context.spanId, 'hex'),
+    name: `router ${record.clusterName} egress`,
+    kind: messages.Span_SpanKind.CLIENT,
+    attributes: [
+      text('component', 'proxy'),
+      text('http.protocol', record.head.protocol),
+      text('http.status_code', String(record.status)),
+      text('response_flags', record.flags === '' ? '-' : record.flags),
+      ...upstreamAttributes(record),
+      text('peer.address', record.endpoint.address),
+      text('error', isFailed(record) ? 'true' : undefined),
+    ].filter((one) => one !== undefined),
+  });
+}
+
+type CommonFields = Pick<messages.Span, 'traceId' | 'traceState' | 'startTimeUnixNano' | 'endTimeUnixNano'> & {
+  readonly status: { readonly code: messages.Status_StatusCode };
+};
+
+function common(record: RequestRecord, { traceId, traceState = '' }: TraceContext): CommonFields {
+  const startNs = BigInt(record.startWallTimeMs) * 1_000_000n;
+  const { ERROR, UNSET } = messages.Status_StatusCode;
+  return {
+    traceId: Buffer.from(traceId, 'hex'),
+    traceState,
+    startTimeUnixNano: startNs,
+    endTimeUnixNano: startNs + BigInt(Math.round(Math.max(record.durationMs, 0) * 1_000_000)),
+    status: { code: isFailed(record) ? ERROR : UNSET },
+  };
+}
+
+function isFailed({ status, grpcStatus = 0 }: RequestRecord): boolean {
+  return status >= 500 || status === 0 || grpcStatus !== 0;
 }
 
 /** `<host>:<port>/*` of the service that the client asked for. */
@@ -43,7 +78,7 @@ function operationOf({ facts, head }: RequestRecord): string {
   return served.kind === 'workload' ? `${served.address}:${served.port}/*` : `${head.authority}/*`;
 }
 
-function requestAttributes(record: RequestRecord, isError: boolean, maxUrlChars: number): readonly Attribute[] {
+function requestAttributes(record: RequestRecord, maxUrlChars: number): readonly Attribute[] {
   const { head, facts } = record;
   const attributes = [
     text('component', 'proxy'),
@@ -57,10 +92,8 @@ function requestAttributes(record: RequestRecord, isError: boolean, maxUrlChars:
     text('request_size', String(record.requestBytes)),
     text('response_size', String(record.responseBytes)),
     text('response_flags', record.flags === '' ? '-' : record.flags),
-    text('upstream_cluster', record.clusterName),
-    text('upstream_cluster.name', record.clusterName),
-    text('upstream_address', record.endpoint?.address),
-    text('error', isError ? 'true' : undefined),
+    ...upstreamAttributes(record),
+    text('error', isFailed(record) ? 'true' : undefined),
   ];
   if (record.isGrpc) {
     attributes.push(
@@ -73,6 +106,14 @@ function requestAttributes(record: RequestRecord, isError: boolean, maxUrlChars:
     );
   }
   return attributes.filter((one) => one !== undefined);
+}
+
+function upstreamAttributes({ clusterName, endpoint }: RequestRecord): readonly (Attribute | undefined)[] {
+  return [
+    text('upstream_cluster', clusterName),
+    text('upstream_cluster.name', clusterName),
+    text('upstream_address', endpoint?.address),
+  ];
 }
 
 function dryRunAttributes({ verdict }: RequestRecord): readonly Attribute[] {

@@ -7,7 +7,7 @@ import type { RequestRecord } from '../request-record.ts';
 import type { OtlpQueue, OtlpSurroundings } from './otlp-queue.ts';
 import { OtlpQueues, type OtlpSignal } from './otlp-queues.ts';
 import { type Attribute, type OtlpProducer, textAttribute } from './otlp-resource.ts';
-import { requestSpan } from './request-span.ts';
+import { callSpan, requestSpan } from './request-span.ts';
 import { type SpanPlan, spanPlan } from './span-tags.ts';
 
 /** Who gets the spans of sampled requests. */
@@ -75,6 +75,8 @@ export class SpanExporter implements SpanSink {
     if (trace === undefined || tracing === undefined) return;
     const { spans, queue } = this.#planOf(tracing);
     queue?.add(config, () => requestSpan(record, trace, spans, this.#proxyTags));
+    const call = callSpan(record, trace);
+    if (call !== undefined) queue?.add(config, () => call);
   }
 
   #planOf(tracing: proxy.Telemetry_Tracing): Plan {

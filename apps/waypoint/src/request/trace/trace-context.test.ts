@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import { fieldList, fieldsOf, type HeaderPairs } from '../test-support/fake-server-exchange.ts';
-import { takeIntoTrace, type TraceContext, type TraceRules, withoutSampling } from './trace-context.ts';
+import { type SpanCount, takeIntoTrace, type TraceContext, type TraceRules, withoutSampling } from './trace-context.ts';
 
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const span = '00f067aa0ba902b7';
@@ -13,10 +13,11 @@ function taken(
   headers: HeaderPairs,
   share = 0,
   more: Partial<TraceRules> = {},
+  spans: SpanCount = 1,
 ): { readonly context: TraceContext; readonly sent: Record<string, string> } {
   const fields = fieldList(headers);
   const rules = { samplePerTenThousand: share, ignoresRequestId: true, stopsPropagation: false, ...more };
-  const context = takeIntoTrace(fields, rules, () => 0.5);
+  const context = takeIntoTrace(fields, rules, spans, () => 0.5);
   return { context, sent: fieldsOf(fields) };
 }
 
@@ -107,6 +108,14 @@ test('B3 is read in both forms, and told on in the same and as W3C', () => {
   assert.equal(single.context.isSampled, false);
   assert.equal(single.sent['b3'], `${trace}-${single.context.spanId}-0-${span}`);
   assert.equal(taken({ b3: `${trace}-${span}` }, 10_000).context.isSampled, true, 'the decision is ours');
+});
+
+test('a gateway tells the backend of the span of its call, below its own', () => {
+  const { context, sent } = taken({ b3: `${trace}-${span}-1` }, 0, {}, 2);
+  const { spanId, clientSpanId } = context;
+  assert.notEqual(spanId, clientSpanId);
+  assert.equal(sent['traceparent'], `00-${trace}-${clientSpanId}-01`);
+  assert.equal(sent['b3'], `${trace}-${clientSpanId}-1-${spanId}`);
 });
 
 test('a copy of a request is not sampled, in any words', () => {

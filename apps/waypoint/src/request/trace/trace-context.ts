@@ -11,6 +11,8 @@ export interface TraceContext {
   readonly spanId: string;
   /** Undefined: the trace begins here. */
   readonly parentSpanId: string | undefined;
+  /** Of a span below this one, which the backend is told of; undefined: it is told of this one. */
+  readonly clientSpanId: string | undefined;
   readonly isSampled: boolean;
   readonly traceState: string | undefined;
 }
@@ -37,24 +39,35 @@ export interface TraceRules {
   readonly stopsPropagation: boolean;
 }
 
+/** Of a waypoint, and of a gateway, which tells of its call in a span of its own. */
+export type SpanCount = 1 | 2;
+
 /**
  * Takes the request into a trace and tells the backend in the words that the client used: W3C always, B3 too where it came.
  * The caller's decision to sample wins. `random`: 0 to under 1. Spec: W3C Trace Context; B3; contract l7 7.4, 7.5.
  */
-export function takeIntoTrace(fields: FieldList, rules: TraceRules, random: () => number): TraceContext {
+export function takeIntoTrace(
+  fields: FieldList,
+  rules: TraceRules,
+  spans: SpanCount,
+  random: () => number,
+): TraceContext {
   const incoming = readW3c(fields) ?? readB3(fields);
   const isSampled = incoming?.isSampled ?? isSampledHere(fields, rules, random);
-  const ids = randomBytes(24).toString('hex');
+  const ids = randomBytes(16 + 8 * spans).toString('hex');
   const traceId = incoming?.traceId ?? ids.slice(0, 32);
-  const spanId = ids.slice(32);
+  const spanId = ids.slice(32, 48);
+  const clientSpanId = spans === 1 ? undefined : ids.slice(48);
   const traceState = incoming?.style === 'w3c' ? fields.joined('tracestate') : undefined;
-  const context = { traceId, spanId, parentSpanId: incoming?.spanId, isSampled, traceState };
+  const context = { traceId, spanId, parentSpanId: incoming?.spanId, clientSpanId, isSampled, traceState };
   if (!rules.stopsPropagation) tell(fields, context, incoming?.style);
   return context;
 }
 
 function tell(fields: FieldList, context: TraceContext, style: IncomingTrace['style'] | undefined): void {
-  const { traceId, spanId, parentSpanId = '', isSampled, traceState } = context;
+  const { traceId, isSampled, traceState } = context;
+  const spanId = context.clientSpanId ?? context.spanId;
+  const parentSpanId = (context.clientSpanId === undefined ? context.parentSpanId : context.spanId) ?? '';
   // A state without a parent belongs to nothing.
   if (traceState === undefined) fields.remove('tracestate');
   fields.set('traceparent', `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`);

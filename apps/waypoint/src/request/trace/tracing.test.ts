@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { trace as messages } from '@ambit/api';
+import { proxy as proxyMessages, trace as messages } from '@ambit/api';
 import { fromBinary } from '@bufbuild/protobuf';
 
 import type { FakeAttempt } from '../test-support/fake-upstreams.ts';
-import { Lab, type LabOptions, service } from '../test-support/lab.ts';
+import { gatewayFacts, Lab, type LabOptions, service } from '../test-support/lab.ts';
+import { forwardTo } from '../test-support/route-messages.ts';
 
 function labWith(tracing: object = {}, options: LabOptions = {}): Lab {
   const whole = {
@@ -139,6 +140,40 @@ test('the decision is kept in the request id', () => {
   ask(lab, 200, { 'x-request-id': 'mine' });
   lab.timers.advance(1000);
   assert.equal(spansOf(exportsOf(lab)[0]).length, 1);
+});
+
+test('a gateway tells of its call in a span of its own', () => {
+  const lab = labWith();
+  const gateway = new Lab({
+    facts: gatewayFacts,
+    proxy: { kind: proxyMessages.Proxy_Kind.GATEWAY, telemetry: lab.config.proxy.telemetry ?? {} },
+    destinations: [service('otel', { namespace: 'observe' })],
+    servers: [
+      {
+        port: 80,
+        listeners: [
+          {
+            name: 'http',
+            protocol: proxyMessages.ServerListener_ServerProtocol.SERVER_HTTP,
+            hosts: [{ routes: [{ name: 'r', action: forwardTo('shop.shop.svc.cluster.local') }] }],
+          },
+        ],
+      },
+    ],
+  });
+  gateway.request();
+  gateway.upstreams.last.answer(503, '');
+  gateway.timers.advance(1000);
+  const [own, call, ...more] = spansOf(exportsOf(gateway)[0]);
+  assert.equal(more.length, 0);
+  assert.ok(own !== undefined && call !== undefined);
+  assert.deepEqual([own.kind, call.kind], [messages.Span_SpanKind.SERVER, messages.Span_SpanKind.CLIENT]);
+  assert.deepEqual(call.parentSpanId, own.spanId);
+  assert.deepEqual(call.traceId, own.traceId);
+  assert.equal(call.name, 'router outbound|80||shop.shop.svc.cluster.local egress');
+  const attributes = attributesOf(call);
+  assert.deepEqual([attributes['http.status_code'], attributes['error']], ['503', 'true']);
+  assert.equal(attributes['upstream_address'], attributes['peer.address']);
 });
 
 test('an error is marked as one', () => {
