@@ -184,6 +184,16 @@ test('a body that ends early is shown whole; one that is too large is refused', 
   lab.assertNothingHeld();
 });
 
+test('whether a body of just the wanted size is all of it is known at its end only', () => {
+  const lab = labWith({ maxBodyBytes: 8, allowPartialBody: true });
+  const client = lab.request({ method: 'POST', hasBody: true });
+  client.sendBody('12345678');
+  assert.equal(lab.upstreams.attempts.length, 0);
+  client.sendEnd();
+  const { body, sent } = lab.upstreams.last;
+  assert.deepEqual([body, sent?.headers['x-envoy-auth-partial-body']], ['12345678', 'false']);
+});
+
 test('a refusal drops what was held of the body', () => {
   const lab = labWith({ maxBodyBytes: 100 });
   const client = lab.request({ method: 'POST', hasBody: true });

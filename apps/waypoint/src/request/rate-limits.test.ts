@@ -78,6 +78,20 @@ test('clients that ask are told how much is left and when to come again', () => 
   assert.deepEqual([over.headers?.['x-ratelimit-remaining'], over.headers?.['retry-after']], ['0', '30']);
 });
 
+for (const order of ['before', 'after']) {
+  test(`of two limits clients are told of the one they meet first, which stands ${order} the other`, () => {
+    const near: Limit = { ...twoPerMinute, name: 'shop/p/near', tellClients: true };
+    const far: Limit = { ...near, name: 'shop/p/far', requests: 10 };
+    const lab = labWith(order === 'before' ? [near, far] : [far, near]);
+    const client = lab.request();
+    lab.upstreams.last.answer(200, 'ok');
+    assert.deepEqual(
+      ['limit', 'remaining'].map((name) => client.headers?.[`x-ratelimit-${name}`]),
+      ['2, 2;w=60', '1'],
+    );
+  });
+}
+
 test('identities, addresses and headers count apart; a request without the key is not counted', () => {
   const other = { ...waypointFacts, peer: peerIdentity('cluster.local', 'web', 'other') };
   const limit = { ...twoPerMinute, requests: 1, keys: by(Attribute.SOURCE_PRINCIPAL) };
