@@ -182,12 +182,16 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     { min: 0, max: 32 },
     'mesh configuration gatewayTopology.numTrustedProxies: proxies in front of gateways that are believed about clients',
   ),
-  extensionProviders: parsed(
-    'AMBIT_EXTENSION_PROVIDERS',
-    parseExtensionProviders,
-    { authorization: [], tracing: [], logs: [], prometheus: [] },
-    'JSON list of mesh configuration extensionProviders; those of external authorization, opentelemetry, envoyFileAccessLog, envoyOtelAls and prometheus are used',
-  ),
+  extensionProviders: {
+    ...parsed(
+      'AMBIT_EXTENSION_PROVIDERS',
+      parseExtensionProviders,
+      { authorization: [], tracing: [], logs: [], prometheus: [] },
+      'JSON list of mesh configuration extensionProviders; those of external authorization, opentelemetry, envoyFileAccessLog, envoyOtelAls and prometheus are used',
+    ),
+    // Headers of collectors hold tokens.
+    secret: true,
+  },
   telemetry: parsed(
     'AMBIT_MESH_TELEMETRY',
     parseTelemetryDefaults,

@@ -17,7 +17,7 @@ export function describeL7({
   servers,
 }: Pick<L7Collections, 'proxies' | 'destinations' | 'servers'>): L7Description {
   return {
-    proxies: sorted(proxies.entries()).map(([, { message }]) => toJson(proxy.ProxySchema, message)),
+    proxies: sorted(proxies.entries()).map(([, { message }]) => withoutKeys(toJson(proxy.ProxySchema, message))),
     destinations: Object.fromEntries(
       sorted(destinations.entries()).map(([name, { message }]) => [
         name,
@@ -41,11 +41,19 @@ function withoutKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(withoutKeys);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key,
-      key === 'privateKeyPem' || key === 'clientPrivateKeyPem' ? '' : withoutKeys(inner),
-    ]),
+    Object.entries(value).map(([key, inner]) => {
+      if (key === 'privateKeyPem' || key === 'clientPrivateKeyPem') return [key, ''];
+      return [key, key === 'collector' ? withoutHeaderValues(inner) : withoutKeys(inner)];
+    }),
   );
+}
+
+/** Collectors are given their tokens in headers. */
+function withoutHeaderValues(collector: JsonValue): JsonValue {
+  if (collector === null || typeof collector !== 'object' || Array.isArray(collector)) return collector;
+  const { headers = {}, ...others } = collector;
+  const names = typeof headers === 'object' && headers !== null ? Object.keys(headers) : [];
+  return names.length === 0 ? collector : { ...others, headers: Object.fromEntries(names.map((name) => [name, ''])) };
 }
 
 function sorted<T>(entries: Iterable<readonly [string, T]>): readonly (readonly [string, T])[] {

@@ -6,7 +6,7 @@ import type { WorkerDescription } from '../worker-protocol.ts';
 import type { ProxyState } from './proxy-state.ts';
 
 export interface DumpSources {
-  readonly state: ProxyState;
+  readonly state: Pick<ProxyState, 'resources'>;
   readonly certificates: readonly CertificateStatus[];
   readonly workloads: number;
   readonly services: number;
@@ -19,7 +19,10 @@ export function configDump(sources: DumpSources): string {
   const { proxy, destinations, servers } = sources.state.resources();
   const dump = {
     version: sources.version,
-    proxy: proxy === undefined ? null : toJson(messages.ProxySchema, fromBinary(messages.ProxySchema, proxy)),
+    proxy:
+      proxy === undefined
+        ? null
+        : toJson(messages.ProxySchema, withoutProxyKeys(fromBinary(messages.ProxySchema, proxy))),
     destinations: entries(destinations, (bytes) =>
       toJson(messages.DestinationSchema, withoutKeys(fromBinary(messages.DestinationSchema, bytes))),
     ),
@@ -54,7 +57,23 @@ function withoutKeys(destination: messages.Destination): messages.Destination {
     if (traffic?.tls !== undefined && traffic.tls.clientPrivateKeyPem.length > 0)
       traffic.tls.clientPrivateKeyPem = hidden;
   }
+  hideHeaders(destination.telemetry);
   return destination;
+}
+
+function withoutProxyKeys(proxy: messages.Proxy): messages.Proxy {
+  hideHeaders(proxy.telemetry);
+  return proxy;
+}
+
+/** Collectors are given their tokens in headers. */
+function hideHeaders(telemetry: messages.Telemetry | undefined): void {
+  if (telemetry === undefined) return;
+  const { tracing, accessLog, furtherAccessLogs } = telemetry;
+  for (const told of [tracing, accessLog, ...furtherAccessLogs]) {
+    const headers = told?.collector?.headers ?? {};
+    for (const name of Object.keys(headers)) headers[name] = '<hidden>';
+  }
 }
 
 function withoutServerKeys(server: messages.Server): messages.Server {
