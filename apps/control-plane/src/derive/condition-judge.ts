@@ -23,6 +23,7 @@ import {
   fieldConditions,
   policyConditions,
   type TargetLookup,
+  closed,
   unbound,
 } from './policy-conditions.ts';
 import { policyProblems, tokenProblems } from './policy-problems.ts';
@@ -30,7 +31,7 @@ import { type EmptySelection, selectionConditions, selectionKey, type SelectingP
 import { type Refusal, refusalConditions } from './refusal.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
-import { bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
+import { bindingAddress, bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 
 /** Objects whose conditions the control plane writes. */
@@ -190,5 +191,6 @@ export class ConditionJudge {
 }
 
 function keyOf({ binding }: ServiceBinding): string {
-  return binding.kind === 'bound' ? binding.waypoint.key : unbound;
+  if (binding.kind === 'bound') return binding.waypoint.key;
+  return bindingAddress(binding) === undefined ? unbound : closed;
 }

@@ -17,7 +17,7 @@ export interface TargetLookup {
   controllerOf(gatewayClass: string): string | undefined;
   /** True for a Gateway that can be a waypoint. */
   isWaypoint(gateway: string): boolean;
-  /** Waypoint of a Service or ServiceEntry: its key, `unbound`, or undefined when there is no such object. */
+  /** Waypoint of a Service or ServiceEntry: its key, `unbound`, `closed`, or undefined when there is no such object. */
   waypointOf(kind: 'Service' | 'ServiceEntry', key: string): string | undefined;
   /** True for a route that is there; without it routes cannot be targets. */
   hasRoute?(kind: 'HTTPRoute' | 'GRPCRoute', key: string): boolean;
@@ -25,6 +25,9 @@ export interface TargetLookup {
 
 /** Answer of `TargetLookup.waypointOf` for an object without waypoint. No waypoint has such a key. */
 export const unbound = '';
+
+/** The waypoint of a service that is not called without it. */
+export const closed = '-';
 
 /** What names the services and gateways that it is for. */
 interface AttachedByTargets {
@@ -165,6 +168,10 @@ function judgeTarget(
     case 'ServiceEntry': {
       const waypoint = lookup.waypointOf(kind, key);
       if (waypoint === undefined) return { reason: 'TargetNotFound', message: `there is no ${kind} ${key}` };
+      if (waypoint === closed) {
+        const message = `${kind} ${key} has not got the waypoint that it asks for, so calls are refused`;
+        return { reason: 'AncestorNotBound', message };
+      }
       if (waypoint !== unbound) return accept(waypoint);
       const message = `${kind} ${key} has no waypoint, so nobody enforces this; set istio.io/use-waypoint`;
       return { reason: 'AncestorNotBound', message };

@@ -64,6 +64,10 @@ test('a service whose policy only a missing waypoint could enforce is not called
     mesh.mesh.statuses.get('Service/shop/closed/ambit-status')?.conditions?.[0]?.message ?? '',
     /calls are refused, because nobody else enforces AuthorizationPolicy shop\/p/,
   );
+  const said = (name: string) =>
+    mesh.mesh.statuses.get(`AuthorizationPolicy/shop/${name}/ambit-status`)?.conditions?.[0]?.message ?? '';
+  assert.match(said('p'), /Service shop\/closed has not got the waypoint that it asks for, so calls are refused/);
+  assert.match(said('q'), /Service shop\/declined has no waypoint, so nobody enforces this/);
   const byClass = policy('istio-system/all', `action: ALLOW, ${target('GatewayClass', 'ambit-waypoint')}`);
   assert.equal(waypoints(meshOf(join(text, byClass)))[0], 'missing.shop.waypoint.invalid');
   const byGateway = policy('shop/all', `action: ALLOW, ${target('Gateway', 'missing')}`);
