@@ -121,6 +121,13 @@ export class DataWorker {
       lookUp: (hostname) => this.#visited.lookUpAny(hostname),
     });
     const limits = new LimitMetrics(this.#registry);
+    const openStreams = this.#registry
+      .gauge({
+        name: 'ambit_open_streams',
+        help: "Clients' requests that are not finished, and connections that are not HTTP; to scale by",
+        labels: this.#registry.labels([]),
+      })
+      .bind([]);
     const producer = {
       timers: loop,
       upstreams: this.#upstreams,
@@ -186,6 +193,7 @@ export class DataWorker {
     });
     this.#repeat(refreshMs, () => {
       this.#upstreams.refresh();
+      openStreams.set(this.#live.activeExchanges);
       if (!this.#live.isDraining) rebalancer.look();
     });
     this.#repeat(sweepMs, () => {

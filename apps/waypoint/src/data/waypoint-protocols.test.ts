@@ -93,6 +93,16 @@ for (const version of [1, 2]) {
   });
 }
 
+test('open streams are counted, to scale by', async () => {
+  await using rig = await WaypointRig.open();
+  const target = await tcpBackend(rig, (socket) => void socket.on('end', () => socket.end()).resume());
+  await serve(rig, target, { protocol: Protocol.TCP });
+  const client = connect(rig, rig.entry(`${vip}:80`));
+  await rig.until(() => /^ambit_open_streams 1$/m.test(rig.metrics), 'a stream');
+  client.socket.end();
+  await rig.until(() => /^ambit_open_streams 0$/m.test(rig.metrics), 'its end');
+});
+
 test('a server that speaks first is heard on a declared TCP port', async () => {
   await using rig = await WaypointRig.open();
   const target = await tcpBackend(rig, (socket) => socket.write('220 ready\r\n'));
