@@ -5,16 +5,14 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { discovery, proxy } from '@ambit/api';
-import { GrpcChannel } from '@ambit/grpc';
 import { loadConfig } from '@ambit/runtime';
 import { createLogger } from '@ambit/telemetry';
 import { eventually, makeTestCa } from '@ambit/testing';
-import { ADDRESS_TYPE, deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode, PROXY_TYPE } from '@ambit/xds';
-import { fromBinary } from '@bufbuild/protobuf';
+import { ADDRESS_TYPE, DESTINATION_TYPE, PROXY_TYPE } from '@ambit/xds';
 import { SignJWT } from 'jose';
 import { controlPlaneConfig } from '../config.ts';
 import { startControlPlane } from '../control-plane.ts';
+import { WaypointProbe } from '../testing/waypoint-probe.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'ambit-l7-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -46,82 +44,18 @@ function write(name: string, text: string): void {
   renameSync(join(root, `${name}.tmp`), join(root, name));
 }
 
-/** A stream of one service account that asks for some names of the private types. */
-class Stream implements Disposable {
-  readonly responses: discovery.DeltaDiscoveryResponse[] = [];
-  readonly #channel: GrpcChannel;
-  readonly #stream;
-
-  private constructor(port: number, token: string) {
-    this.#channel = new GrpcChannel({
-      address: `https://127.0.0.1:${port}`,
-      roots: { kind: 'inline', pem: ca.rootsPem },
-      token: { kind: 'literal', token },
-      clusterId: 'Kubernetes',
-    });
-    this.#stream = this.#channel.bidi(deltaMethod());
-    this.#stream.on('error', () => undefined);
-    this.#stream.on('data', (bytes: Uint8Array) => {
-      const response = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
-      this.responses.push(response);
-      this.#stream.write(encodeRequest({ typeUrl: response.typeUrl, nonce: response.nonce }));
-    });
-  }
-
-  static async open(port: number, serviceAccount: string): Promise<Stream> {
-    const token = await new SignJWT({})
-      .setProtectedHeader({ alg: 'ES256' })
-      .setSubject(`system:serviceaccount:shop:${serviceAccount}`)
-      .setAudience('istio-ca')
-      .setExpirationTime('5m')
-      .sign(keys.privateKey);
-    const stream = new Stream(port, token);
-    const node = gatewayNode({
-      kind: 'waypoint',
-      gateway: 'waypoint',
-      serviceAccount,
-      instanceIp: '10.0.0.9',
-      podName: 'waypoint-0',
-      podNamespace: 'shop',
-      nodeName: 'n1',
-      extraMetadata: {},
-    });
-    stream.#stream.write(encodeRequest({ node, typeUrl: PROXY_TYPE, subscribe: ['shop/waypoint'] }));
-    const destination = 'shop/waypoint/shop/web.shop.svc.cluster.local';
-    stream.#stream.write(encodeRequest({ typeUrl: DESTINATION_TYPE, subscribe: [destination] }));
-    stream.#stream.write(encodeRequest({ typeUrl: ADDRESS_TYPE }));
-    return stream;
-  }
-
-  /** Waits for a condition on what came. */
-  async until(condition: () => boolean): Promise<void> {
-    await eventually(condition.toString(), condition);
-  }
-
-  /** Types of which something was sent. */
-  get types(): ReadonlySet<string> {
-    return new Set(this.responses.filter(({ resources }) => resources.length > 0).map(({ typeUrl }) => typeUrl));
-  }
-
-  get isAnswered(): boolean {
-    return new Set(this.responses.map(({ typeUrl }) => typeUrl)).size === 3;
-  }
-
-  /** Prefixes of the routes of port 80, of each version that came. */
-  get paths(): readonly (readonly (string | undefined)[])[] {
-    const versions = this.responses.filter(({ typeUrl }) => typeUrl === DESTINATION_TYPE);
-    return versions.flatMap(({ resources }) =>
-      resources.map(({ resource }) => {
-        const { ports } = fromBinary(proxy.DestinationSchema, resource?.value ?? new Uint8Array());
-        return (ports[0]?.httpRoutes ?? []).map(({ matches }) => String(matches[0]?.path?.kind.value));
-      }),
-    );
-  }
-
-  [Symbol.dispose](): void {
-    this.#stream.cancel();
-    this.#channel.close();
-  }
+/** A stream of one service account that asks for the waypoint's own types and for addresses. */
+async function open(port: number, serviceAccount: string): Promise<WaypointProbe> {
+  const token = await new SignJWT({})
+    .setProtectedHeader({ alg: 'ES256' })
+    .setSubject(`system:serviceaccount:shop:${serviceAccount}`)
+    .setAudience('istio-ca')
+    .setExpirationTime('5m')
+    .sign(keys.privateKey);
+  const place = { namespace: 'shop', serviceAccount, nodeName: 'n1', instanceIp: '10.0.0.9' };
+  const probe = new WaypointProbe({ port, rootsPem: ca.rootsPem, token }, place).subscribe();
+  probe.send({ typeUrl: ADDRESS_TYPE });
+  return probe;
 }
 
 test('a waypoint gets its configuration and each change of it, and no other account does', async () => {
@@ -152,14 +86,14 @@ test('a waypoint gets its configuration and each change of it, and no other acco
   const stopping = new AbortController().signal;
   await using controlPlane = await startControlPlane(config, { bus: { publish: () => undefined }, logger, stopping });
 
-  using waypoint = await Stream.open(controlPlane.port, 'waypoint');
-  using other = await Stream.open(controlPlane.port, 'web');
-  await waypoint.until(() => waypoint.isAnswered && other.isAnswered);
+  using waypoint = await open(controlPlane.port, 'waypoint');
+  using other = await open(controlPlane.port, 'web');
+  await eventually('all types are answered', () => waypoint.answered.size === 3 && other.answered.size === 3);
   assert.deepEqual(waypoint.types, new Set([ADDRESS_TYPE, DESTINATION_TYPE, PROXY_TYPE]));
   assert.deepEqual(other.types, new Set([ADDRESS_TYPE]));
 
   write('manifests/route.yaml', route('/two'));
-  await waypoint.until(() => waypoint.paths.length > 1);
+  await eventually('the changed route', () => waypoint.paths.length > 1);
   assert.deepEqual(waypoint.paths, [['/one'], ['/two']]);
   const proxies = waypoint.responses.filter(({ typeUrl }) => typeUrl === PROXY_TYPE);
   assert.equal(proxies.length, 1, 'what did not change is not sent again');

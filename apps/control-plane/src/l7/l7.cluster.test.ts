@@ -1,14 +1,11 @@
 /** Routes on a real API server: their status, and what the waypoint's own pod is served. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { discovery, proxy } from '@ambit/api';
-import { GrpcChannel } from '@ambit/grpc';
 import { apiKinds } from '@ambit/kube';
-import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode, PROXY_TYPE } from '@ambit/xds';
-import { fromBinary } from '@bufbuild/protobuf';
 import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
 import { Replicas } from '../testing/replicas.ts';
 import { at, type TestCluster, until, noCluster } from '../testing/test-cluster.ts';
+import { WaypointProbe } from '../testing/waypoint-probe.ts';
 
 const skip = noCluster;
 
@@ -34,55 +31,9 @@ function route(path: string): Readonly<Record<string, unknown>> {
 }
 
 /** What a caller with this token gets of the waypoint's configuration; it stays open. */
-function watch(
-  port: number,
-  token: string,
-  account: string,
-): { types(): ReadonlySet<string>; paths(): readonly unknown[] } & Disposable {
-  const channel = new GrpcChannel({
-    address: `https://127.0.0.1:${port}`,
-    roots: { kind: 'inline', pem: replicas.rootsPem },
-    token: { kind: 'literal', token },
-    clusterId: 'Kubernetes',
-  });
-  const stream = channel.bidi(deltaMethod());
-  const responses: discovery.DeltaDiscoveryResponse[] = [];
-  stream.on('error', () => undefined);
-  stream.on('data', (bytes: Uint8Array) => {
-    const response = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
-    responses.push(response);
-    stream.write(encodeRequest({ typeUrl: response.typeUrl, nonce: response.nonce }));
-  });
-  const node = gatewayNode({
-    kind: 'waypoint',
-    gateway: 'waypoint',
-    serviceAccount: account,
-    instanceIp: '10.1.0.9',
-    podName: 'waypoint-1',
-    podNamespace: cluster.shop,
-    nodeName: replicas.node,
-    extraMetadata: {},
-  });
-  const gateway = `${cluster.shop}/waypoint`;
-  const web = `${gateway}/${cluster.shop}/web.${cluster.shop}.svc.cluster.local`;
-  stream.write(encodeRequest({ node, typeUrl: PROXY_TYPE, subscribe: [gateway] }));
-  stream.write(encodeRequest({ typeUrl: DESTINATION_TYPE, subscribe: [web] }));
-  return {
-    types: () => new Set(responses.filter(({ resources }) => resources.length > 0).map(({ typeUrl }) => typeUrl)),
-    paths: () =>
-      responses
-        .filter(({ typeUrl }) => typeUrl === DESTINATION_TYPE)
-        .flatMap(({ resources }) =>
-          resources.map(({ resource }) => {
-            const { ports } = fromBinary(proxy.DestinationSchema, resource?.value ?? new Uint8Array());
-            return ports[0]?.httpRoutes[0]?.matches[0]?.path?.kind.value;
-          }),
-        ),
-    [Symbol.dispose]: () => {
-      stream.cancel();
-      channel.close();
-    },
-  };
+function watch(port: number, token: string, serviceAccount: string): WaypointProbe {
+  const place = { namespace: cluster.shop, serviceAccount, nodeName: replicas.node, instanceIp: '10.1.0.9' };
+  return new WaypointProbe({ port, rootsPem: replicas.rootsPem, token }, place).subscribe();
 }
 
 test('a route is in the status of the route and at the waypoint, and at nobody else', { skip }, async () => {
@@ -131,11 +82,14 @@ test('a route is in the status of the route and at the waypoint, and at nobody e
   using waypoint = watch(port, await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca'), 'waypoint');
   using thief = watch(port, await cluster.token(shop, 'thief', 'thief-1', 'istio-ca'), 'thief');
   await until(
-    () => waypoint.types().size === 2,
+    () => waypoint.types.size === 2,
     () => replica.lines.slice(-20),
   );
   await cluster.apply(apiKinds.HTTPRoute, shop, 'r', route('/two'));
-  await until(() => waypoint.paths().includes('/two'), waypoint.paths);
-  assert.deepEqual(waypoint.paths(), ['/one', '/two']);
-  assert.deepEqual([...thief.types()], []);
+  await until(
+    () => waypoint.paths.length > 1,
+    () => waypoint.paths,
+  );
+  assert.deepEqual(waypoint.paths, [['/one'], ['/two']]);
+  assert.deepEqual([...thief.types], []);
 });

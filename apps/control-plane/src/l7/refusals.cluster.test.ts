@@ -1,14 +1,13 @@
 /** What a waypoint refuses, and whether limits are in force: said in statuses on a real API server. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { discovery } from '@ambit/api';
-import { GrpcChannel } from '@ambit/grpc';
+import type { discovery } from '@ambit/api';
 import { type ApiKind, apiKinds } from '@ambit/kube';
-import { deltaMethod, DESTINATION_TYPE, encodeRequest, gatewayNode } from '@ambit/xds';
-import { fromBinary } from '@bufbuild/protobuf';
+import { DESTINATION_TYPE } from '@ambit/xds';
 import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
 import { Replicas } from '../testing/replicas.ts';
 import { at, noCluster, type TestCluster, until } from '../testing/test-cluster.ts';
+import { WaypointProbe } from '../testing/waypoint-probe.ts';
 
 const skip = noCluster;
 
@@ -78,15 +77,15 @@ test('fields that have no effect are in the status of their object until they ar
     ],
     [
       apiKinds.VirtualService,
-      { hosts: ['web'], http: [{ route, match: [{ statPrefix: 'x', uri: { prefix: '/' } }] }] },
+      { hosts: ['web'], http: [{ route, fault: { abort: { httpStatus: 500, http2Error: 'CANCEL' } } }] },
       { hosts: ['web'], http: [{ route }] },
-      'http[0].match[0].statPrefix has no effect',
+      'http[0].fault.abort.http2Error has no effect',
     ],
     [
       apiKinds.DestinationRule,
-      { host: 'web', trafficPolicy: { connectionPool: { http: { http2KeepAlive: { interval: '10s' } } } } },
+      { host: 'web', trafficPolicy: { tls: { mode: 'SIMPLE', caCrl: 'x' } } },
       { host: 'web' },
-      'trafficPolicy.connectionPool.http.http2KeepAlive has no effect',
+      'trafficPolicy.tls.caCrl has no effect',
     ],
   ] as const;
   for (const [kind, wrong, right, message] of objects) {
@@ -104,60 +103,42 @@ test('fields that have no effect are in the status of their object until they ar
   }
 });
 
+/** Refuses the first version of its destination, takes what comes later. */
+class RefusingWaypoint extends WaypointProbe {
+  versions = 0;
+
+  protected override objection({ typeUrl, resources }: discovery.DeltaDiscoveryResponse): { readonly error?: string } {
+    const [destination] = resources;
+    if (typeUrl !== DESTINATION_TYPE || destination === undefined) return {};
+    this.versions += 1;
+    return this.versions === 1 ? { error: `${destination.name}: port 80: too much; subset a: of this` } : {};
+  }
+}
+
 test('the reason of a NACK is in the status of the Service until something else is sent', { skip }, async () => {
   const { shop } = cluster;
   const { port } = await until(() => replica.ports());
   const labels = { 'gateway.networking.k8s.io/gateway-name': 'waypoint' };
   await cluster.runPod(shop, 'waypoint-1', '10.1.0.9', { account: 'waypoint', labels });
-  const channel = new GrpcChannel({
-    address: `https://127.0.0.1:${port}`,
-    roots: { kind: 'inline', pem: replicas.rootsPem },
-    token: { kind: 'literal', token: await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca') },
-    clusterId: 'Kubernetes',
+  const token = await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca');
+  const place = { namespace: shop, serviceAccount: 'waypoint', nodeName: replicas.node, instanceIp: '10.1.0.9' };
+  using waypoint = new RefusingWaypoint({ port, rootsPem: replicas.rootsPem, token }, place);
+  waypoint.subscribe();
+  const told = (): Promise<string | undefined> => condition(apiKinds.Service, 'web', 'ambit.dev/WaypointConfigured');
+  await until(
+    async () => (await told()) !== undefined,
+    () => replica.lines.slice(-20),
+  );
+  assert.equal(
+    await told(),
+    `False Rejected ${shop}/waypoint refused what was derived: port 80: too much; subset a: of this; the last good version stays in force`,
+  );
+  await cluster.apply(apiKinds.DestinationRule, shop, 'web', {
+    spec: { host: 'web', trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } },
   });
-  const stream = channel.bidi(deltaMethod());
-  const name = `${shop}/waypoint/${shop}/web.${shop}.svc.cluster.local`;
-  let count = 0;
-  stream.on('error', () => undefined);
-  stream.on('data', (bytes: Uint8Array) => {
-    const { typeUrl, nonce, resources } = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
-    if (resources.length === 0) return void stream.write(encodeRequest({ typeUrl, nonce }));
-    count += 1;
-    // Refuses the first, takes what comes later.
-    const error = count === 1 ? { error: `${name}: port 80: too much; subset a: of this` } : {};
-    stream.write(encodeRequest({ typeUrl, nonce, ...error }));
-  });
-  const node = gatewayNode({
-    kind: 'waypoint',
-    gateway: 'waypoint',
-    serviceAccount: 'waypoint',
-    instanceIp: '10.1.0.9',
-    podName: 'waypoint-1',
-    podNamespace: shop,
-    nodeName: replicas.node,
-    extraMetadata: {},
-  });
-  try {
-    stream.write(encodeRequest({ node, typeUrl: DESTINATION_TYPE, subscribe: [name] }));
-    const told = (): Promise<string | undefined> => condition(apiKinds.Service, 'web', 'ambit.dev/WaypointConfigured');
-    await until(
-      async () => (await told()) !== undefined,
-      () => replica.lines.slice(-20),
-    );
-    assert.equal(
-      await told(),
-      `False Rejected ${shop}/waypoint refused what was derived: port 80: too much; subset a: of this; the last good version stays in force`,
-    );
-    await cluster.apply(apiKinds.DestinationRule, shop, 'web', {
-      spec: { host: 'web', trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } },
-    });
-    await until(
-      async () => (await told()) === undefined,
-      () => replica.lines.slice(-20),
-    );
-    await until(() => count >= 2);
-  } finally {
-    stream.cancel();
-    channel.close();
-  }
+  await until(
+    async () => (await told()) === undefined,
+    () => replica.lines.slice(-20),
+  );
+  await until(() => waypoint.versions >= 2);
 });

@@ -5,24 +5,15 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach } from 'node:test';
-import { discovery } from '@ambit/api';
 import { type EventBus } from '@ambit/events';
-import { GrpcChannel } from '@ambit/grpc';
 import { loadConfig } from '@ambit/runtime';
 import { makeTestCa, type TestCa } from '@ambit/testing';
 import { createLogger } from '@ambit/telemetry';
-import {
-  ADDRESS_TYPE as WDS,
-  AUTHORIZATION_TYPE as WADS,
-  deltaMethod,
-  encodeRequest,
-  type RequestFields,
-  ztunnelNode,
-} from '@ambit/xds';
-import { fromBinary } from '@bufbuild/protobuf';
+import { ADDRESS_TYPE as WDS, AUTHORIZATION_TYPE as WADS, ztunnelNode } from '@ambit/xds';
 import { SignJWT } from 'jose';
 import { controlPlaneConfig } from '../config.ts';
 import { type RunningControlPlane, startControlPlane } from '../control-plane.ts';
+import { DeltaProbe } from './delta-probe.ts';
 
 export const root: string = mkdtempSync(join(tmpdir(), 'ambit-cp-'));
 
@@ -111,36 +102,16 @@ export async function start(more: Readonly<Record<string, string>> = {}): Promis
 }
 
 /** One scripted stream: what it received, in order. */
-export class Client implements Disposable {
-  readonly responses: discovery.DeltaDiscoveryResponse[] = [];
-  readonly #channel: GrpcChannel;
-  readonly #stream;
+export class Client extends DeltaProbe {
   #changed: () => void = () => undefined;
-  error: { code?: number; details?: string } | undefined;
+  #read = 0;
 
-  constructor(port: number, bearer: string, altHostname?: string) {
-    this.#channel = new GrpcChannel({
-      address: `https://127.0.0.1:${port}`,
-      roots: { kind: 'inline', pem: ca.rootsPem },
-      token: { kind: 'literal', token: bearer },
-      clusterId: 'Kubernetes',
-      ...(altHostname === undefined ? {} : { altHostname }),
-    });
-    this.#stream = this.#channel.bidi(deltaMethod());
-    this.#stream.on('data', (bytes: Uint8Array) => {
-      const response = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
-      this.responses.push(response);
-      this.send({ typeUrl: response.typeUrl, nonce: response.nonce });
-      this.#changed();
-    });
-    this.#stream.on('error', (error: { code?: number; details?: string }) => {
-      this.error = error;
-      this.#changed();
-    });
+  constructor(port: number, token: string, altHostname?: string) {
+    super({ port, rootsPem: ca.rootsPem, token, ...(altHostname === undefined ? {} : { altHostname }) });
   }
 
-  send(request: RequestFields): void {
-    this.#stream.write(encodeRequest(request));
+  protected override onNews(): void {
+    this.#changed();
   }
 
   /** Subscribes to everything, naming what is held already. */
@@ -167,7 +138,6 @@ export class Client implements Disposable {
     await this.until(() => this.responses.length >= start + count);
     return this.summary().slice(start, start + count);
   }
-  #read = 0;
 
   summary(): string[] {
     return this.responses.map(({ typeUrl, resources, removedResources }) =>
@@ -185,11 +155,6 @@ export class Client implements Disposable {
         .filter(({ typeUrl }) => typeUrl === WDS)
         .flatMap(({ resources }) => resources.map(({ name, version }) => [name, version] as const)),
     );
-  }
-
-  [Symbol.dispose](): void {
-    this.#stream.cancel();
-    this.#channel.close();
   }
 }
 

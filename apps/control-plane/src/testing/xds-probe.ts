@@ -1,53 +1,25 @@
-/** A scripted xDS client that records what it received, in order. For tests only. */
-import { discovery, workload } from '@ambit/api';
-import { GrpcChannel } from '@ambit/grpc';
-import {
-  ADDRESS_TYPE,
-  AUTHORIZATION_TYPE,
-  deltaMethod,
-  encodeRequest,
-  type RequestFields,
-  ztunnelNode,
-} from '@ambit/xds';
+/** A scripted ztunnel: what it received, in order. For tests only. */
+import { workload } from '@ambit/api';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, ztunnelNode } from '@ambit/xds';
 import { fromBinary } from '@bufbuild/protobuf';
+import { DeltaProbe, type DeltaProbeOptions } from './delta-probe.ts';
 
-export interface ProbeOptions {
-  readonly port: number;
-  readonly rootsPem: string;
-  readonly token: string;
+export interface ProbeOptions extends DeltaProbeOptions {
   readonly node: Parameters<typeof ztunnelNode>[0];
 }
 
-export class XdsProbe implements Disposable {
-  readonly responses: discovery.DeltaDiscoveryResponse[] = [];
-  /** Set when the stream has ended. */
-  error: { readonly code?: number; readonly details?: string } | undefined;
-  readonly #channel: GrpcChannel;
-  readonly #stream;
+export class XdsProbe extends DeltaProbe {
   readonly #node: Parameters<typeof ztunnelNode>[0];
 
-  constructor({ port, rootsPem, token, node }: ProbeOptions) {
+  constructor({ node, ...options }: ProbeOptions) {
+    super(options);
     this.#node = node;
-    this.#channel = new GrpcChannel({
-      address: `https://127.0.0.1:${port}`,
-      roots: { kind: 'inline', pem: rootsPem },
-      token: { kind: 'literal', token },
-      clusterId: 'Kubernetes',
-    });
-    this.#stream = this.#channel.bidi(deltaMethod());
-    this.#stream.on('data', (bytes: Uint8Array) => {
-      const response = fromBinary(discovery.DeltaDiscoveryResponseSchema, bytes);
-      this.responses.push(response);
-      this.#send({ typeUrl: response.typeUrl, nonce: response.nonce });
-    });
-    this.#stream.on('error', (error: { code?: number; details?: string }) => (this.error = error));
-    this.#stream.on('end', () => (this.error ??= {}));
   }
 
   /** Subscribes to everything, naming what is held already. */
   subscribe(held: ReadonlyMap<string, string> = new Map()): this {
-    this.#send({ node: ztunnelNode(this.#node), typeUrl: ADDRESS_TYPE, initialVersions: held });
-    this.#send({ typeUrl: AUTHORIZATION_TYPE });
+    this.send({ node: ztunnelNode(this.#node), typeUrl: ADDRESS_TYPE, initialVersions: held });
+    this.send({ typeUrl: AUTHORIZATION_TYPE });
     return this;
   }
 
@@ -84,15 +56,5 @@ export class XdsProbe implements Disposable {
       for (const name of removedResources) held.delete(name);
     }
     return held;
-  }
-
-  [Symbol.dispose](): void {
-    this.#stream.on('error', () => undefined);
-    this.#stream.cancel();
-    this.#channel.close();
-  }
-
-  #send(request: RequestFields): void {
-    if (this.error === undefined) this.#stream.write(encodeRequest(request));
   }
 }
