@@ -150,6 +150,8 @@ test('a kind whose CRD is installed later is followed then', { skip }, async () 
 
 test('the leader writes conditions and addresses, and leaves those of others alone', { skip }, async () => {
   const others = { type: 'example.com/Checked', status: 'True', reason: 'Fine', message: '' };
+  // Somebody whom the policy selects; a third condition would say that it selects nobody.
+  await cluster.runPod(cluster.shop, 'told', '10.1.0.77');
   await cluster.apply(apiKinds.AuthorizationPolicy, cluster.shop, 'told', {
     ...deny('told'),
     status: { conditions: [others] },
