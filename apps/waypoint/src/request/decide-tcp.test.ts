@@ -94,3 +94,17 @@ test('a workload is reached by its address; what is not served is closed', () =>
   } as const;
   assert.equal(outcome({}, other), 'NR filter_chain_not_found');
 });
+
+test('a wildcard service leads to hosts that it covers and to no other', () => {
+  assert.ok(waypointFacts.served.kind === 'service');
+  const facts = { ...waypointFacts, served: { ...waypointFacts.served, hostname: '*.example.com' } };
+  const options: LabOptions = { ports: [{ port: 80, protocol: proxy.Protocol.TCP }] };
+  for (const [serverName, expected] of [
+    ['a.Example.com', 'shop/shop.shop.svc.cluster.local/80/'],
+    ['example.org', 'NR route_not_found'],
+    ['a.example.com.evil.org', 'NR route_not_found'],
+    [undefined, 'NR route_not_found'],
+  ] as const) {
+    assert.equal(outcome(options, facts, serverName), expected, serverName);
+  }
+});
