@@ -105,6 +105,6 @@ test('a wildcard service leads to hosts that it covers and to no other', () => {
     ['a.example.com.evil.org', 'NR route_not_found'],
     [undefined, 'NR route_not_found'],
   ] as const) {
-    assert.equal(outcome(options, facts, serverName), expected, serverName);
+    assert.equal(outcome(options, facts, serverName), expected, serverName ?? 'no name');
   }
 });
