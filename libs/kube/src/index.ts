@@ -77,7 +77,14 @@ export type { RouteFieldMatch } from './resources/route-field-match.ts';
 export type { CorsRule, HeaderChanges, PathModifier, RouteFilter } from './resources/route-filter.ts';
 export type { Secret } from './resources/secret.ts';
 export type { StreamRouteRule, TCPRoute, TLSRoute, UDPRoute } from './resources/stream-route.ts';
-export type { AccessLoggingSpec, MetricOverrideSpec, MetricsSpec, TagSource, Telemetry, TracingSpec } from './resources/telemetry.ts';
+export type {
+  AccessLoggingSpec,
+  MetricOverrideSpec,
+  MetricsSpec,
+  TagSource,
+  Telemetry,
+  TracingSpec,
+} from './resources/telemetry.ts';
 export type {
   BalancerSpec,
   ClientTlsSpec,
