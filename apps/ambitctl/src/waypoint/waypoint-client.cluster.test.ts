@@ -9,6 +9,8 @@ const skip = kubeconfigPath === '' ? 'set AMBIT_TEST_KUBECONFIG to a kubeconfig'
 test('a waypoint in a namespace that is not there: the namespace is told, not the definitions', { skip }, async () => {
   const client = new KubeClient(await clusterAccess({ kubeconfigPath }), { userAgent: 'ambit-test' });
   const wish = { namespace: 'nobody-made-it', name: 'waypoint', className: 'ambit-waypoint' };
-  await assert.rejects(applyWaypoint(client, { ...wish, traffic: undefined, revision: undefined }), { code: 'NO_NAMESPACE' });
+  await assert.rejects(applyWaypoint(client, { ...wish, traffic: undefined, revision: undefined }), {
+    code: 'NO_NAMESPACE',
+  });
   client.close();
 });
