@@ -76,7 +76,9 @@ function backendTlsStatuses(
 ): Collection<StatusWrite> {
   const byService = destinations.index('by-service', ({ message }) => [`${message.namespace}/${message.hostname}`]);
   const byTarget = sources.BackendTLSPolicy.index('by-exact-target', ({ spec, metadata }) =>
-    spec.targets.filter(isOfItsGroup).map(({ kind, name, sectionName = '' }) => `${kind}/${metadata.namespace}/${name}/${sectionName}`),
+    spec.targets
+      .filter(isOfItsGroup)
+      .map(({ kind, name, sectionName = '' }) => `${kind}/${metadata.namespace}/${name}/${sectionName}`),
   );
   return derive<BackendTLSPolicy, StatusWrite>(graph, {
     name: 'backend-tls-statuses',
