@@ -53,6 +53,7 @@ export interface ControlPlaneConfig {
   readonly sendsDryRunPolicies: boolean;
   readonly allowsOnlyWaypoints: boolean;
   readonly refusesWithoutWaypoint: boolean;
+  readonly refusesPastWaypoint: boolean;
   readonly waypointControllers: readonly string[];
   readonly gatewayControllers: readonly string[];
   readonly trustDomainAliases: readonly string[];
@@ -153,6 +154,11 @@ export const controlPlaneConfig: { readonly [K in keyof ControlPlaneConfig]: Con
     'AMBIT_REFUSE_WITHOUT_WAYPOINT',
     defaultMeshSettings.refusesWithoutWaypoint,
     'a service with an L7 policy is not called while its waypoint is missing; false: called without, as in Istio',
+  ),
+  refusesPastWaypoint: flag(
+    'AMBIT_REFUSE_PAST_WAYPOINT',
+    defaultMeshSettings.refusesPastWaypoint,
+    'pods of a service with an L7 policy refuse who does not come through its waypoint; false: admit, as in Istio',
   ),
   waypointControllers: list(
     'AMBIT_WAYPOINT_CONTROLLERS',

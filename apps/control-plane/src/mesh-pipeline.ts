@@ -63,6 +63,7 @@ export async function openMeshPipeline(config: ControlPlaneConfig, parts: MeshPi
     sendsDryRunPolicies: config.sendsDryRunPolicies,
     allowsOnlyWaypoints: config.allowsOnlyWaypoints,
     refusesWithoutWaypoint: config.refusesWithoutWaypoint,
+    refusesPastWaypoint: config.refusesPastWaypoint,
     waypointControllers: config.waypointControllers,
     gatewayControllers: config.gatewayControllers,
     ownControllers: ownControllers(config),

@@ -84,6 +84,8 @@ export interface MeshSettings {
   readonly allowsOnlyWaypoints: boolean;
   /** A service with a policy that only its waypoint can enforce is not called when that waypoint is missing. */
   readonly refusesWithoutWaypoint: boolean;
+  /** Pods of a service with a policy that only its waypoint can enforce refuse whoever has not come through it. */
+  readonly refusesPastWaypoint: boolean;
   /** Two pods that claim one address are told. Files can say so, a cluster's network cannot. */
   readonly findsAddressConflicts: boolean;
   /** Controller names whose GatewayClasses are classes of waypoints. */
@@ -170,6 +172,7 @@ export const defaultMeshSettings: MeshSettings = {
   sendsDryRunPolicies: false,
   allowsOnlyWaypoints: false,
   refusesWithoutWaypoint: true,
+  refusesPastWaypoint: true,
   findsAddressConflicts: true,
   waypointControllers: ['ambit.dev/mesh-controller', 'istio.io/mesh-controller'],
   gatewayControllers: ['ambit.dev/gateway-controller', 'istio.io/gateway-controller'],

@@ -142,6 +142,29 @@ test('the STRICT policy denies a plaintext connection and admits one with an ide
   assert.equal(authorize(store, mesh, target, 'hold').kind, 'admitted');
 });
 
+test('a policy that closes a port to all but a waypoint admits the waypoint, and everybody to other ports', () => {
+  const exact = (value: string) => ({ matchType: { case: 'exact' as const, value } });
+  const closed = (waypoints: readonly string[]): PolicyStore => {
+    const match = { destinationPorts: [8080], notPrincipals: waypoints.map(exact) };
+    const rules = [{ clauses: [{ matches: [match] }] }];
+    return storeOf({ 'shop/selected': { scope: WORKLOAD_SELECTOR, action: DENY, rules } });
+  };
+  const store = closed(['cluster.local/ns/shop/sa/next', 'cluster.local/ns/shop/sa/waypoint']);
+  const waypoint = { ...plaintext, sourceIdentity: peerIdentity('cluster.local', 'shop', 'waypoint') };
+  const elsewhere = { ...plaintext, sourceIdentity: peerIdentity('cluster.local', 'other', 'waypoint') };
+  const kind = (context: ConnectionContext, policies = store) => authorize(policies, context, target, 'hold').kind;
+  assert.deepEqual(
+    [mesh, elsewhere, plaintext].map((context) => kind(context)),
+    ['denied', 'denied', 'denied'],
+  );
+  assert.equal(kind(waypoint), 'admitted');
+  for (const context of [mesh, plaintext]) assert.equal(kind({ ...context, destinationPort: 9090 }), 'admitted');
+  assert.deepEqual(
+    [waypoint, plaintext].map((context) => kind(context, closed([]))),
+    ['denied', 'denied'],
+  );
+});
+
 test('a listed policy that has not arrived holds the answer', () => {
   const store = storeOf({ 'shop/a': { scope: NAMESPACE, action: ALLOW, rules: always } });
   const result = authorize(store, mesh, target, 'hold');

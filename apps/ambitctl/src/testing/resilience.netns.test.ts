@@ -78,6 +78,15 @@ spec:
   limits: [{ name: total, requests: 7, interval: 1h, scope: Global }]
 `;
 
+const onlyReads = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { namespace: proof, name: only-reads }
+spec:
+  targetRefs: [{ group: '', kind: Service, name: web }]
+  action: DENY
+  rules: [{ to: [{ operation: { notMethods: [GET] } }] }]
+`;
+
 function wayOut(secrets: string): string {
   return `apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -150,6 +159,7 @@ function seenBy(body: string): SeenConnection {
 
 describe('resilience and the way out in a lab', { skip }, () => {
   let proof: ProofLab;
+  let objects = '';
   const folder = mkdtempSync(join(tmpdir(), 'ambit-out-'));
   const ca = makeTestCa();
 
@@ -159,16 +169,14 @@ describe('resilience and the way out in a lab', { skip }, () => {
     writeFileSync(join(folder, 'key.pem'), server.privateKeyPem);
     writeFileSync(join(folder, 'ca.pem'), ca.rootsPem);
     proof = await ProofLab.open('r', callers);
-    proof.lab.manifests.put(
-      'resilience.yaml',
-      [
-        base,
-        podManifest('proof', 'web-1', 'web', `['$(NODE)', '$(LAB_DIR)/services/echo.ts', web-1]`),
-        podManifest('proof', 'web-2', 'web', `['$(NODE)', '$(LAB_DIR)/services/echo.ts', web-2]`),
-        podManifest('proof', 'counter', 'counter', `['$(NODE)', '$(LAB_DIR)/services/limit-counter.ts', '7']`),
-        podManifest('far', 'outside', 'outside', `['$(NODE)', '$(LAB_DIR)/services/tls-echo.ts', '${folder}']`),
-      ].join('---\n'),
-    );
+    objects = [
+      base,
+      podManifest('proof', 'web-1', 'web', `['$(NODE)', '$(LAB_DIR)/services/echo.ts', web-1]`),
+      podManifest('proof', 'web-2', 'web', `['$(NODE)', '$(LAB_DIR)/services/echo.ts', web-2]`),
+      podManifest('proof', 'counter', 'counter', `['$(NODE)', '$(LAB_DIR)/services/limit-counter.ts', '7']`),
+      podManifest('far', 'outside', 'outside', `['$(NODE)', '$(LAB_DIR)/services/tls-echo.ts', '${folder}']`),
+    ].join('---\n');
+    proof.lab.manifests.put('resilience.yaml', objects);
     await proof.settled(callers, [...backends, 'proof/waypoint-waypoint']);
   });
 
@@ -242,6 +250,29 @@ describe('resilience and the way out in a lab', { skip }, () => {
     // Requests before the policy was in force are not counted, nor is one that came before the service was known.
     assert.ok((seen['200'] ?? 0) >= 7, JSON.stringify(seen));
     assert.equal((await get('proof/a', 'http://counted.proof.svc.cluster.local/')).status, '429');
+  });
+
+  test('pods of a service with an HTTP policy refuse who comes past the waypoint, on the ports of the service', async () => {
+    const address = proof.lab.pod('proof/web-1').address.v4;
+    const past = (pod: string) => get(pod, `http://${address}:8080/`, '-X', 'PUT', '-m', '3');
+    const strangers = ['proof/b', 'far/outside'];
+    for (const pod of strangers) assert.equal((await past(pod)).status, '200', 'nobody has said anything yet');
+    proof.lab.manifests.put('only-reads.yaml', onlyReads);
+    for (const pod of strangers) {
+      await proof.lab.waitFor(`${pod} to be refused`, async () => (await past(pod)).status === '000');
+    }
+    assert.equal((await get('proof/b', 'http://web.proof.svc.cluster.local/')).status, '200');
+    assert.equal((await get('proof/b', 'http://web.proof.svc.cluster.local/', '-X', 'PUT')).status, '403');
+    assert.equal((await get('proof/b', 'http://limited.proof.svc.cluster.local/')).status, '200');
+    for (const pod of strangers) {
+      const other = await get(pod, `http://${address}:9000/`, '--http0.9', '-m', '2');
+      assert.match(other.body, /web-1 sees/, 'other ports stay as they are');
+    }
+    const isAllowed = objects.replace('name: web }', 'name: web, labels: { ambit.dev/past-waypoint: allow } }');
+    proof.lab.manifests.put('resilience.yaml', isAllowed);
+    for (const pod of strangers) {
+      await proof.lab.waitFor(`${pod} to be let past`, async () => (await past(pod)).status === '200');
+    }
   });
 
   test('an outside server is reached with TLS, a client certificate and its own name, plainly asked for', async () => {

@@ -60,12 +60,18 @@ function whyWaypointIsNeeded(entry: ServiceEntry): { readonly reason: string; re
   return { reason: 'NoWaypointForWildcardService', message };
 }
 
-function extras({ isForIngress, canary, canaryRefusal }: ServiceBinding): readonly string[] {
+function extras({ isForIngress, canary, canaryRefusal, closedBy, isPastAllowed }: ServiceBinding): readonly string[] {
   const parts: string[] = [];
   if (isForIngress === true) parts.push('ingress traffic goes through it too');
   if (isForIngress === false) parts.push('ingress traffic goes past it');
   if (canary !== undefined) parts.push(`${canary.weight} % of connections go to ${canary.waypoint.key}`);
   if (canaryRefusal !== undefined) parts.push(`no canary: ${canaryRefusal.message}`);
+  if (closedBy !== undefined) {
+    const gateways =
+      isForIngress === true ? '' : ', ingress gateways too unless istio.io/ingress-use-waypoint: "true" is set';
+    parts.push(`its workloads in the mesh refuse who comes past it, for the sake of ${closedBy}${gateways}`);
+  }
+  if (isPastAllowed) parts.push('ambit.dev/past-waypoint lets everybody past it');
   return parts;
 }
 

@@ -29,6 +29,7 @@ import {
 import { policyProblems, tokenProblems } from './policy-problems.ts';
 import { type EmptySelection, selectionConditions, selectionKey, type SelectingPolicy } from './policy-selections.ts';
 import { type Refusal, refusalConditions } from './refusal.ts';
+import { bindEntry } from './service-entry-services.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import type { DesiredCondition } from './status-write.ts';
 import { bindingAddress, bindService, bindWorkload, instanceOf, type ServiceBinding } from './waypoint-binding.ts';
@@ -181,7 +182,7 @@ export class ConditionJudge {
 
   #bindEntry(entry: ServiceEntry, reads: MeshReads): ServiceBinding {
     const isPrivate = this.#visibilityOf(entry, reads) === 'NAMESPACE';
-    return bindService(entry, this.#waypoints.lookup(reads), isPrivate);
+    return bindEntry(entry, this.#waypoints.lookup(reads), isPrivate);
   }
 
   #visibilityOf(entry: ServiceEntry, reads: MeshReads): Visibility {

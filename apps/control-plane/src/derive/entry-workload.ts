@@ -117,5 +117,5 @@ function entryWorkload(facts: EntryFacts, surroundings: EntrySurroundings): Mesh
   const locality = writtenLocality(spec.locality);
   if (locality !== undefined) message.locality = locality;
   setAttachments(message, surroundings);
-  return meshWorkload(message, services);
+  return meshWorkload(message, services, surroundings.openings);
 }

@@ -70,6 +70,7 @@ export function kubernetesService(
     })),
     waypoint: boundWaypoint(binding.binding),
     canary: binding.canary?.waypoint,
+    isClosed: binding.closedBy !== undefined,
     message,
     origin: service.origin,
   };

@@ -8,7 +8,8 @@ import type { MeshPolicy } from './mesh-policy.ts';
 import { MeshReview } from './mesh-review.ts';
 import type { MeshService } from './mesh-service.ts';
 import { type MeshSources, meshSources } from './mesh-sources.ts';
-import type { MeshWorkload } from './mesh-workload.ts';
+import { haveSameBytes, type MeshWorkload } from './mesh-workload.ts';
+import { pastWaypointPolicies } from './past-waypoint.ts';
 import { PeerLevels } from './peer-levels.ts';
 import { emptySelections } from './policy-selections.ts';
 import { policyCollections } from './policy-collections.ts';
@@ -47,6 +48,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
   const services = serviceCollections(graph, { sources, network, waypoints, settings });
   const policies = policyCollections(graph, sources, peers, waypoints, settings);
   const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
+  const closing = pastWaypointPolicies(graph, services.services, workloads, waypoints, settings);
   const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
   const namesOf = knownNames(sources, podsByNamespace);
   const findings = findingCollection(graph, sources, peers, namesOf, settings);
@@ -63,7 +65,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     sources,
     workloads,
     services: services.services,
-    policies: policies.policies,
+    policies: join<MeshPolicy>(graph, 'all-policies', [policies.policies, ...closing], haveSameBytes),
     statuses: join<StatusWrite>(graph, 'all-statuses', [statuses.writes, l7.statuses]),
     findings: join<SourceReport>(graph, 'findings', [findings, statuses.findings, l7.findings]),
     l7,

@@ -26,6 +26,8 @@ export interface ServiceCandidate extends Age {
   readonly waypoint: Waypoint | undefined;
   /** A second waypoint that takes a share. */
   readonly canary: Waypoint | undefined;
+  /** Its workloads refuse who has gone past these waypoints. */
+  readonly isClosed: boolean;
   /** Without `canonical`, which depends on the other definitions. */
   readonly message: workload.Service;
   readonly origin: Location;

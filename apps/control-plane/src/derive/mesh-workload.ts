@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { workload } from '@ambit/api';
 import { compareText } from '@ambit/collections';
 import { packBytes, type PackedBytes, unpackBytes } from '@ambit/xds';
@@ -9,15 +10,29 @@ export class MeshWorkload {
   /** The encoded Address, which the store shares. */
   readonly packed: PackedBytes;
 
-  constructor(uid: string, packed: PackedBytes) {
+  /** What policies of waypoints have to know of it beside their own objects; undefined for nearly all. */
+  readonly openings: readonly Opening[] | undefined;
+
+  constructor(uid: string, packed: PackedBytes, openings?: readonly Opening[]) {
     this.uid = uid;
     this.packed = packed;
+    this.openings = openings;
   }
 
   /** A copy of the encoded Address. */
   get bytes(): Uint8Array {
     return unpackBytes(this.packed);
   }
+}
+
+/** What one workload adds to a policy that closes it, and others, to who has gone past a waypoint. See `past-waypoint.ts`. */
+export interface Opening {
+  /** `namespace/name` of the policy. */
+  readonly policy: string;
+  /** Ports that it closes, beside those which the service itself tells. */
+  readonly ports: readonly number[];
+  /** `namespace/name` of further waypoints that come to this workload. */
+  readonly waypoints: readonly string[];
 }
 
 /** The message of a workload, decoded anew. */
@@ -34,10 +49,15 @@ export type ServicePorts = readonly (readonly [key: string, ports: workload.Port
  * Finishes a workload: services sorted by key, so that equal content gives equal bytes on every replica, and the
  * default trust domain left empty as istiod does.
  */
-export function meshWorkload(message: workload.Workload, services: ServicePorts): MeshWorkload {
+export function meshWorkload(
+  message: workload.Workload,
+  services: ServicePorts,
+  openings: readonly Opening[] = [],
+): MeshWorkload {
   message.services = Object.fromEntries(services.toSorted(([a], [b]) => compareText(a, b)));
   const address = create(workload.AddressSchema, { type: { case: 'workload', value: message } });
-  return new MeshWorkload(message.uid, packBytes(toBinary(workload.AddressSchema, address)));
+  const packed = packBytes(toBinary(workload.AddressSchema, address));
+  return new MeshWorkload(message.uid, packed, openings.length === 0 ? undefined : openings);
 }
 
 /** Trust domain on the wire: the default one is empty. */
@@ -47,7 +67,7 @@ export function wireTrustDomain(trustDomain: string): string {
 
 /** The same of workloads. */
 export function haveSamePacked(a: MeshWorkload, b: MeshWorkload): boolean {
-  return a.packed === b.packed;
+  return a.packed === b.packed && (a.openings === b.openings || isDeepStrictEqual(a.openings, b.openings));
 }
 
 /** Byte equality, which is all that matters to those who are sent a resource. */

@@ -3,7 +3,7 @@ import type { Pod } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { ipBytes } from './ip-prefix.ts';
-import { meshWorkload, type MeshWorkload, type ServicePorts, wireTrustDomain } from './mesh-workload.ts';
+import { meshWorkload, type MeshWorkload, type Opening, type ServicePorts, wireTrustDomain } from './mesh-workload.ts';
 import { tunnelOf } from './tunnel.ts';
 import { canonicalName, canonicalRevision, podWorkloadName } from './workload-naming.ts';
 
@@ -11,6 +11,7 @@ import { canonicalName, canonicalRevision, podWorkloadName } from './workload-na
 export interface Attachments {
   /** Names of the policies that select it, in the order of section 5.5. */
   readonly policies: readonly string[];
+  readonly openings: readonly Opening[];
   readonly waypoint: workload.GatewayAddress | undefined;
   /** Only on the pods of a waypoint that does not terminate HBONE itself. */
   readonly applicationTunnel: workload.ApplicationTunnel | undefined;
@@ -71,5 +72,5 @@ export function podWorkload(pod: Pod, surroundings: WorkloadSurroundings): MeshW
   });
   if (locality !== undefined) message.locality = locality;
   setAttachments(message, surroundings);
-  return meshWorkload(message, services);
+  return meshWorkload(message, services, surroundings.openings);
 }

@@ -7,7 +7,7 @@ import { candidateKey, type MeshService, meshService, type ServiceCandidate, ser
 import type { MeshSources } from './mesh-sources.ts';
 import { haveSameBytes } from './mesh-workload.ts';
 import { SelectorIndex } from './selector-index.ts';
-import { serviceEntryServices } from './service-entry-services.ts';
+import { bindEntry, serviceEntryServices } from './service-entry-services.ts';
 import { serviceEntryVisibility } from './service-visibility.ts';
 import { bindService } from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
@@ -51,7 +51,7 @@ export function serviceCollections(graph: Graph, inputs: Inputs): ServiceCollect
       const owner = context.get(sources.Namespace, namespace);
       const visibility = serviceEntryVisibility(settings, owner?.metadata.labels ?? {});
       if (visibility === 'NONE') return [];
-      const binding = bindService(entry, waypoints.lookup(context), visibility === 'NAMESPACE');
+      const binding = bindEntry(entry, waypoints.lookup(context), visibility === 'NAMESPACE');
       return serviceEntryServices(entry, allocated, owner, context.get(network, '') ?? '', binding, visibility);
     },
   });

@@ -7,7 +7,13 @@ import { loadBalancing, trafficDistributionAnnotation } from './load-balancing.t
 import type { Visibility } from '../mesh-settings.ts';
 import type { ServiceCandidate } from './mesh-service.ts';
 import { entryPortProtocol } from './port-protocol.ts';
-import { boundWaypoint, type ServiceBinding, setBinding } from './waypoint-binding.ts';
+import {
+  bindService,
+  boundWaypoint,
+  type ServiceBinding,
+  setBinding,
+  type WaypointLookup,
+} from './waypoint-binding.ts';
 
 /** True when addresses are to be allocated to a host automatically. Spec: control-plane.md section 3.5. */
 export function wantsAllocation(entry: ServiceEntry, host: string): boolean {
@@ -18,6 +24,14 @@ function usesAllocation(entry: ServiceEntry, host: string): boolean {
   const { resolution } = entry.spec;
   if (entry.metadata.labels['networking.istio.io/enable-autoallocate-ip'] === 'false') return false;
   return resolution !== 'NONE' && (!host.startsWith('*') || resolution === 'DYNAMIC_DNS');
+}
+
+/** The waypoint of a ServiceEntry; see `bindService`. One that has no workloads has none to close. */
+export function bindEntry(entry: ServiceEntry, lookup: WaypointLookup, isPrivate: boolean): ServiceBinding {
+  const bound = bindService(entry, lookup, isPrivate);
+  const { workloadSelector, endpoints } = entry.spec;
+  if (workloadSelector !== undefined || endpoints.length > 0) return bound;
+  return { ...bound, closedBy: undefined, isPastAllowed: false };
 }
 
 /**
@@ -75,6 +89,7 @@ export function serviceEntryServices(
       })),
       waypoint: boundWaypoint(binding.binding),
       canary: binding.canary?.waypoint,
+      isClosed: binding.closedBy !== undefined,
       message,
       origin: entry.origin,
     };

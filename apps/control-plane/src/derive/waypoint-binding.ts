@@ -9,6 +9,8 @@ const useWaypoint = 'istio.io/use-waypoint';
 const canaryWaypoint = 'istio.io/use-waypoint-canary';
 const canaryWeight = 'istio.io/use-waypoint-canary-weight';
 const ingressUseWaypoint = 'istio.io/ingress-use-waypoint';
+/** On services, pods and namespaces: `allow` lets connections in that have not come through the waypoint. */
+export const pastWaypoint = 'ambit.dev/past-waypoint';
 
 /** Labels and annotations that decide about waypoints, and where the object is. */
 export interface BindingObject {
@@ -33,6 +35,8 @@ export interface WaypointLookup {
   labelsOf(namespace: string): Labels;
   /** A policy that would not be enforced if the service, or a workload, were called without the waypoint; undefined: it may be. */
   policyLost(service: GovernedService | undefined, waypoint: string): string | undefined;
+  /** A policy for whose sake the service, or a workload, is closed to everybody but the waypoint; undefined: it is open. */
+  policyPassed(service: GovernedService | undefined, waypoint: string): string | undefined;
 }
 
 /** Reasons as tools know them. Spec: control-plane.md section 4.4. */
@@ -70,6 +74,10 @@ export interface ServiceBinding {
   readonly canaryRefusal: Refusal | undefined;
   /** Whether ingress gateways use the waypoint too; undefined when no label says. */
   readonly isForIngress: boolean | undefined;
+  /** Kind and name of a policy, because of which its workloads refuse who has gone past the waypoint; undefined: they admit them. */
+  readonly closedBy: string | undefined;
+  /** A label lets them past all the same. */
+  readonly isPastAllowed: boolean;
 }
 
 /** The waypoint of a binding that came about. */
@@ -102,8 +110,28 @@ export function bindService(
   const defaults = lookup.defaultsOf(object.namespace);
   const ingress = object.labels[ingressUseWaypoint] ?? defaults?.labels[ingressUseWaypoint];
   const isForIngress = ingress === undefined || binding.kind === 'none' ? undefined : isGoTrue(ingress);
-  if (binding.kind !== 'bound') return { binding, canary: undefined, canaryRefusal: undefined, isForIngress };
-  return { binding, isForIngress, ...bindCanary(object, binding.waypoint, lookup) };
+  if (binding.kind !== 'bound') {
+    return { binding, ...noCanary, isForIngress, closedBy: undefined, isPastAllowed: false };
+  }
+  const canary = bindCanary(object, binding.waypoint, lookup);
+  const keys = [binding.waypoint.key, ...(canary.canary === undefined ? [] : [canary.canary.waypoint.key])];
+  const service = { kind, namespace: object.namespace, name: object.name };
+  const isPastAllowed = allowsPast(object, lookup);
+  const closedBy = isPastAllowed
+    ? undefined
+    : keys.map((key) => lookup.policyPassed(service, key)).find((policy) => policy !== undefined);
+  return { binding, isForIngress, ...canary, closedBy, isPastAllowed };
+}
+
+/** True for a workload that admits nobody but its own waypoint, in the waypoint's namespace: elsewhere nobody knows who else may come. */
+export function isClosedBehind(object: BindingObject, waypoint: Waypoint, lookup: WaypointLookup): boolean {
+  if (object.namespace !== waypoint.namespace || allowsPast(object, lookup)) return false;
+  return lookup.policyPassed(undefined, waypoint.key) !== undefined;
+}
+
+/** What the object's own label says, and only without one what the namespace's says. */
+function allowsPast({ namespace, labels }: BindingObject, lookup: WaypointLookup): boolean {
+  return (labels[pastWaypoint] ?? lookup.defaultsOf(namespace)?.labels[pastWaypoint]) === 'allow';
 }
 
 /** Without its waypoint a service is called only if nobody relies on a policy there. */

@@ -16,9 +16,7 @@ const origin: Location = { file: 'waypoint', line: 1, column: 1 };
 export function waypointPolicy(waypoint: Waypoint, settings: MeshSettings): MeshPolicy | undefined {
   if (!settings.allowsOnlyWaypoints || waypoint.serviceAccounts.length === 0) return undefined;
   const { namespace, serviceAccounts } = waypoint;
-  const principals = serviceAccounts.map((account) =>
-    stringMatch(`${settings.trustDomain}/ns/${namespace}/sa/${account}`),
-  );
+  const principals = serviceAccounts.map((account) => principalMatch(namespace, account, settings));
   const match = create(security.MatchSchema, { principals });
   const message = create(security.AuthorizationSchema, {
     name: policyName(waypoint),
@@ -28,6 +26,11 @@ export function waypointPolicy(waypoint: Waypoint, settings: MeshSettings): Mesh
     rules: [{ clauses: [{ matches: [match] }] }],
   });
   return meshPolicy(message, origin);
+}
+
+/** The identity of pods with this service account. */
+export function principalMatch(namespace: string, account: string, settings: MeshSettings): security.StringMatch {
+  return stringMatch(`${settings.trustDomain}/ns/${namespace}/sa/${account}`);
 }
 
 /** Names of those policies for a workload: of the waypoints of its services, then of its own. */

@@ -25,7 +25,15 @@ import { haveSamePacked, type MeshWorkload, type ServicePorts } from './mesh-wor
 import { type Attachments, hasWorkload, podWorkload } from './pod-workload.ts';
 import type { PolicyCollections } from './policy-collections.ts';
 import type { ServiceCollections } from './service-collections.ts';
-import { bindingAddress, type BindingObject, bindWorkload, boundWaypoint, instanceOf } from './waypoint-binding.ts';
+import { closingOf, open } from './past-waypoint.ts';
+import {
+  bindingAddress,
+  type BindingObject,
+  bindWorkload,
+  boundWaypoint,
+  instanceOf,
+  isClosedBehind,
+} from './waypoint-binding.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 import { waypointPolicyNames } from './waypoint-policy.ts';
 import { entryPortResolver, podPortResolver, portList, type PortResolver } from './service-ports.ts';
@@ -61,12 +69,13 @@ function podWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> {
         ...services.bySelector.matching(context, namespace, labels),
         ...named.flatMap((slice) => sliceService(context, services, slice, settings) ?? []).filter(hasNoSelector),
       ];
+      const resolve = podPortResolver(pod);
       const surroundings = {
         settings,
         network: context.get(inputs.network, '') ?? '',
         locality: nodeLocality(context.get(sources.Node, pod.spec.nodeName)?.metadata.labels),
-        services: portsOf(found, podPortResolver(pod)),
-        ...attachmentsOf(context, inputs, pod.metadata, labels, found),
+        services: portsOf(found, resolve),
+        ...attachmentsOf(context, inputs, pod.metadata, labels, found, resolve),
       };
       return [podWorkload(pod, surroundings)];
     },
@@ -84,7 +93,7 @@ function entryWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload> 
       const labels = workloadEntryLabels(entry);
       const found = services.bySelector.matching(context, entry.metadata.namespace, labels);
       const object = { namespace: entry.metadata.namespace, labels, annotations: {} };
-      const attachments = attachmentsOf(context, inputs, object, labels, found);
+      const attachments = attachmentsOf(context, inputs, object, labels, found, entryPortResolver(entry.spec));
       return [workloadEntryWorkload(entry, surroundingsOf(context, inputs, found, entry.spec, attachments))];
     },
     isEqual: haveSamePacked,
@@ -108,7 +117,8 @@ function inlineWorkloads(graph: Graph, inputs: Inputs): Collection<MeshWorkload>
         if (found.length === 0) return [];
         // The waypoint goes by the endpoint's labels, policies by the entry's; a host that stands for itself has no waypoint.
         const object = endpoint.isImplied ? undefined : { namespace, labels: endpoint.spec.labels, annotations: {} };
-        const attachments = attachmentsOf(context, inputs, object, labels, found, namespace);
+        const resolve = entryPortResolver(endpoint.spec);
+        const attachments = attachmentsOf(context, inputs, object, labels, found, resolve, namespace);
         return [inlineWorkload(entry, endpoint, surroundingsOf(context, inputs, found, endpoint.spec, attachments))];
       });
     },
@@ -156,6 +166,7 @@ function attachmentsOf(
   object: BindingObject | undefined,
   labels: Labels,
   services: readonly MeshService[],
+  resolve: PortResolver,
   namespace: string = object?.namespace ?? '',
 ): Attachments {
   const { policies, settings } = inputs;
@@ -165,13 +176,19 @@ function attachmentsOf(
   const binding = isBindable ? bindWorkload(object, lookup) : undefined;
   const waypoint = binding === undefined ? undefined : boundWaypoint(binding);
   const ofServices = services.flatMap(({ candidate }) => candidate.waypoint ?? []);
+  // A waypoint's own pods are called by everybody.
+  const closing = isBindable
+    ? closingOf(services, resolve, waypoint, waypoint !== undefined && isClosedBehind(object, waypoint, lookup))
+    : open;
   return {
     waypoint: binding === undefined ? undefined : bindingAddress(binding),
     applicationTunnel: instance?.inboundTunnel,
     policies: [
       ...policies.namesFor(context, namespace, labels),
       ...waypointPolicyNames(waypoint, ofServices, settings),
+      ...closing.policies,
     ],
+    openings: closing.openings,
   };
 }
 
