@@ -1,18 +1,8 @@
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { describeConfig } from '@ambit/runtime';
-import { assertGolden } from '@ambit/testing';
+import { assertSettingsPage } from '@ambit/testing';
 import { controlPlaneConfig } from './config.ts';
 
-const page = join(import.meta.dirname, '../../../docs/settings/control-plane.md');
-
 test('the page of settings is what the table says (AMBIT_REWRITE_GOLDEN=1 rewrites)', () => {
-  assertGolden(
-    page,
-    `# Settings of the control plane
-
-How they are written and shown: [settings](README.md).
-
-${describeConfig(controlPlaneConfig)}`,
-  );
+  assertSettingsPage('control-plane', 'the control plane', describeConfig(controlPlaneConfig));
 });

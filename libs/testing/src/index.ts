@@ -10,6 +10,7 @@ export { type LinkEnd, Netns, NetnsSet, netnsSkipReason } from './netns.ts';
 export { NatsServer, natsSkipReason } from './nats-server.ts';
 export { makeRevocationList } from './revocation-list.ts';
 export { seededRandom } from './seeded-random.ts';
+export { assertSettingsPage } from './settings-page.ts';
 export { TcpRelay } from './tcp-relay.ts';
 export {
   behaviourFolder,

@@ -1,15 +1,14 @@
 /** Questions over xDS to a control plane on a real API server: by Istio's own tool where it is there, and by others. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { GrpcChannel, type MethodDefinition } from '@ambit/grpc';
 import { apiKinds } from '@ambit/kube';
 import { deltaMethod } from '@ambit/xds';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
-import { Replicas } from '../testing/replicas.ts';
-import { type TestCluster, until, noCluster, testKubeconfig } from '../testing/test-cluster.ts';
+import { oneReplica } from '../testing/replicas.ts';
+import { until, noCluster, testKubeconfig } from '../testing/test-cluster.ts';
 import { XdsProbe } from '../testing/xds-probe.ts';
 import { text } from './debug-messages.ts';
 
@@ -19,21 +18,14 @@ const noTool = istioctl === undefined ? 'set AMBIT_INTEROP_ISTIOCTL to an istioc
 const path = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
 const method: MethodDefinition<Uint8Array, Uint8Array> = { ...deltaMethod(), path };
 
-let replicas: Replicas;
-let cluster: TestCluster;
-let replica: ControlPlaneProcess;
 let port: number;
 
-before(async () => {
-  if (skip !== false) return;
-  ({ replicas, cluster, replica } = await Replicas.openWithOne());
+const one = oneReplica([], async ({ cluster, replica }) => {
   port = replica.ports()?.port ?? 0;
   // The account that istioctl asks with.
   for (const namespace of [cluster.system, cluster.shop])
     await cluster.apply(apiKinds.ServiceAccount, namespace, 'default', {});
 });
-
-after(() => replicas?.[Symbol.asyncDispose]());
 
 interface Answer {
   readonly text: string;
@@ -42,10 +34,10 @@ interface Answer {
 
 /** One question; what came first, an answer or the end. */
 async function ask(namespace: string, typeUrl: string, name = ''): Promise<Answer> {
-  const token = await cluster.token(namespace, 'default', undefined, 'istio-ca');
+  const token = await one.cluster.token(namespace, 'default', undefined, 'istio-ca');
   using channel = new GrpcChannel({
     address: `https://127.0.0.1:${port}`,
-    roots: { kind: 'inline', pem: replicas.rootsPem },
+    roots: { kind: 'inline', pem: one.replicas.rootsPem },
     token: { kind: 'literal', token },
   });
   const stream = channel.bidi(method);
@@ -61,36 +53,36 @@ async function connectZtunnel(): Promise<XdsProbe> {
   const identity = {
     instanceIp: '10.1.0.1',
     podName: 'ztunnel-1',
-    podNamespace: cluster.system,
-    nodeName: replicas.node,
+    podNamespace: one.cluster.system,
+    nodeName: one.replicas.node,
   };
   const node = { ...identity, extraMetadata: { ISTIO_VERSION: '1.31.0' } };
-  const probe = new XdsProbe({ port, rootsPem: replicas.rootsPem, token: replicas.token, node }).subscribe();
+  const probe = new XdsProbe({ port, rootsPem: one.replicas.rootsPem, token: one.replicas.token, node }).subscribe();
   await until(() => probe.isReady);
   return probe;
 }
 
 test('accounts of the own namespace are told who is in step, others nothing', { skip }, async () => {
   using _probe = await connectZtunnel();
-  const { text: syncz } = await ask(cluster.system, 'istio.io/debug/syncz');
+  const { text: syncz } = await ask(one.cluster.system, 'istio.io/debug/syncz');
   assert.match(syncz, /envoy\.service\.status\.v3\.ClientConfig/);
   assert.match(syncz, /ztunnel~10\.1\.0\.1~ztunnel-1\./);
   assert.match(syncz, /"Component":"istiod","ID":"replica-0"/);
-  const { text: dump } = await ask(cluster.system, 'istio.io/debug', 'syncz');
+  const { text: dump } = await ask(one.cluster.system, 'istio.io/debug', 'syncz');
   assert.match(dump, /"istio_version":"1\.31\.0"/);
-  const { text: list } = await ask(cluster.system, 'istio.io/debug', 'list');
+  const { text: list } = await ask(one.cluster.system, 'istio.io/debug', 'list');
   assert.match(list, /\["config","connections","list","syncz"\]/);
-  assert.match((await ask(cluster.system, 'istio.io/debug', 'heap')).text, /404 page not found/);
+  assert.match((await ask(one.cluster.system, 'istio.io/debug', 'heap')).text, /404 page not found/);
   for (const type of ['istio.io/debug/syncz', 'istio.io/debug'])
-    assert.match((await ask(cluster.shop, type, 'list')).error, /only service accounts of namespace/);
-  const other = await ask(cluster.system, 'type.googleapis.com/istio.workload.Address');
+    assert.match((await ask(one.cluster.shop, type, 'list')).error, /only service accounts of namespace/);
+  const other = await ask(one.cluster.system, 'type.googleapis.com/istio.workload.Address');
   assert.match(other.error, /configuration is delta xDS/);
 });
 
 test("Istio's own tool shows our ztunnels", { skip: noTool }, async () => {
   using _probe = await connectZtunnel();
   const run = async (...args: readonly string[]): Promise<string> => {
-    const where = ['-c', testKubeconfig, '-i', cluster.system, '--xds-address', `127.0.0.1:${port}`];
+    const where = ['-c', testKubeconfig, '-i', one.cluster.system, '--xds-address', `127.0.0.1:${port}`];
     return (await promisify(execFile)(istioctl ?? '', [...args, ...where], { timeout: 60_000 })).stdout;
   };
   await until(async () =>

@@ -1,28 +1,17 @@
 /** What policies are told on a real API server: that they select nobody, and that keys cannot be fetched. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { type ApiKind, apiKinds } from '@ambit/kube';
-import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
-import { Replicas } from '../testing/replicas.ts';
-import { at, noCluster, type TestCluster, until } from '../testing/test-cluster.ts';
+import { oneReplica } from '../testing/replicas.ts';
+import { at, noCluster, until } from '../testing/test-cluster.ts';
 
 const skip = noCluster;
 
-let replicas: Replicas;
-let cluster: TestCluster;
-let replica: ControlPlaneProcess;
-
-before(async () => {
-  if (skip !== false) return;
-  ({ replicas, cluster, replica } = await Replicas.openWithOne());
-  await cluster.installDefinition('requestauthentications', 'security.istio.io');
-});
-
-after(() => replicas?.[Symbol.asyncDispose]());
+const one = oneReplica([], ({ cluster }) => cluster.installDefinition('requestauthentications', 'security.istio.io'));
 
 /** Message of a condition of an object of shop that is False; undefined for none. */
 async function saidOf(kind: ApiKind, name: string, type: string): Promise<string | undefined> {
-  const object = await cluster.client.get(cluster.ref(kind, cluster.shop, name));
+  const object = await one.cluster.client.get(one.cluster.ref(kind, one.cluster.shop, name));
   for (let i = 0; at(object, 'status', 'conditions', i) !== undefined; i++) {
     const condition = at(object, 'status', 'conditions', i);
     if (at(condition, 'type') !== type) continue;
@@ -37,32 +26,32 @@ test(
   'a selector that selects nobody is told on policies of both kinds, and no more with the first pod',
   { skip },
   async () => {
-    const { shop } = cluster;
+    const { shop } = one.cluster;
     const kinds = [apiKinds.AuthorizationPolicy, apiKinds.PeerAuthentication];
     for (const kind of kinds) {
-      await cluster.apply(kind, shop, 'lonely', { spec: { selector: { matchLabels: { app: 'lonely' } } } });
+      await one.cluster.apply(kind, shop, 'lonely', { spec: { selector: { matchLabels: { app: 'lonely' } } } });
       const said = await until(
         () => saidOf(kind, 'lonely', 'ambit.dev/SelectsWorkloads'),
-        () => replica.lines.slice(-20),
+        () => one.replica.lines.slice(-20),
       );
       assert.match(said, /the labels app=lonely at the moment/);
     }
-    await cluster.runPod(shop, 'lonely-1', '10.1.0.7', { labels: { app: 'lonely' } });
+    await one.cluster.runPod(shop, 'lonely-1', '10.1.0.7', { labels: { app: 'lonely' } });
     for (const kind of kinds)
       await until(
         async () => (await saidOf(kind, 'lonely', 'ambit.dev/SelectsWorkloads')) === undefined || undefined,
-        () => replica.lines.slice(-20),
+        () => one.replica.lines.slice(-20),
       );
   },
 );
 
 test('keys that cannot be fetched are told with host and reason', { skip }, async () => {
-  const { shop } = cluster;
+  const { shop } = one.cluster;
   const jwtRules = [{ issuer: 'a', jwksUri: 'http://127.0.0.1:1/keys?secret=1' }];
-  await cluster.apply(apiKinds.RequestAuthentication, shop, 'tokens', { spec: { jwtRules } });
+  await one.cluster.apply(apiKinds.RequestAuthentication, shop, 'tokens', { spec: { jwtRules } });
   const said = await until(
     () => saidOf(apiKinds.RequestAuthentication, 'tokens', 'ambit.dev/KeysFetched'),
-    () => replica.lines.slice(-20),
+    () => one.replica.lines.slice(-20),
   );
   assert.match(said, /^jwtRules\[0\]: keys cannot be fetched from 127\.0\.0\.1:1 \(.*\); every token of this issuer/);
   assert.doesNotMatch(said, /secret/);

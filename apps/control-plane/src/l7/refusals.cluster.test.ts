@@ -1,25 +1,18 @@
 /** What a waypoint refuses, and whether limits are in force: said in statuses on a real API server. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import type { discovery } from '@ambit/api';
 import { type ApiKind, apiKinds } from '@ambit/kube';
 import { DESTINATION_TYPE } from '@ambit/xds';
-import type { ControlPlaneProcess } from '../testing/control-plane-process.ts';
-import { Replicas } from '../testing/replicas.ts';
-import { at, noCluster, type TestCluster, until } from '../testing/test-cluster.ts';
+import { oneReplica } from '../testing/replicas.ts';
+import { at, noCluster, until } from '../testing/test-cluster.ts';
 import { WaypointProbe } from '../testing/waypoint-probe.ts';
 
 const skip = noCluster;
 
-let replicas: Replicas;
-let cluster: TestCluster;
-let replica: ControlPlaneProcess;
+const { Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService } = apiKinds;
 
-before(async () => {
-  if (skip !== false) return;
-  const { Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService } = apiKinds;
-  const kinds = [Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService];
-  ({ replicas, cluster, replica } = await Replicas.openWithOne(kinds));
+const one = oneReplica([Gateway, DestinationRule, RateLimitPolicy, Telemetry, VirtualService], async ({ cluster }) => {
   const { shop } = cluster;
   await cluster.apply(apiKinds.Gateway, shop, 'waypoint', {
     spec: { gatewayClassName: 'ambit-waypoint', listeners: [{ name: 'mesh', port: 15_008, protocol: 'HBONE' }] },
@@ -31,11 +24,9 @@ before(async () => {
   });
 });
 
-after(() => replicas?.[Symbol.asyncDispose]());
-
 /** `status reason message` of a condition; undefined when there is none of the type. */
 async function condition(kind: ApiKind, name: string, type: string): Promise<string | undefined> {
-  const object = await cluster.client.get(cluster.ref(kind, cluster.shop, name));
+  const object = await one.cluster.client.get(one.cluster.ref(kind, one.cluster.shop, name));
   for (let i = 0; i < 16; i++) {
     const one = at(object, 'status', 'conditions', i);
     if (one === undefined) return undefined;
@@ -46,26 +37,26 @@ async function condition(kind: ApiKind, name: string, type: string): Promise<str
 }
 
 test('a policy of limits says whether it is in force', { skip }, async () => {
-  const { shop } = cluster;
+  const { shop } = one.cluster;
   const spec = (service: string): object => ({
     targetRefs: [{ group: '', kind: 'Service', name: service }],
     limits: [{ requests: 5, interval: '1m', per: ['SourcePrincipal'] }],
   });
-  await cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('web') });
+  await one.cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('web') });
   const told = (): Promise<string | undefined> => condition(apiKinds.RateLimitPolicy, 'limits', 'WaypointAccepted');
   await until(
     async () => (await told()) === `True Accepted bound to ${shop}/waypoint`,
-    () => replica.lines.slice(-20),
+    () => one.replica.lines.slice(-20),
   );
-  await cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('nobody') });
+  await one.cluster.apply(apiKinds.RateLimitPolicy, shop, 'limits', { spec: spec('nobody') });
   await until(
     async () => (await told()) === `False TargetNotFound there is no Service ${shop}/nobody`,
-    () => replica.lines.slice(-20),
+    () => one.replica.lines.slice(-20),
   );
 });
 
 test('fields that have no effect are in the status of their object until they are gone', { skip }, async () => {
-  const { shop } = cluster;
+  const { shop } = one.cluster;
   const type = 'ambit.dev/FieldsInForce';
   const route = [{ destination: { host: 'web' } }];
   const objects = [
@@ -89,17 +80,17 @@ test('fields that have no effect are in the status of their object until they ar
     ],
   ] as const;
   for (const [kind, wrong, right, message] of objects) {
-    await cluster.apply(kind, shop, 'fields', { spec: wrong });
+    await one.cluster.apply(kind, shop, 'fields', { spec: wrong });
     await until(
       async () => (await condition(kind, 'fields', type)) === `False Unsupported ${message}`,
-      () => replica.lines.slice(-20),
+      () => one.replica.lines.slice(-20),
     );
-    await cluster.apply(kind, shop, 'fields', { spec: right });
+    await one.cluster.apply(kind, shop, 'fields', { spec: right });
     await until(
       async () => (await condition(kind, 'fields', type)) === undefined,
-      () => replica.lines.slice(-20),
+      () => one.replica.lines.slice(-20),
     );
-    await cluster.client.delete(cluster.ref(kind, shop, 'fields'));
+    await one.cluster.client.delete(one.cluster.ref(kind, shop, 'fields'));
   }
 });
 
@@ -116,29 +107,29 @@ class RefusingWaypoint extends WaypointProbe {
 }
 
 test('the reason of a NACK is in the status of the Service until something else is sent', { skip }, async () => {
-  const { shop } = cluster;
-  const { port } = await until(() => replica.ports());
+  const { shop } = one.cluster;
+  const { port } = await until(() => one.replica.ports());
   const labels = { 'gateway.networking.k8s.io/gateway-name': 'waypoint' };
-  await cluster.runPod(shop, 'waypoint-1', '10.1.0.9', { account: 'waypoint', labels });
-  const token = await cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca');
-  const place = { namespace: shop, serviceAccount: 'waypoint', nodeName: replicas.node, instanceIp: '10.1.0.9' };
-  using waypoint = new RefusingWaypoint({ port, rootsPem: replicas.rootsPem, token }, place);
+  await one.cluster.runPod(shop, 'waypoint-1', '10.1.0.9', { account: 'waypoint', labels });
+  const token = await one.cluster.token(shop, 'waypoint', 'waypoint-1', 'istio-ca');
+  const place = { namespace: shop, serviceAccount: 'waypoint', nodeName: one.replicas.node, instanceIp: '10.1.0.9' };
+  using waypoint = new RefusingWaypoint({ port, rootsPem: one.replicas.rootsPem, token }, place);
   waypoint.subscribe();
   const told = (): Promise<string | undefined> => condition(apiKinds.Service, 'web', 'ambit.dev/WaypointConfigured');
   await until(
     async () => (await told()) !== undefined,
-    () => replica.lines.slice(-20),
+    () => one.replica.lines.slice(-20),
   );
   assert.equal(
     await told(),
     `False Rejected ${shop}/waypoint refused what was derived: port 80: too much; subset a: of this; the last good version stays in force`,
   );
-  await cluster.apply(apiKinds.DestinationRule, shop, 'web', {
+  await one.cluster.apply(apiKinds.DestinationRule, shop, 'web', {
     spec: { host: 'web', trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } },
   });
   await until(
     async () => (await told()) === undefined,
-    () => replica.lines.slice(-20),
+    () => one.replica.lines.slice(-20),
   );
   await until(() => waypoint.versions >= 2);
 });

@@ -1,15 +1,60 @@
 /** Replicas of the control plane on a real API server, with exactly the rights of `rbac.yaml`. For tests only. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import type { ApiKind } from '@ambit/kube';
 import { makeTestCa, TcpRelay, type TestCa } from '@ambit/testing';
 import { ControlPlaneProcess } from './control-plane-process.ts';
-import { TestCluster, until } from './test-cluster.ts';
+import { noCluster, TestCluster, until } from './test-cluster.ts';
 
-export interface OneReplica {
+interface OneReplica {
   readonly replicas: Replicas;
   readonly cluster: TestCluster;
   readonly replica: ControlPlaneProcess;
+}
+
+/**
+ * One replica for all tests of a file, from before the first to after the last; nothing without a cluster. Only tests may
+ * read what it gives. `kinds`: definitions to be installed without a schema; `prepare` is awaited before the first test.
+ */
+export function oneReplica(
+  kinds: readonly ApiKind[] = [],
+  prepare: (one: OneReplica) => Promise<void> = () => Promise.resolve(),
+): OneReplica {
+  let opened: OneReplica | undefined;
+  before(async () => {
+    if (noCluster !== false) return;
+    opened = await startOne(kinds);
+    await prepare(opened);
+  });
+  after(() => opened?.replicas[Symbol.asyncDispose]());
+  const here = (): OneReplica => {
+    if (opened === undefined) throw new Error('the replica is there within tests only');
+    return opened;
+  };
+  return {
+    get replicas() {
+      return here().replicas;
+    },
+    get cluster() {
+      return here().cluster;
+    },
+    get replica() {
+      return here().replica;
+    },
+  };
+}
+
+async function startOne(kinds: readonly ApiKind[]): Promise<OneReplica> {
+  const replicas = await Replicas.open();
+  const { cluster } = replicas;
+  for (const kind of kinds) await cluster.installOpenDefinition(kind);
+  const replica = replicas.start('replica-0');
+  await until(
+    () => replica.ports(),
+    () => replica.lines.slice(-20),
+  );
+  return { replicas, cluster, replica };
 }
 
 /** What a replica on `cluster` is told, with a certificate for loopback; its ports are chosen by the kernel. */
@@ -80,19 +125,6 @@ export class Replicas implements AsyncDisposable {
     const token = await cluster.token(cluster.system, 'ztunnel', 'ztunnel-1', 'istio-ca');
     const kubeconfig = await cluster.controlPlaneAccount(`https://127.0.0.1:${relay.port}`);
     return new Replicas(cluster, relay, token, ca.rootsPem, replicaEnvironment(cluster, ca, kubeconfig));
-  }
-
-  /** With one replica that is ready; `kinds`: definitions to be installed without a schema. */
-  static async openWithOne(kinds: readonly ApiKind[] = []): Promise<OneReplica> {
-    const replicas = await Replicas.open();
-    const { cluster } = replicas;
-    for (const kind of kinds) await cluster.installOpenDefinition(kind);
-    const replica = replicas.start('replica-0');
-    await until(
-      () => replica.ports(),
-      () => replica.lines.slice(-20),
-    );
-    return { replicas, cluster, replica };
   }
 
   get node(): string {

@@ -89,12 +89,22 @@ function binary(
   }
   const right = evaluate(rightOf, source);
   if (left === undefined || right === undefined || typeof left !== typeof right) return undefined;
-  if (left instanceof DurationValue) return right instanceof DurationValue ? ofDurations(sign, left, right) : undefined;
+  if (left instanceof DurationValue || right instanceof DurationValue) {
+    return left instanceof DurationValue && right instanceof DurationValue ? ofDurations(sign, left, right) : undefined;
+  }
+  if (sign === '+' && typeof left === 'string' && typeof right === 'string') return left + right;
+  const found = compared(sign, left, right);
+  if (found !== undefined) return found;
+  return typeof left === 'number' && typeof right === 'number' ? calculated(sign, left, right) : undefined;
+}
+
+/** Undefined for signs that do not compare. */
+function compared<T extends string | number | boolean>(sign: BinarySign, left: T, right: T): boolean | undefined {
   switch (sign) {
     case '==':
-      return isEqual(left, right);
+      return left === right;
     case '!=':
-      return !isEqual(left, right);
+      return left !== right;
     case '<':
       return left < right;
     case '<=':
@@ -103,13 +113,9 @@ function binary(
       return left > right;
     case '>=':
       return left >= right;
-    case '+':
-      if (typeof left === 'string' && typeof right === 'string') return left + right;
-      break;
     default:
-      break;
+      return undefined;
   }
-  return typeof left === 'number' && typeof right === 'number' ? calculated(sign, left, right) : undefined;
 }
 
 function isEqual(left: ExpressionValue, right: ExpressionValue | undefined): boolean {
@@ -143,26 +149,8 @@ function ofDurations(
   { ms: left }: DurationValue,
   { ms: right }: DurationValue,
 ): ExpressionValue | undefined {
-  switch (sign) {
-    case '==':
-      return left === right;
-    case '!=':
-      return left !== right;
-    case '<':
-      return left < right;
-    case '<=':
-      return left <= right;
-    case '>':
-      return left > right;
-    case '>=':
-      return left >= right;
-    case '+':
-      return new DurationValue(left + right);
-    case '-':
-      return new DurationValue(left - right);
-    default:
-      return undefined;
-  }
+  if (sign === '+' || sign === '-') return new DurationValue(sign === '+' ? left + right : left - right);
+  return compared(sign, left, right);
 }
 
 function converted(value: ExpressionValue | undefined, to: ConversionName): ExpressionValue | undefined {

@@ -1,28 +1,16 @@
 /** Formats of access logs, several of them at once, and collectors that take them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { logs as messages, proxy as proxyMessages, workload as api } from '@ambit/api';
+import { logs as messages, proxy as proxyMessages } from '@ambit/api';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { Lab, service as labService } from '../../request/test-support/lab.ts';
 import { OtlpQueues } from '../../request/trace/otlp-queues.ts';
-import { destination, pod, proxy, service } from '../test-support/mesh-messages.ts';
-import { WaypointRig } from '../test-support/waypoint-rig.ts';
+import { openStatusWaypoint, type TelemetryInit } from '../test-support/status-waypoint.ts';
 import { logConstants } from './log-constants.ts';
 import { logPlan } from './log-plan.ts';
 import { logSignal, RequestLog } from './request-log.ts';
 
-const vip = '10.9.0.1';
-type TelemetryInit = MessageInitShape<typeof proxyMessages.TelemetrySchema>;
-
 test('a request is put into each log by its format, where its filter lets it', async () => {
-  await using rig = await WaypointRig.open();
-  const backend = await rig.backend((request, response) => {
-    response.statusCode = Number(request.url?.slice(1, 4));
-    response.end('x');
-  });
-  const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
-  rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: backend.port }, plain));
-  const [name, bytes] = destination('web');
   const template = { code: '%RESPONSE_CODE%', big: '%CEL(response.code > 300)%', none: '%RESP(X-NONE)%' };
   const telemetry: TelemetryInit = {
     accessLog: { enabled: true, textFormat: 'bad %REQ(:PATH)% %RESPONSE_FLAGS_LONG%', minStatus: 400 },
@@ -37,8 +25,8 @@ test('a request is put into each log by its format, where its filter lets it', a
       },
     ],
   };
-  rig.configure({ proxy: proxy({ destinations: [name], telemetry }), destinations: [[name, bytes]] });
-  const entry = rig.entry(`${vip}:80`);
+  const { rig, entry } = await openStatusWaypoint(telemetry);
+  await using _ = rig;
   await rig.fetch(entry, '/200');
   await rig.fetch(entry, '/404');
   assert.deepEqual(rig.accessLog.trimEnd().split('\n'), [

@@ -2,34 +2,15 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { test } from 'node:test';
-import { type proxy as proxyMessages, workload as api } from '@ambit/api';
-import type { MessageInitShape } from '@bufbuild/protobuf';
-import { destination, pod, proxy, service } from '../test-support/mesh-messages.ts';
-import { clientId, WaypointRig } from '../test-support/waypoint-rig.ts';
-
-const vip = '10.9.0.1';
-type TelemetryInit = MessageInitShape<typeof proxyMessages.TelemetrySchema>;
-
-/** A waypoint before one backend that answers with the code of its path. */
-async function open(telemetry: TelemetryInit): Promise<{ readonly rig: WaypointRig; readonly entry: number }> {
-  const rig = await WaypointRig.open();
-  const backend = await rig.backend((request, response) => {
-    response.statusCode = Number(request.url?.slice(1, 4));
-    response.end('x');
-  });
-  const plain = { tunnelProtocol: api.TunnelProtocol.NONE };
-  rig.mesh(service('web', vip), pod('web', '127.0.0.1', { web: backend.port }, plain));
-  const [name, bytes] = destination('web');
-  rig.configure({ proxy: proxy({ destinations: [name], telemetry }), destinations: [[name, bytes]] });
-  return { rig, entry: rig.entry(`${vip}:80`) };
-}
+import { openStatusWaypoint } from '../test-support/status-waypoint.ts';
+import { clientId, type WaypointRig } from '../test-support/waypoint-rig.ts';
 
 function series(rig: WaypointRig, name: string): readonly string[] {
   return rig.metrics.split('\n').filter((line) => line.startsWith(`${name}{`));
 }
 
 test('labels are added and changed by expressions for the metrics that are named, and gone where removed', async () => {
-  const { rig, entry } = await open({
+  const { rig, entry } = await openStatusWaypoint({
     metricOverrides: [
       {
         metric: 'REQUEST_COUNT',
@@ -60,7 +41,7 @@ test('labels are added and changed by expressions for the metrics that are named
 });
 
 test('values that requests choose freely end in one series, and are cut', async () => {
-  const { rig, entry } = await open({
+  const { rig, entry } = await openStatusWaypoint({
     metricOverrides: [{ metric: 'ALL_METRICS', addedLabels: { any: `request.headers['x-any']` } }],
   });
   await using _ = rig;
@@ -78,7 +59,7 @@ test('values that requests choose freely end in one series, and are cut', async 
 
 test('what a filter is not true of is not logged', async () => {
   const filter = `response.code >= 400 || request.headers['x-log'] == 'yes'`;
-  const { rig, entry } = await open({ accessLog: { enabled: true, filter } });
+  const { rig, entry } = await openStatusWaypoint({ accessLog: { enabled: true, filter } });
   await using _ = rig;
   await rig.fetch(entry, '/200/quiet');
   await rig.fetch(entry, '/404/bad');
