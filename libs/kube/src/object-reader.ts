@@ -28,7 +28,8 @@ export class ObjectReader {
   readonly path: Path;
   readonly #value: PlainObject;
   readonly #sink: ProblemSink;
-  readonly #known = new Set<string>();
+  /** Fields that were asked for; undefined when nobody is told of others. */
+  readonly #known: Set<string> | undefined;
   /** Shared by the readers of one object. */
   readonly #unhonoured: string[];
 
@@ -36,6 +37,7 @@ export class ObjectReader {
     this.#value = value;
     this.path = path;
     this.#sink = sink;
+    this.#known = sink.allowsUnknownFields === true ? undefined : new Set();
     this.#unhonoured = unhonoured;
   }
 
@@ -138,7 +140,7 @@ export class ObjectReader {
 
   /** The strings under these names, of a map that may hold anything else as well. */
   openStringMap(names: readonly string[]): Readonly<Record<string, string>> {
-    for (const name of Object.keys(this.#value)) this.#known.add(name);
+    this.ignore(...Object.keys(this.#value));
     const entries = names.flatMap((name) => {
       const value = this.#take(name);
       return typeof value === 'string' ? [[name, value] as const] : [];
@@ -223,7 +225,7 @@ export class ObjectReader {
 
   /** Declares fields that Kubernetes knows and that mean nothing here. */
   ignore(...names: readonly string[]): void {
-    for (const name of names) this.#known.add(name);
+    if (this.#known !== undefined) for (const name of names) this.#known.add(name);
   }
 
   /** Declares fields that users expect to have an effect, and that have none here: where they are set, `unhonoured` says so. */
@@ -242,11 +244,12 @@ export class ObjectReader {
 
   /** Reports fields nobody asked for. Called by `object` and `objects`; call it yourself on a root reader. */
   finish(): void {
-    if (this.#sink.allowsUnknownFields === true) return;
+    const known = this.#known;
+    if (known === undefined) return;
     for (const name of Object.keys(this.#value)) {
-      if (this.#known.has(name)) continue;
+      if (known.has(name)) continue;
       const path = [...this.path, name];
-      const near = nearestName(name, this.#known);
+      const near = nearestName(name, known);
       const advice = near === undefined ? 'remove it or check its indentation' : `did you mean ${near}?`;
       this.#sink.problem('warning', 'unknown-field', path, `unknown field ${formatPath(path)} is ignored; ${advice}`);
     }
@@ -260,7 +263,7 @@ export class ObjectReader {
   }
 
   #take(name: string): unknown {
-    this.#known.add(name);
+    this.#known?.add(name);
     return Object.hasOwn(this.#value, name) ? (this.#value[name] ?? undefined) : undefined;
   }
 

@@ -78,6 +78,7 @@ program
       .choices(clusterKinds)
       .default('api-server'),
   )
+  .option('--kubeconfig <file>', 'a real API server without pods, to be filled, instead of one made for the run')
   .option('--pods <n>', 'pods, node proxies included', whole, 50_000)
   .option('--services <n>', 'services', whole, 2_000)
   .option('--policies <n>', 'authorization policies', whole, 2_000)
@@ -92,6 +93,7 @@ program
   .action(
     async (options: {
       cluster: ClusterKind;
+      kubeconfig?: string;
       pods: number;
       services: number;
       policies: number;
@@ -107,6 +109,7 @@ program
       const { pods, services, policies, clients, connections, changes, seconds, rounds } = options;
       await runControlPlane({
         cluster: options.cluster,
+        kubeconfig: options.cluster === 'api-server' ? options.kubeconfig : undefined,
         size: { pods, services, policies, nodes: clients },
         connections,
         changesPerSecond: changes,

@@ -1,4 +1,5 @@
 export { type Cluster, type LabMachines } from './cluster/cluster.ts';
+export { controlPlaneNamespace } from './cluster/cluster-network.ts';
 export { ExistingCluster } from './cluster/existing-cluster.ts';
 export { LabCluster, type LabOptions } from './cluster/lab-cluster.ts';
 export { LoadBalancer } from './cluster/load-balancer.ts';

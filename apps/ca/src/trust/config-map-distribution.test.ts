@@ -63,12 +63,11 @@ class RivalServer {
     signal.throwIfAborted();
   }
 
-  async #apply(ref: ObjectRef): Promise<unknown> {
+  async #apply(ref: ObjectRef): Promise<void> {
     this.writtenAtMs.push(this.#clock.nowMs());
     const metadata = { name: ref.name, namespace: ref.namespace, resourceVersion: String((this.#version += 1)) };
     const object: PlainObject = { metadata, data: { 'root-cert.pem': 'of the rival' } };
     setImmediate(() => this.#rival?.({ type: 'MODIFIED', object }));
-    return object;
   }
 }
 
@@ -107,7 +106,7 @@ test('a namespace that refuses is tried again and holds up no other', { timeout:
     client: {
       ...server.client,
       apply: (ref) =>
-        ref.namespace === 'broken' ? Promise.reject(new KubeError('FORBIDDEN', 'no')) : Promise.resolve({}),
+        ref.namespace === 'broken' ? Promise.reject(new KubeError('FORBIDDEN', 'no')) : Promise.resolve(),
     },
     clock,
     selector: undefined,

@@ -45,7 +45,7 @@ class Rig {
           if (this.failure) return Promise.reject(this.failure);
           const status = /"status":"(True|False)"/.exec(JSON.stringify(object))?.[1];
           this.log.push(`${ref.name} ${status ?? 'nothing'}`);
-          return Promise.resolve({});
+          return Promise.resolve();
         },
         create: (_kind, object) => {
           this.log.push(`event ${/"reason":"(\w+)"/.exec(JSON.stringify(object))?.[1]}`);

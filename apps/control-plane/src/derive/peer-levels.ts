@@ -5,6 +5,7 @@ import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { type InheritedMode, oldest, peerPolicyNames, selectsWorkloads } from './peer-authentication.ts';
 import { SelectorIndex } from './selector-index.ts';
+import { withoutStatus } from './without-status.ts';
 
 /** PeerAuthentications by what they are for: a whole namespace (or the mesh), or selected workloads. */
 export class PeerLevels {
@@ -14,7 +15,7 @@ export class PeerLevels {
 
   constructor(graph: Graph, sources: MeshSources, settings: MeshSettings) {
     this.#settings = settings;
-    const peers = sources.PeerAuthentication;
+    const peers = withoutStatus(graph, sources.PeerAuthentication);
     this.#wide = peers.index('by-namespace', (peer) => (selectsWorkloads(peer) ? [] : [peer.metadata.namespace]));
     this.#selecting = new SelectorIndex(graph, peers, (peer) => {
       const { namespace } = peer.metadata;

@@ -19,6 +19,7 @@ import { SelectorIndex } from './selector-index.ts';
 import type { Waypoint } from './waypoint.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 import { waypointPolicy } from './waypoint-policy.ts';
+import { withoutStatus } from './without-status.ts';
 
 /** Policies as they are sent, and which of them a workload has to name. */
 export interface PolicyCollections {
@@ -35,7 +36,7 @@ export function policyCollections(
   waypoints: WaypointDirectory,
   settings: MeshSettings,
 ): PolicyCollections {
-  const bySelector = new SelectorIndex(graph, sources.AuthorizationPolicy, (policy) => {
+  const bySelector = new SelectorIndex(graph, withoutStatus(graph, sources.AuthorizationPolicy), (policy) => {
     const labels = policy.spec.selector?.matchLabels;
     return labels === undefined || !isSent(policy, settings)
       ? undefined

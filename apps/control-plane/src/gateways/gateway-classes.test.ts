@@ -38,7 +38,6 @@ async function statuses(channel: string, refuse: (status: unknown) => void = () 
     apply: async ({ name }, object) => {
       refuse(object['status']);
       applied.set(name, object['status']);
-      return {};
     },
   };
   const quiet = (): void => undefined;

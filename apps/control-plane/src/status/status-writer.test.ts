@@ -49,7 +49,6 @@ function rig(options: {
     apply: async (ref, object, { fieldManager }) => {
       applied.push({ name: ref.name, manager: fieldManager, object });
       options.apply?.(applied.length);
-      return {};
     },
   };
   const log = {

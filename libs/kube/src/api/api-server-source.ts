@@ -142,7 +142,7 @@ export class ApiServerSource implements ResourceSource, AsyncDisposable {
       client,
       clock: this.#clock,
       kind: apiKinds[kind],
-      selection: { ...selection, metadataOnly: METADATA_ONLY.has(kind) },
+      selection: { ...selection, metadataOnly: METADATA_ONLY.has(kind), meshFieldsOnly: true },
       read: (object, previous) => readApiObject(kind, object, previous, this.#parts),
       onChanges: (changes) => this.#changed(kind, changes),
       onError: (error) => log?.warn({ kind, code: error.code, reason: error.message }, 'kind not up to date'),

@@ -6,9 +6,11 @@ import { once } from 'node:events';
 import { Agent as PlainAgent, type IncomingMessage, request as plainRequest } from 'node:http';
 import { Agent, request as tlsRequest, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
+import { finished } from 'node:stream/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { ClusterAccess } from './cluster-access.ts';
 import { errorOfStatus, KubeError, toKubeError } from './kube-error.ts';
+import { PROTOBUF, readEnvelope } from './protobuf/object-envelope.ts';
 
 /** One request. */
 export interface ApiRequest {
@@ -63,17 +65,19 @@ export class ApiTransport {
   }
 
   /** A whole answer as parsed JSON; undefined for an empty one. Rejects with KubeError. */
-  async json(request: ApiRequest, maxBytes: number): Promise<unknown> {
-    const what = `${request.method} ${request.path}`;
-    const deadline = AbortSignal.timeout(request.timeoutMs);
-    const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline]);
-    try {
-      const answer = await this.#open(request, signal, what);
-      const text = await readText(answer, maxBytes, what, 'refuse');
+  json(request: ApiRequest, maxBytes: number): Promise<unknown> {
+    return this.#inTime(request, async (answer, what) => {
+      const text = (await readBytes(answer, maxBytes, what, 'refuse')).toString('utf8');
       return text === '' ? undefined : parse(text, what);
-    } catch (cause) {
-      throw failure(cause, what, request.signal, deadline);
-    }
+    });
+  }
+
+  /** Resolves when the server has done it; what it answers is thrown away. Rejects with KubeError. */
+  unread(request: ApiRequest): Promise<void> {
+    return this.#inTime(request, async (answer) => {
+      answer.resume();
+      await finished(answer);
+    });
   }
 
   /**
@@ -93,16 +97,27 @@ export class ApiTransport {
     }
   }
 
+  async #inTime<T>(request: ApiRequest, read: (answer: IncomingMessage, what: string) => Promise<T>): Promise<T> {
+    const what = `${request.method} ${request.path}`;
+    const deadline = AbortSignal.timeout(request.timeoutMs);
+    const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline]);
+    try {
+      return await read(await this.#open(request, signal, what), what);
+    } catch (cause) {
+      throw failure(cause, what, request.signal, deadline);
+    }
+  }
+
   async #open(request: ApiRequest, signal: AbortSignal, what: string): Promise<IncomingMessage> {
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const options = await this.#options(request, body);
     const answer = await this.#send(options, body, signal);
     const { statusCode = 0 } = answer;
     if (statusCode >= 200 && statusCode < 300) return answer;
-    const text = await readText(answer, MAX_ERROR_BYTES, what, 'truncate');
+    const told = await readBytes(answer, MAX_ERROR_BYTES, what, 'truncate');
     const retryAfterSec = Number(answer.headers['retry-after']);
     const retryAfterMs = retryAfterSec > 0 ? Math.min(retryAfterSec, 60) * 1000 : undefined;
-    throw errorOfStatus(statusCode, parseLoosely(text), what, retryAfterMs);
+    throw errorOfStatus(statusCode, parseLoosely(answer, told), what, retryAfterMs);
   }
 
   async #options(request: ApiRequest, body: Buffer | undefined): Promise<RequestOptions> {
@@ -186,12 +201,12 @@ function queryText(query: ApiRequest['query']): string {
   return text === '' ? '' : `?${text}`;
 }
 
-async function readText(
+async function readBytes(
   answer: IncomingMessage,
   maxBytes: number,
   what: string,
   excess: 'refuse' | 'truncate',
-): Promise<string> {
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of answer) {
@@ -203,7 +218,7 @@ async function readText(
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function parse(text: string, what: string): unknown {
@@ -214,9 +229,11 @@ function parse(text: string, what: string): unknown {
   }
 }
 
-function parseLoosely(text: string): unknown {
+/** The Status in the form that the request asked for, or undefined. */
+function parseLoosely(answer: IncomingMessage, body: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    const isProtobuf = answer.headers['content-type']?.startsWith(PROTOBUF) === true;
+    return isProtobuf ? readEnvelope(body) : JSON.parse(body.toString('utf8'));
   } catch {
     return undefined;
   }

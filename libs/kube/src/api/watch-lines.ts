@@ -1,7 +1,7 @@
 import { KubeError } from './kube-error.ts';
 
 /** Larger than any object etcd takes (1.5 MiB), with room for what the JSON form adds. */
-export const MAX_LINE_BYTES: number = 16 * 1024 * 1024;
+export const MAX_EVENT_BYTES: number = 16 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
@@ -14,7 +14,7 @@ export class WatchLines {
   #rest: Uint8Array[] = [];
   #restBytes = 0;
 
-  constructor(maxBytes: number = MAX_LINE_BYTES) {
+  constructor(maxBytes: number = MAX_EVENT_BYTES) {
     this.#maxBytes = maxBytes;
   }
 

@@ -1,5 +1,5 @@
 /**
- * A real API server with etcd and nothing else: its pods run on no node, their status is written here, as kwok does it.
+ * A real API server and nothing else: its pods run on no node, their status is written here, as kwok does it.
  * What the control plane reads, and how fast, is then what a cluster of this size gives it.
  */
 import { readFileSync } from 'node:fs';
@@ -13,9 +13,7 @@ import {
   type PlainObject,
   rawKinds,
 } from '@ambit/kube';
-import { LabCluster, readLabSettings } from '@ambit/kube-lab';
 import { AmbitError } from '@ambit/runtime';
-import { freePort } from '@ambit/testing';
 import { parse } from 'yaml';
 import type { BenchCluster } from './cluster.ts';
 import {
@@ -45,35 +43,17 @@ export class ApiServerCluster implements BenchCluster {
   readonly kubeconfig: string;
   readonly #size: MeshSize;
   readonly #client: KubeClient;
-  readonly #owned: AsyncDisposable;
 
-  private constructor(size: MeshSize, kubeconfig: string, client: KubeClient, owned: AsyncDisposable) {
+  private constructor(size: MeshSize, kubeconfig: string, client: KubeClient) {
     this.#size = size;
     this.#client = client;
-    this.#owned = owned;
     this.kubeconfig = kubeconfig;
   }
 
-  /** Builds Kubernetes first if need be. Rejects with KubeLabError. */
-  static async start(size: MeshSize, tell: (line: string) => void): Promise<ApiServerCluster> {
-    // oxlint-disable-next-line node/no-process-env
-    const settings = { ...readLabSettings(process.env), name: `b${process.pid % 100_000}`, port: await freePort() };
-    await using cleanup = new AsyncDisposableStack();
-    const lab = cleanup.use(
-      await LabCluster.up(settings, {
-        nodes: 0,
-        isControlPlaneOnly: true,
-        isDual: false,
-        proxyMode: 'nftables',
-        // Accounts of pods would have to exist; what runs here runs nowhere.
-        apiServerArguments: ['--disable-admission-plugins=ServiceAccount'],
-        kubeletArguments: [],
-        progress: tell,
-      }),
-    );
-    const access = await clusterAccess({ kubeconfigPath: lab.kubeconfig });
-    const client = cleanup.use(new KubeClient(access, { userAgent: 'ambit-bench' }));
-    return new ApiServerCluster(size, lab.kubeconfig, client, cleanup.move());
+  /** One that is there and has no pods. Rejects with KubeError. */
+  static async at(size: MeshSize, kubeconfig: string): Promise<ApiServerCluster> {
+    const access = await clusterAccess({ kubeconfigPath: kubeconfig });
+    return new ApiServerCluster(size, kubeconfig, new KubeClient(access, { userAgent: 'ambit-bench' }));
   }
 
   async loadNodes(tell: (line: string) => void): Promise<void> {
@@ -113,7 +93,7 @@ export class ApiServerCluster implements BenchCluster {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#owned[Symbol.asyncDispose]();
+    await Promise.resolve(this.#client.close());
   }
 
   async #create(kind: ApiKind, object: PlainObject): Promise<void> {

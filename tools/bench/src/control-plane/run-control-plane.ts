@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describeMachine } from '../l4/lab-client.ts';
 import { ApiServerCluster } from './api-server-cluster.ts';
+import { runBesideApiServer } from './api-server-lab.ts';
 import type { BenchCluster, ClusterKind } from './cluster.ts';
 import { measureBaseline, measureRun, type RunFigures } from './measure.ts';
 import type { MeshSize } from './mesh-objects.ts';
@@ -11,6 +12,8 @@ import { StandInCluster } from './stand-in-cluster.ts';
 
 export interface ControlPlaneBenchOptions {
   readonly cluster: ClusterKind;
+  /** Of a real API server that has no pods; one is made for the run when left out. */
+  readonly kubeconfig: string | undefined;
   readonly size: MeshSize;
   readonly connections: number;
   readonly changesPerSecond: number;
@@ -22,11 +25,12 @@ export interface ControlPlaneBenchOptions {
   readonly write: (text: string) => void;
 }
 
-export async function runControlPlane(options: ControlPlaneBenchOptions): Promise<ControlPlaneResult> {
+export async function runControlPlane(options: ControlPlaneBenchOptions): Promise<void> {
   const { size, connections, changesPerSecond, seconds, rounds, nodeArguments, write } = options;
   const tell = (line: string): void => write(`${line}\n`);
   const run = { size, connections, changesPerSecond, seconds, nodeArguments, tell };
-  await using cluster = await start(options.cluster, size, tell);
+  if (options.cluster === 'api-server' && options.kubeconfig === undefined) return runBesideApiServer(tell);
+  await using cluster = await start(options);
   await cluster.loadNodes(tell);
   const tokens = await cluster.tokens();
   const baseline = await measureBaseline(cluster, tokens, run);
@@ -49,11 +53,10 @@ export async function runControlPlane(options: ControlPlaneBenchOptions): Promis
     rounds: figures,
   };
   report(result, options);
-  return result;
 }
 
-function start(kind: ClusterKind, size: MeshSize, tell: (line: string) => void): Promise<BenchCluster> {
-  return kind === 'stand-in' ? StandInCluster.start(size) : ApiServerCluster.start(size, tell);
+function start({ size, kubeconfig }: ControlPlaneBenchOptions): Promise<BenchCluster> {
+  return kubeconfig === undefined ? StandInCluster.start(size) : ApiServerCluster.at(size, kubeconfig);
 }
 
 function report(result: ControlPlaneResult, { jsonFile, svgFile, write }: ControlPlaneBenchOptions): void {

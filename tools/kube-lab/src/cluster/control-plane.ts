@@ -31,13 +31,13 @@ export class ControlPlane {
   }
 
   /** Starts etcd, API server and relay, without waiting for them. The certificates must be there. */
-  async start(lab: LabDescription): Promise<void> {
+  async start(lab: LabDescription, env: Readonly<Record<string, string>> = {}): Promise<void> {
     const { name, port } = this.#settings;
     const networkNamespace = controlPlaneNamespace(name);
     const plan = this.#plan(lab);
     await makeControlPlaneNetwork(name, lab.isDual);
     await this.#processes.start('etcd', { argv: plan.etcd, networkNamespace });
-    await this.#processes.start('apiserver', { argv: plan.apiServer, networkNamespace });
+    await this.#processes.start('apiserver', { argv: plan.apiServer, networkNamespace, env });
     // A Unix socket crosses network namespaces: loopback -> socket -> API server, on the same port, so that one
     // kubeconfig serves on both sides. The socket's path is relative, as no more than 107 bytes are allowed.
     const cwd = this.#paths.root;

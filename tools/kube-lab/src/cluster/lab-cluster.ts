@@ -28,6 +28,8 @@ const FIRST_IMAGES = ['pause', 'coredns', 'busybox'] as const;
 export interface LabOptions extends LabDescription {
   /** 0 to 9. */
   readonly nodes: number;
+  /** Besides this process' own. */
+  readonly apiServerEnvironment?: Readonly<Record<string, string>>;
   readonly progress: Progress;
 }
 
@@ -182,7 +184,7 @@ export class LabCluster implements Cluster {
       await runCommand(['modprobe', '-qa', 'overlay', 'br_netfilter']);
     }
     await makeCertificates(paths, settings.port);
-    await controlPlane.start(description);
+    await controlPlane.start(description, options.apiServerEnvironment);
     // They unpack their images while the API server starts.
     const numbers = nodeNumbers.slice(0, isControlPlaneOnly ? 0 : nodes);
     await lab.machines.boot(numbers);
