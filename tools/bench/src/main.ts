@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes, toAmbitError } from '@ambit/runtime';
 import { type ClusterKind, clusterKinds } from './control-plane/cluster.ts';
 import { runControlPlane } from './control-plane/run-control-plane.ts';
+import { interruptible } from './interruptible.ts';
 import { runL4 } from './l4/run-l4.ts';
 import { runL7 } from './l7/run-l7.ts';
 import type { SubjectName } from './l4/subjects.ts';
@@ -36,16 +37,19 @@ program
         wanted.delete('rust');
         process.stdout.write('AMBIT_BENCH_ZTUNNEL names no program: the Rust ztunnel is left out\n');
       }
-      await runL4({
-        rounds: options.rounds,
-        seconds: options.seconds,
-        idleConnections: options.idle,
-        subjects: wanted,
-        rustProgram,
-        jsonFile: options.json,
-        svgFile: options.svg,
-        write: (text) => void process.stdout.write(text),
-      });
+      await interruptible((stack) =>
+        runL4({
+          stack,
+          rounds: options.rounds,
+          seconds: options.seconds,
+          idleConnections: options.idle,
+          subjects: wanted,
+          rustProgram,
+          jsonFile: options.json,
+          svgFile: options.svg,
+          write: (text) => void process.stdout.write(text),
+        }),
+      );
     },
   );
 
@@ -60,14 +64,17 @@ program
     // oxlint-disable-next-line node/no-process-env
     const envoyProgram = process.env['AMBIT_BENCH_ENVOY'] || undefined;
     if (envoyProgram === undefined) process.stdout.write('AMBIT_BENCH_ENVOY names no program: Envoy is left out\n');
-    await runL7({
-      rounds: options.rounds,
-      seconds: options.seconds,
-      envoyProgram,
-      jsonFile: options.json,
-      svgFile: options.svg,
-      write: (text) => void process.stdout.write(text),
-    });
+    await interruptible((stack) =>
+      runL7({
+        stack,
+        rounds: options.rounds,
+        seconds: options.seconds,
+        envoyProgram,
+        jsonFile: options.json,
+        svgFile: options.svg,
+        write: (text) => void process.stdout.write(text),
+      }),
+    );
   });
 
 program
@@ -107,19 +114,22 @@ program
       svg: string;
     }) => {
       const { pods, services, policies, clients, connections, changes, seconds, rounds } = options;
-      await runControlPlane({
-        cluster: options.cluster,
-        kubeconfig: options.cluster === 'api-server' ? options.kubeconfig : undefined,
-        size: { pods, services, policies, nodes: clients },
-        connections,
-        changesPerSecond: changes,
-        seconds,
-        rounds,
-        nodeArguments: options.nodeArguments.split(' ').filter((word) => word !== ''),
-        jsonFile: options.json,
-        svgFile: options.svg,
-        write: (text) => void process.stdout.write(text),
-      });
+      await interruptible((stack) =>
+        runControlPlane({
+          stack,
+          cluster: options.cluster,
+          kubeconfig: options.cluster === 'api-server' ? options.kubeconfig : undefined,
+          size: { pods, services, policies, nodes: clients },
+          connections,
+          changesPerSecond: changes,
+          seconds,
+          rounds,
+          nodeArguments: options.nodeArguments.split(' ').filter((word) => word !== ''),
+          jsonFile: options.json,
+          svgFile: options.svg,
+          write: (text) => void process.stdout.write(text),
+        }),
+      );
     },
   );
 
@@ -171,5 +181,6 @@ try {
   await program.parseAsync();
 } catch (cause) {
   process.stderr.write(`${toAmbitError(cause).message}\n`);
-  process.exitCode = exitCodes.failed;
+  // Not only its code: interrupted work may go on.
+  process.exit(exitCodes.failed);
 }

@@ -12,10 +12,11 @@ import { freePort } from '@ambit/testing';
 const API_SERVER_ENVIRONMENT = { GOGC: '400' };
 
 /** Runs this program again with the same arguments and the kubeconfig. Rejects with KubeLabError, or when the run fails. */
-export async function runBesideApiServer(tell: (line: string) => void): Promise<void> {
+export async function runBesideApiServer(stack: AsyncDisposableStack, tell: (line: string) => void): Promise<void> {
   // oxlint-disable-next-line node/no-process-env
   const settings = { ...readLabSettings(process.env), name: `b${process.pid % 100_000}`, port: await freePort() };
-  await using lab = await LabCluster.up(settings, {
+  stack.defer(() => LabCluster.giveUp(settings));
+  const lab = await LabCluster.up(settings, {
     nodes: 0,
     isControlPlaneOnly: true,
     isDual: false,
@@ -29,6 +30,12 @@ export async function runBesideApiServer(tell: (line: string) => void): Promise<
   const network = `--net=/run/netns/${controlPlaneNamespace(settings.name)}`;
   const again = [process.execPath, ...process.execArgv, ...process.argv.slice(1), '--kubeconfig', lab.kubeconfig];
   const child = spawn('nsenter', [network, '--', ...again], { stdio: 'inherit' });
-  const [code] = await once(child, 'exit');
+  const exited = once(child, 'exit');
+  stack.defer(async () => {
+    // The run takes its own processes down.
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+    await exited;
+  });
+  const [code] = await exited;
   if (code !== 0) throw new AmbitError('FAILED', `the run ended with code ${String(code)}`);
 }

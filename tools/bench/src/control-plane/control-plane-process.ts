@@ -73,6 +73,8 @@ export class ControlPlaneProcess implements AsyncDisposable {
       },
     );
     if (child.pid === undefined) throw new AmbitError('NO_PROCESS', 'the control plane could not be started');
+    // An interrupted run does not come to its end.
+    process.once('exit', () => child.kill('SIGKILL'));
     return new ControlPlaneProcess(child, child.pid, folder, ca.rootsPem);
   }
 

@@ -23,14 +23,16 @@ export interface ControlPlaneBenchOptions {
   readonly jsonFile: string;
   readonly svgFile: string;
   readonly write: (text: string) => void;
+  /** Takes everything down again. */
+  readonly stack: AsyncDisposableStack;
 }
 
 export async function runControlPlane(options: ControlPlaneBenchOptions): Promise<void> {
-  const { size, connections, changesPerSecond, seconds, rounds, nodeArguments, write } = options;
+  const { size, connections, changesPerSecond, seconds, rounds, nodeArguments, write, stack } = options;
   const tell = (line: string): void => write(`${line}\n`);
   const run = { size, connections, changesPerSecond, seconds, nodeArguments, tell };
-  if (options.cluster === 'api-server' && options.kubeconfig === undefined) return runBesideApiServer(tell);
-  await using cluster = await start(options);
+  if (options.cluster === 'api-server' && options.kubeconfig === undefined) return runBesideApiServer(stack, tell);
+  const cluster = stack.use(await start(options));
   await cluster.loadNodes(tell);
   const tokens = await cluster.tokens();
   const baseline = await measureBaseline(cluster, tokens, run);

@@ -44,9 +44,18 @@ export class LabClient implements AsyncDisposable {
     this.relay = relay;
   }
 
-  /** Starts the bench lab under a name, with another ztunnel if one is named; resolves when its mesh pods are enrolled. */
-  static async up(name: string, ztunnel?: string): Promise<LabClient> {
+  /**
+   * Starts the bench lab under a name, with another ztunnel if one is named; resolves when its mesh pods are enrolled. The
+   * stack takes the lab down, also when it was not up yet; disposing ends what drives it.
+   */
+  static async up(stack: AsyncDisposableStack, name: string, ztunnel?: string): Promise<LabClient> {
     const starting = new AbortController();
+    stack.defer(() =>
+      ambitctl(['lab', 'down', ...stateRoot(), '--name', name], 30_000).then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
     // The proxies are ready only when they have heard from the relay, so it starts while the lab does.
     const relay = RelayClient.start(`${STATE_ROOT}/${name}`, `/run/netns/ambit-${name}-fabric`, {
       signal: starting.signal,
@@ -70,7 +79,6 @@ export class LabClient implements AsyncDisposable {
     } catch (cause) {
       starting.abort(cause);
       await relay.then((started) => started[Symbol.asyncDispose]()).catch(() => {});
-      await ambitctl(['lab', 'down', ...stateRoot(), '--name', name], 30_000).catch(() => {});
       throw cause;
     }
   }
@@ -92,7 +100,6 @@ export class LabClient implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.relay[Symbol.asyncDispose]();
-    await ambitctl(['lab', 'down', ...stateRoot(), '--name', this.name], 30_000).catch(() => {});
   }
 }
 

@@ -20,11 +20,12 @@ export interface L4Options {
   readonly jsonFile: string;
   readonly svgFile: string;
   readonly write: (text: string) => void;
+  /** Takes everything down again. */
+  readonly stack: AsyncDisposableStack;
 }
 
-export async function runL4(options: L4Options): Promise<BenchResult> {
-  const { rounds, seconds, write } = options;
-  await using stack = new AsyncDisposableStack();
+export async function runL4(options: L4Options): Promise<void> {
+  const { rounds, seconds, write, stack } = options;
   const subjects = await setUpSubjects(options.subjects, options.rustProgram, await buildLoadTool(), stack, (line) =>
     write(`${line}\n`),
   );
@@ -68,7 +69,6 @@ export async function runL4(options: L4Options): Promise<BenchResult> {
     problems,
   };
   report(result, options);
-  return result;
 }
 
 function report(result: BenchResult, { jsonFile, svgFile, write }: L4Options): void {

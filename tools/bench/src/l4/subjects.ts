@@ -31,7 +31,7 @@ export async function setUpSubjects(
 ): Promise<readonly Subject[]> {
   const subjects: Subject[] = [];
   onProgress('starting the lab with Ambit');
-  const lab = stack.use(await LabClient.up('bench'));
+  const lab = stack.use(await LabClient.up(stack, 'bench'));
   const plainLoad = new LoadTool(loadBinary, lab.pod('plain/client').netns);
   const plainServer = target(lab, 'plain/server');
   const plan: HaproxyPlan = {
@@ -65,7 +65,7 @@ export async function setUpSubjects(
   }
   if (wanted.has('rust') && rustProgram !== undefined) {
     onProgress('starting the lab with the Rust ztunnel');
-    const rust = stack.use(await LabClient.up('benchrust', rustProgram));
+    const rust = stack.use(await LabClient.up(stack, 'benchrust', rustProgram));
     subjects.push({
       name: 'rust',
       load: new LoadTool(loadBinary, rust.pod('mesh/client').netns),

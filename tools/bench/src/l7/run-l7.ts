@@ -28,6 +28,8 @@ export interface L7Options {
   readonly jsonFile: string;
   readonly svgFile: string;
   readonly write: (text: string) => void;
+  /** Takes everything down again. */
+  readonly stack: AsyncDisposableStack;
 }
 
 const AMBITCTL = fileURLToPath(new URL('../../../../apps/ambitctl/src/main.ts', import.meta.url));
@@ -87,10 +89,9 @@ interface Subject {
 }
 
 export async function runL7(options: L7Options): Promise<void> {
-  const { rounds, seconds, write } = options;
+  const { rounds, seconds, write, stack } = options;
   using folder = mkdtempDisposableSync(join(tmpdir(), 'ambit-bench-l7-'));
   const token = prepare(folder.path, options.envoyProgram);
-  await using stack = new AsyncDisposableStack();
   write('starting the lab\n');
   stack.defer(() => ambitctl(['lab', 'down', '--state-dir', STATE_ROOT, '--name', LAB], 60_000).then(() => undefined));
   await ambitctl(
