@@ -4,7 +4,7 @@ import type { AuthorizationPolicy, PolicyTarget, RequestAuthentication } from '@
 import type { MeshSettings } from '../mesh-settings.ts';
 import { isDryRun } from './authorization-policy.ts';
 import type { MeshReads } from './mesh-reads.ts';
-import type { MeshSources } from './mesh-sources.ts';
+import type { MeshObjects } from './mesh-objects.ts';
 
 /** A Service or ServiceEntry by name. */
 export interface GovernedService {
@@ -21,7 +21,7 @@ export class GoverningPolicies {
   readonly #policies: Index<AuthorizationPolicy>;
   readonly #tokens: Index<RequestAuthentication>;
 
-  constructor(sources: MeshSources, { rootNamespace }: MeshSettings) {
+  constructor(objects: MeshObjects, { rootNamespace }: MeshSettings) {
     const places = (targets: readonly PolicyTarget[], namespace: string): readonly string[] => [
       ...new Set(
         targets
@@ -32,10 +32,10 @@ export class GoverningPolicies {
           }),
       ),
     ];
-    this.#policies = sources.AuthorizationPolicy.index('by-governed', (policy) =>
+    this.#policies = objects.AuthorizationPolicy.index('by-governed', (policy) =>
       policy.spec.action === 'AUDIT' || isDryRun(policy) ? [] : places(policy.spec.targets, policy.metadata.namespace),
     );
-    this.#tokens = sources.RequestAuthentication.index('by-governed', ({ spec, metadata }) =>
+    this.#tokens = objects.RequestAuthentication.index('by-governed', ({ spec, metadata }) =>
       places(spec.targets, metadata.namespace),
     );
   }

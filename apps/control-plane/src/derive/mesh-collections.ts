@@ -7,9 +7,11 @@ import { findingCollection, knownNames } from './finding-collection.ts';
 import type { MeshPolicy } from './mesh-policy.ts';
 import { MeshReview } from './mesh-review.ts';
 import type { MeshService } from './mesh-service.ts';
+import { meshObjects } from './mesh-objects.ts';
 import { type MeshSources, meshSources } from './mesh-sources.ts';
 import { haveSameBytes, type MeshWorkload } from './mesh-workload.ts';
 import { pastWaypointPolicies } from './past-waypoint.ts';
+import { GoverningPolicies } from './governing-policies.ts';
 import { PeerLevels } from './peer-levels.ts';
 import { emptySelections } from './policy-selections.ts';
 import { policyCollections } from './policy-collections.ts';
@@ -42,11 +44,12 @@ export interface MeshCollections {
 export function meshCollections(settings: MeshSettings): MeshCollections {
   const graph = new Graph();
   const sources = meshSources(graph, settings);
-  const peers = new PeerLevels(graph, sources, settings);
+  const objects = meshObjects(graph, sources);
+  const peers = new PeerLevels(graph, objects, settings);
   const network = meshNetwork(graph, sources, settings);
-  const waypoints = new WaypointDirectory(graph, sources, network, settings);
+  const waypoints = new WaypointDirectory(graph, sources, new GoverningPolicies(objects, settings), network, settings);
   const services = serviceCollections(graph, { sources, network, waypoints, settings });
-  const policies = policyCollections(graph, sources, peers, waypoints, settings);
+  const policies = policyCollections(graph, objects, peers, waypoints, settings);
   const workloads = workloadCollection(graph, { sources, network, waypoints, services, policies, settings });
   const closing = pastWaypointPolicies(graph, services.services, workloads, waypoints, settings);
   const podsByNamespace = sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
@@ -59,7 +62,7 @@ export function meshCollections(settings: MeshSettings): MeshCollections {
     settings,
   );
   const statuses = statusCollections(graph, sources, judge);
-  const l7 = l7Collections(graph, { sources, services: services.services, settings });
+  const l7 = l7Collections(graph, { sources, objects, services: services.services, settings });
   return {
     graph,
     sources,

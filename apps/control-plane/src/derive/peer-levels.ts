@@ -2,10 +2,9 @@ import type { Graph, Index } from '@ambit/collections';
 import type { Labels, PeerAuthentication } from '@ambit/kube';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { MeshReads } from './mesh-reads.ts';
-import type { MeshSources } from './mesh-sources.ts';
+import type { MeshObjects } from './mesh-objects.ts';
 import { type InheritedMode, oldest, peerPolicyNames, selectsWorkloads } from './peer-authentication.ts';
 import { SelectorIndex } from './selector-index.ts';
-import { withoutStatus } from './without-status.ts';
 
 /** PeerAuthentications by what they are for: a whole namespace (or the mesh), or selected workloads. */
 export class PeerLevels {
@@ -13,9 +12,9 @@ export class PeerLevels {
   readonly #wide: Index<PeerAuthentication>;
   readonly #selecting: SelectorIndex<PeerAuthentication>;
 
-  constructor(graph: Graph, sources: MeshSources, settings: MeshSettings) {
+  constructor(graph: Graph, objects: MeshObjects, settings: MeshSettings) {
     this.#settings = settings;
-    const peers = withoutStatus(graph, sources.PeerAuthentication);
+    const peers = objects.PeerAuthentication;
     this.#wide = peers.index('by-namespace', (peer) => (selectsWorkloads(peer) ? [] : [peer.metadata.namespace]));
     this.#selecting = new SelectorIndex(graph, peers, (peer) => {
       const { namespace } = peer.metadata;

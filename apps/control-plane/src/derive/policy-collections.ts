@@ -11,7 +11,7 @@ import { type AuthorizationPolicy, type Labels, type PeerAuthentication, resourc
 import type { MeshSettings } from '../mesh-settings.ts';
 import { authorizationPolicy, isSent } from './authorization-policy.ts';
 import type { MeshPolicy } from './mesh-policy.ts';
-import type { MeshSources } from './mesh-sources.ts';
+import type { MeshObjects } from './mesh-objects.ts';
 import { haveSameBytes } from './mesh-workload.ts';
 import { oldest, portPolicy, selectsWorkloads, staticStrictPolicy } from './peer-authentication.ts';
 import type { PeerLevels } from './peer-levels.ts';
@@ -19,7 +19,6 @@ import { SelectorIndex } from './selector-index.ts';
 import type { Waypoint } from './waypoint.ts';
 import type { WaypointDirectory } from './waypoint-directory.ts';
 import { waypointPolicy } from './waypoint-policy.ts';
-import { withoutStatus } from './without-status.ts';
 
 /** Policies as they are sent, and which of them a workload has to name. */
 export interface PolicyCollections {
@@ -31,12 +30,12 @@ export interface PolicyCollections {
 
 export function policyCollections(
   graph: Graph,
-  sources: MeshSources,
+  objects: MeshObjects,
   peers: PeerLevels,
   waypoints: WaypointDirectory,
   settings: MeshSettings,
 ): PolicyCollections {
-  const bySelector = new SelectorIndex(graph, withoutStatus(graph, sources.AuthorizationPolicy), (policy) => {
+  const bySelector = new SelectorIndex(graph, objects.AuthorizationPolicy, (policy) => {
     const labels = policy.spec.selector?.matchLabels;
     return labels === undefined || !isSent(policy, settings)
       ? undefined
@@ -44,7 +43,7 @@ export function policyCollections(
   });
   const authorization = derive<AuthorizationPolicy, MeshPolicy>(graph, {
     name: 'authorization-policies',
-    from: sources.AuthorizationPolicy,
+    from: objects.AuthorizationPolicy,
     keyOf: (policy) => policy.name,
     transform: (policy) => {
       const sent = authorizationPolicy(policy, settings);
@@ -54,7 +53,7 @@ export function policyCollections(
   });
   const portLevel = derive<PeerAuthentication, MeshPolicy>(graph, {
     name: 'port-level-policies',
-    from: sources.PeerAuthentication,
+    from: objects.PeerAuthentication,
     keyOf: (policy) => policy.name,
     transform: (peer, context) => {
       const { namespace } = peer.metadata;
@@ -68,7 +67,7 @@ export function policyCollections(
     graph,
     'static-strict-policy',
     (context) => {
-      const because = oldest(context.all(sources.PeerAuthentication));
+      const because = oldest(context.all(objects.PeerAuthentication));
       return because === undefined ? undefined : staticStrictPolicy(settings.rootNamespace, because);
     },
     haveSameBytes,

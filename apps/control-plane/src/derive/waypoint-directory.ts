@@ -2,7 +2,7 @@ import { type Collection, compareText, derive, type Graph, type Index } from '@a
 import type { Gateway, Labels, Namespace, Pod } from '@ambit/kube';
 import { workloadEntryLabels } from './entry-workload.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
-import { GoverningPolicies } from './governing-policies.ts';
+import type { GoverningPolicies } from './governing-policies.ts';
 import type { MeshReads } from './mesh-reads.ts';
 import type { MeshSources } from './mesh-sources.ts';
 import { gatewayNameLabel, gatewayWaypoint, type Waypoint } from './waypoint.ts';
@@ -33,10 +33,16 @@ export class WaypointDirectory {
   readonly #accounts: Collection<WaypointAccounts>;
   readonly #settings: MeshSettings;
 
-  constructor(graph: Graph, sources: MeshSources, network: Collection<string>, settings: MeshSettings) {
+  constructor(
+    graph: Graph,
+    sources: MeshSources,
+    governing: GoverningPolicies,
+    network: Collection<string>,
+    settings: MeshSettings,
+  ) {
     this.#sources = sources;
     this.#settings = settings;
-    this.#governing = new GoverningPolicies(sources, settings);
+    this.#governing = governing;
     const pods = sources.Pod.index('by-gateway', ({ metadata }) => instanceKeys(metadata.namespace, metadata.labels));
     this.waypoints = derive<Gateway, Waypoint>(graph, {
       name: 'waypoints',

@@ -12,7 +12,7 @@ import {
 import { create } from '@bufbuild/protobuf';
 import { isDryRun } from '../derive/authorization-policy.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { type KeySource, keySourceOf } from './jwks-source.ts';
 import { type L7Gateway, selectsGateway } from './l7-gateway.ts';
@@ -29,11 +29,11 @@ export class AccessRuleFinder {
   readonly #policies: Index<AuthorizationPolicy>;
   readonly #tokens: Index<RequestAuthentication>;
 
-  constructor(sources: MeshSources, keys: Collection<KeySource>, settings: MeshSettings) {
+  constructor(objects: MeshObjects, keys: Collection<KeySource>, settings: MeshSettings) {
     this.#settings = settings;
     this.#keys = keys;
-    this.#policies = sources.AuthorizationPolicy.index('by-target', (policy) => this.#places(policy));
-    this.#tokens = sources.RequestAuthentication.index('by-target', (tokens) => this.#places(tokens));
+    this.#policies = objects.AuthorizationPolicy.index('by-target', (policy) => this.#places(policy));
+    this.#tokens = objects.RequestAuthentication.index('by-target', (tokens) => this.#places(tokens));
   }
 
   /** What holds for all traffic of a gateway. */

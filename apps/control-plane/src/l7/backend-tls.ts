@@ -6,16 +6,16 @@ import { create } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { KeyPairPem } from './key-material.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 
 /** Finds the policy that holds for a port. */
 export class BackendTlsFinder {
   readonly #byTarget: Index<BackendTLSPolicy>;
-  readonly #sources: MeshSources;
+  readonly #objects: MeshObjects;
 
-  constructor(sources: MeshSources) {
-    this.#sources = sources;
-    this.#byTarget = sources.BackendTLSPolicy.index('by-target', ({ spec, metadata }) => [
+  constructor(objects: MeshObjects) {
+    this.#objects = objects;
+    this.#byTarget = objects.BackendTLSPolicy.index('by-target', ({ spec, metadata }) => [
       ...new Set(spec.targets.filter(isOfItsGroup).map(({ kind, name }) => `${kind}/${metadata.namespace}/${name}`)),
     ]);
   }
@@ -49,7 +49,7 @@ export class BackendTlsFinder {
     const found = spec.caCertificates.flatMap(({ group, kind, name }) => {
       const isConfigMap = (group === '' || group === 'core') && kind === 'ConfigMap';
       const pem = isConfigMap
-        ? reads.get(this.#sources.ConfigMap, `${metadata.namespace}/${name}`)?.rootsPem
+        ? reads.get(this.#objects.ConfigMap, `${metadata.namespace}/${name}`)?.rootsPem
         : undefined;
       return pem === undefined ? [] : [pem];
     });

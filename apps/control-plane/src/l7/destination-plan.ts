@@ -11,7 +11,7 @@ import { destinationName, type L7Gateway, proxyLabels } from './l7-gateway.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { ServiceRoutes } from './service-routes.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { RateLimitFinder } from './rate-limits.ts';
 import { labelSubset, membersKey, type SubsetMembers } from './subset-members.ts';
 import type { TelemetryFinder } from './telemetry-settings.ts';
@@ -39,7 +39,7 @@ export interface DestinationParts {
   readonly members: Collection<SubsetMembers>;
   readonly limits: RateLimitFinder;
   readonly telemetry: TelemetryFinder;
-  readonly sources: MeshSources;
+  readonly objects: MeshObjects;
 }
 
 const { AUTO, HTTP, HTTP2, GRPC, GRPC_WEB, TCP, TLS } = proxy.Protocol;
@@ -137,7 +137,7 @@ export class DestinationPlanner {
     found: HostRules,
     reads: MeshReads,
   ): TrafficSurroundings {
-    const { members, sources } = this.#parts;
+    const { members, objects } = this.#parts;
     return {
       loadBalancing: service.message.loadBalancing,
       backendTls: this.#tls(service, port, at, reads),
@@ -146,7 +146,7 @@ export class DestinationPlanner {
       proxyLabels: proxyLabels(at),
       proxyRole: at.role,
       subjectAltNames: service.message.subjectAltNames,
-      credential: (name) => reads.get(sources.Secret, `${at.gateway.metadata.namespace}/${name}`),
+      credential: (name) => reads.get(objects.Secret, `${at.gateway.metadata.namespace}/${name}`),
     };
   }
 

@@ -8,7 +8,7 @@ import {
 } from '@ambit/kube';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { fullHost, hostPatterns, isExportedTo } from './host-names.ts';
 import type { L7Gateway } from './l7-gateway.ts';
@@ -28,9 +28,9 @@ export class DestinationRules {
   readonly #byHost: Index<DestinationRule>;
   readonly #settings: MeshSettings;
 
-  constructor(sources: MeshSources, settings: MeshSettings) {
+  constructor(objects: MeshObjects, settings: MeshSettings) {
     this.#settings = settings;
-    this.#byHost = sources.DestinationRule.index('by-host', (rule) => [
+    this.#byHost = objects.DestinationRule.index('by-host', (rule) => [
       fullHost(rule.spec.host, rule.metadata.namespace, settings),
     ]);
   }

@@ -2,7 +2,7 @@
 import { type Collection, derive, type Graph } from '@ambit/collections';
 import { gatewayGroup, type Labels } from '@ambit/kube';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import { type KeyPairPem, keyPairOf, type MaterialProblem, type MaterialView } from './key-material.ts';
 import type { L7Gateway } from './l7-gateway.ts';
 import { gatewayOfSet, type JudgedSet, judgeSets } from './listener-owner.ts';
@@ -32,8 +32,8 @@ const none: Omit<GatewayListeners, 'key'> = {
 export class ListenerFinder {
   readonly #planned: Collection<GatewayListeners>;
 
-  constructor(graph: Graph, gateways: Collection<L7Gateway>, sources: MeshSources, view: MeshView) {
-    const byGateway = sources.ListenerSet.index('by-gateway', (set) => {
+  constructor(graph: Graph, gateways: Collection<L7Gateway>, objects: MeshObjects, view: MeshView) {
+    const byGateway = objects.ListenerSet.index('by-gateway', (set) => {
       const key = gatewayOfSet(set);
       return key === undefined ? [] : [key];
     });
@@ -43,7 +43,7 @@ export class ListenerFinder {
       keyOf: ({ key }) => key,
       transform: ({ key, role, gateway }, context) => {
         if (role !== 'gateway') return [];
-        const material = materialView(sources, view, context);
+        const material = materialView(objects, view, context);
         const labelsOf = (namespace: string): Labels => view.namespaceLabels(context, namespace);
         const sets = judgeSets(gateway, context.lookup(byGateway, key), labelsOf);
         const reference = gateway.spec.backendCertificate;
@@ -68,11 +68,11 @@ export class ListenerFinder {
   }
 }
 
-function materialView(sources: MeshSources, view: MeshView, reads: MeshReads): MaterialView {
+function materialView(objects: MeshObjects, view: MeshView, reads: MeshReads): MaterialView {
   const grants = view.services(reads);
   return {
-    secret: (key) => reads.get(sources.Secret, key),
-    configMap: (key) => reads.get(sources.ConfigMap, key),
+    secret: (key) => reads.get(objects.Secret, key),
+    configMap: (key) => reads.get(objects.ConfigMap, key),
     isGranted: (from, { group, kind, namespace, name }) =>
       grants.isGranted(
         { ...from, group: gatewayGroup },

@@ -5,7 +5,8 @@ import type { GRPCRoute, HTTPRoute, Labels, TCPRoute, TLSRoute } from '@ambit/ku
 import { create, toBinary } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { DeploymentProblem, MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
+import type { DeploymentProblem } from '../derive/mesh-sources.ts';
 import type { ServiceView } from './backend-lookup.ts';
 import type { CipherChoice } from './cipher-suites.ts';
 import { httpBackends, streamBackends } from './destination-plan.ts';
@@ -66,7 +67,7 @@ interface AttachedRoute<T extends AnyRoute = AnyRoute> {
 
 /** Plans ingress gateways. */
 export class GatewayPlanner {
-  readonly #sources: MeshSources;
+  readonly #objects: MeshObjects;
   readonly #listeners: ListenerFinder;
   readonly #view: MeshView;
   readonly #conversions: RouteConversions;
@@ -75,17 +76,17 @@ export class GatewayPlanner {
   readonly #tls: Index<TLSRoute>;
   readonly #tcp: Index<TCPRoute>;
 
-  constructor(sources: MeshSources, listeners: ListenerFinder, view: MeshView, conversions: RouteConversions) {
-    this.#sources = sources;
+  constructor(objects: MeshObjects, listeners: ListenerFinder, view: MeshView, conversions: RouteConversions) {
+    this.#objects = objects;
     this.#listeners = listeners;
     this.#conversions = conversions;
     this.#view = view;
     const parents = ({ spec, metadata }: AnyRoute): readonly string[] =>
       listenerParents(spec.parentRefs, metadata.namespace);
-    this.#http = sources.HTTPRoute.index('by-gateway', parents);
-    this.#grpc = sources.GRPCRoute.index('by-gateway', parents);
-    this.#tls = sources.TLSRoute.index('by-gateway', parents);
-    this.#tcp = sources.TCPRoute.index('by-gateway', parents);
+    this.#http = objects.HTTPRoute.index('by-gateway', parents);
+    this.#grpc = objects.GRPCRoute.index('by-gateway', parents);
+    this.#tls = objects.TLSRoute.index('by-gateway', parents);
+    this.#tcp = objects.TCPRoute.index('by-gateway', parents);
   }
 
   plan(at: L7Gateway, reads: MeshReads): GatewayPlan {
@@ -127,7 +128,7 @@ export class GatewayPlanner {
       servers,
       listeners: reports,
       sets,
-      deploymentProblem: reads.get(this.#sources.deploymentProblems, at.key),
+      deploymentProblem: reads.get(this.#objects.deploymentProblems, at.key),
       backendCertificateProblem: planned.backendCertificateProblem,
     };
   }

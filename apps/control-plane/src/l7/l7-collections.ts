@@ -3,6 +3,7 @@ import { type access } from '@ambit/api';
 import { type Collection, derive, type FetchContext, type Graph, join, SourceCollection } from '@ambit/collections';
 import { type Gateway, type RequestAuthentication, type SourceReport } from '@ambit/kube';
 import type { MeshService } from '../derive/mesh-service.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSources } from '../derive/mesh-sources.ts';
 import type { StatusWrite } from '../derive/status-write.ts';
 import { haveSameBytes } from '../derive/mesh-workload.ts';
@@ -46,7 +47,9 @@ export interface L7Collections {
 }
 
 export interface L7Inputs {
+  /** For what is still to be written. */
   readonly sources: MeshSources;
+  readonly objects: MeshObjects;
   readonly services: Collection<MeshService>;
   readonly settings: MeshSettings;
 }
@@ -58,38 +61,38 @@ interface BackendUse {
 }
 
 export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
-  const { sources, services, settings } = inputs;
+  const { sources, objects, services, settings } = inputs;
   const gateways = derive<Gateway, L7Gateway>(graph, {
     name: 'l7-gateways',
-    from: sources.Gateway,
+    from: objects.Gateway,
     keyOf: ({ key }) => key,
     transform: (gateway, context) => {
-      const found = l7Gateway(gateway, context.get(sources.GatewayClass, gateway.spec.gatewayClassName), settings);
+      const found = l7Gateway(gateway, context.get(objects.GatewayClass, gateway.spec.gatewayClassName), settings);
       return found === undefined ? [] : [found];
     },
     isEqual: (a, b) => a.gateway === b.gateway && a.controllerName === b.controllerName && a.role === b.role,
   });
   const keys = new SourceCollection<KeySource>(graph, 'jwks', ({ key }) => key);
-  const view = new MeshView(sources, services, settings);
-  const limits = new RateLimitFinder(sources);
-  const telemetry = new TelemetryFinder(sources, view, settings);
-  const conversions = new RouteConversions(graph, sources, view, limits);
-  const access = new AccessRuleFinder(sources, keys, settings);
-  const listeners = new ListenerFinder(graph, gateways, sources, view);
+  const view = new MeshView(objects, services, settings);
+  const limits = new RateLimitFinder(objects);
+  const telemetry = new TelemetryFinder(objects, view, settings);
+  const conversions = new RouteConversions(graph, objects, view, limits);
+  const access = new AccessRuleFinder(objects, keys, settings);
+  const listeners = new ListenerFinder(graph, gateways, objects, view);
   const planner = new DestinationPlanner({
     listeners,
     view,
-    rules: new DestinationRules(sources, settings),
-    routes: new ServiceRoutes(sources, conversions, settings),
+    rules: new DestinationRules(objects, settings),
+    routes: new ServiceRoutes(objects, conversions, settings),
     access,
-    tls: new BackendTlsFinder(sources),
-    members: subsetMembers(graph, sources, services, settings),
+    tls: new BackendTlsFinder(objects),
+    members: subsetMembers(graph, objects, services, settings),
     limits,
     telemetry,
-    sources,
+    objects,
   });
   const served = servedDestinations(graph, services, gateways, planner);
-  const gatewayPlanner = new GatewayPlanner(sources, listeners, view, conversions);
+  const gatewayPlanner = new GatewayPlanner(objects, listeners, view, conversions);
   const plans = derive<L7Gateway, PlannedGateway>(graph, {
     name: 'gateway-plans',
     from: gateways,
@@ -106,7 +109,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     isEqual: haveSameBytes,
   });
   const serversByGateway = servers.index('by-gateway', ({ gateway }) => [gateway]);
-  const limitUses = limitServiceUses(graph, { sources, gateways, served, settings });
+  const limitUses = limitServiceUses(graph, { objects, gateways, served, settings });
   const usesByGateway = limitUses.index('by-gateway', ({ gateway }) => [gateway]);
   const uses = join<BackendUse>(graph, 'backend-uses', [
     derive<LimitServiceUse, BackendUse>(graph, {
@@ -174,7 +177,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     },
     isEqual: haveSameBytes,
   });
-  const judge = new RouteJudge({ sources, services, gateways, view, listeners, conversions, settings });
+  const judge = new RouteJudge({ objects, services, gateways, view, listeners, conversions, settings });
   const extensions = extensionStatuses(graph, sources, gateways, view, settings);
   const fields = fieldStatuses(graph, sources, gateways, settings);
   const statuses = join<StatusWrite>(graph, 'l7-status-writes', [
@@ -183,7 +186,7 @@ export function l7Collections(graph: Graph, inputs: L7Inputs): L7Collections {
     fields.writes,
   ]);
   const findings = join<SourceReport>(graph, 'l7-findings', [extensions.findings, fields.findings]);
-  return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, sources), keys };
+  return { gateways, proxies, destinations, servers, statuses, findings, keyPlaces: keyPlaces(graph, objects), keys };
 }
 
 function useKey({ gateway, service }: BackendUse): string {
@@ -224,10 +227,10 @@ function providersOf(
   });
 }
 
-function keyPlaces(graph: Graph, sources: MeshSources): Collection<KeyPlace> {
+function keyPlaces(graph: Graph, objects: MeshObjects): Collection<KeyPlace> {
   return derive<RequestAuthentication, KeyPlace>(graph, {
     name: 'key-places',
-    from: sources.RequestAuthentication,
+    from: objects.RequestAuthentication,
     keyOf: ({ key }) => key,
     transform: ({ spec }) => spec.jwtRules.flatMap((rule) => keySourceOf(rule) ?? []),
   });

@@ -34,18 +34,20 @@ export function l7Statuses(graph: Graph, inputs: StatusInputs): Collection<Statu
   ]);
 }
 
-function gatewayStatuses(graph: Graph, { plans, settings }: StatusInputs): Collection<StatusWrite> {
+function gatewayStatuses(graph: Graph, { sources, plans, settings }: StatusInputs): Collection<StatusWrite> {
   return derive<PlannedGateway, StatusWrite>(graph, {
     name: 'gateway-statuses',
     from: plans,
     keyOf: statusWriteKey,
-    transform: ({ at, plan }) =>
-      settings.ownControllers.includes(at.controllerName)
-        ? [
-            ...gatewayWrites(at.gateway, plan),
-            ...plan.sets.flatMap((judged) => listenerSetWrites(at.gateway, judged, plan.listeners)),
-          ]
-        : [],
+    transform: ({ at, plan }, context) => {
+      const gateway = context.get(sources.Gateway, at.key);
+      if (gateway === undefined || !settings.ownControllers.includes(at.controllerName)) return [];
+      const ofSets = plan.sets.flatMap(({ set: { metadata }, isAllowed }) => {
+        const set = context.get(sources.ListenerSet, `${metadata.namespace}/${metadata.name}`);
+        return set === undefined ? [] : listenerSetWrites(gateway, { set, isAllowed }, plan.listeners);
+      });
+      return [...gatewayWrites(gateway, plan), ...ofSets];
+    },
   });
 }
 

@@ -2,7 +2,7 @@
 import type { limit } from '@ambit/api';
 import { type Collection, derive, type Graph } from '@ambit/collections';
 import type { RateLimitPolicy } from '@ambit/kube';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { PlannedDestination } from './destination-plan.ts';
 import type { L7Gateway } from './l7-gateway.ts';
@@ -18,7 +18,7 @@ export interface LimitServiceUse {
 }
 
 export interface LimitServiceInputs {
-  readonly sources: MeshSources;
+  readonly objects: MeshObjects;
   readonly gateways: Collection<L7Gateway>;
   readonly served: Collection<PlannedDestination>;
   readonly settings: MeshSettings;
@@ -27,14 +27,14 @@ export interface LimitServiceInputs {
 /** Policies act in their own namespace: at waypoints of it and of its services, and at gateways, whose routes may be there. */
 export function limitServiceUses(
   graph: Graph,
-  { sources, gateways, served, settings }: LimitServiceInputs,
+  { objects, gateways, served, settings }: LimitServiceInputs,
 ): Collection<LimitServiceUse> {
   const byNamespace = gateways.index('by-namespace', ({ gateway }) => [gateway.metadata.namespace]);
   const edges = gateways.index('edges', ({ role }) => (role === 'gateway' ? ['all'] : []));
   const servedIn = served.index('by-namespace', ({ message }) => [message.namespace]);
   return derive<RateLimitPolicy, LimitServiceUse>(graph, {
     name: 'limit-service-uses',
-    from: sources.RateLimitPolicy,
+    from: objects.RateLimitPolicy,
     keyOf: ({ gateway, message }) => `${gateway}|${message.name}`,
     transform: (policy, context) => {
       const found = rateLimitService(policy, settings);

@@ -4,7 +4,7 @@ import { workload } from '@ambit/api';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { Collection } from '@ambit/collections';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { ServiceView } from './backend-lookup.ts';
@@ -14,18 +14,18 @@ import type { HostView } from './virtual-service-destination.ts';
 
 /** Finds what routes refer to. */
 export class MeshView {
-  readonly #sources: MeshSources;
+  readonly #objects: MeshObjects;
   readonly #services: Collection<MeshService>;
   readonly #byHostname: Index<MeshService>;
   readonly #grants: Index<ReferenceGrant>;
   readonly #settings: MeshSettings;
 
-  constructor(sources: MeshSources, services: Collection<MeshService>, settings: MeshSettings) {
-    this.#sources = sources;
+  constructor(objects: MeshObjects, services: Collection<MeshService>, settings: MeshSettings) {
+    this.#objects = objects;
     this.#services = services;
     this.#settings = settings;
     this.#byHostname = services.index('by-hostname', ({ candidate }) => [candidate.hostname]);
-    this.#grants = sources.ReferenceGrant.index('by-namespace', (grant) => [grant.metadata.namespace]);
+    this.#grants = objects.ReferenceGrant.index('by-namespace', (grant) => [grant.metadata.namespace]);
   }
 
   /** The service a host means to objects of a namespace: the own one, else the one that everybody means. */
@@ -46,7 +46,7 @@ export class MeshView {
 
   /** Labels of a namespace, with the one that every namespace of a cluster has. */
   namespaceLabels(reads: MeshReads, name: string): Labels {
-    const labels = reads.get(this.#sources.Namespace, name)?.metadata.labels ?? {};
+    const labels = reads.get(this.#objects.Namespace, name)?.metadata.labels ?? {};
     return { 'kubernetes.io/metadata.name': name, ...labels };
   }
 
@@ -104,7 +104,7 @@ export class MeshView {
   /** The service that a Service or ServiceEntry is. */
   targetService(reads: MeshReads, kind: string, namespace: string, name: string): MeshService | undefined {
     if (kind === 'ServiceEntry') {
-      const entry = reads.get(this.#sources.ServiceEntry, `${namespace}/${name}`);
+      const entry = reads.get(this.#objects.ServiceEntry, `${namespace}/${name}`);
       const host = entry?.spec.hosts[0];
       return host === undefined ? undefined : reads.get(this.#services, `${namespace}/${host}`);
     }

@@ -5,7 +5,7 @@ import type { RateLimitAttribute, RateLimitPolicy, RateLimitSpec } from '@ambit/
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { duration } from './proto-text.ts';
 
@@ -16,8 +16,8 @@ const defaultDomain = 'ambit';
 export class RateLimitFinder {
   readonly #byTarget: Index<RateLimitPolicy>;
 
-  constructor(sources: MeshSources) {
-    this.#byTarget = sources.RateLimitPolicy.index('by-target', ({ spec, metadata: { namespace } }) => [
+  constructor(objects: MeshObjects) {
+    this.#byTarget = objects.RateLimitPolicy.index('by-target', ({ spec, metadata: { namespace } }) => [
       ...new Set(
         spec.targets
           .filter((target) => target.namespace === undefined || target.namespace === namespace)

@@ -4,7 +4,7 @@ import { type Collection, derive, type Graph, join } from '@ambit/collections';
 import { type GRPCRoute, type HTTPRoute, resourceKey } from '@ambit/kube';
 import { create } from '@bufbuild/protobuf';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import { grpcRoutes, httpRoutes } from './gateway-api-routes.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { RateLimitFinder } from './rate-limits.ts';
@@ -28,7 +28,7 @@ const nothing: Pick<ConvertedRoute, 'ranked' | 'problems'> = { ranked: [], probl
 export class RouteConversions {
   readonly #converted: Collection<ConvertedRoute>;
 
-  constructor(graph: Graph, sources: MeshSources, view: MeshView, limits: RateLimitFinder) {
+  constructor(graph: Graph, objects: MeshObjects, view: MeshView, limits: RateLimitFinder) {
     const convert = (from: Collection<HttpKind>): Collection<ConvertedRoute> =>
       derive<HttpKind, ConvertedRoute>(graph, {
         name: `${from.name}-conversions`,
@@ -47,8 +47,8 @@ export class RouteConversions {
         },
       });
     this.#converted = join<ConvertedRoute>(graph, 'conversions', [
-      convert(sources.HTTPRoute),
-      convert(sources.GRPCRoute),
+      convert(objects.HTTPRoute),
+      convert(objects.GRPCRoute),
     ]);
   }
 

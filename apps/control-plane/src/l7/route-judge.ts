@@ -2,7 +2,7 @@ import type { Collection } from '@ambit/collections';
 import type { Labels, ParentRef } from '@ambit/kube';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import { serviceHostname } from '../derive/kubernetes-service.ts';
 import type { DesiredCondition } from '../derive/status-write.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
@@ -19,7 +19,7 @@ import { namesPort } from './service-routes.ts';
 import { streamRoutes } from './stream-routes.ts';
 
 export interface RouteJudgeParts {
-  readonly sources: MeshSources;
+  readonly objects: MeshObjects;
   readonly services: Collection<MeshService>;
   readonly gateways: Collection<L7Gateway>;
   readonly view: MeshView;
@@ -72,7 +72,7 @@ export class RouteJudge {
   }
 
   #gatewayOfSet(key: string, reads: MeshReads): string | undefined {
-    const set = reads.get(this.#parts.sources.ListenerSet, key);
+    const set = reads.get(this.#parts.objects.ListenerSet, key);
     return set === undefined ? undefined : gatewayOfSet(set);
   }
 
@@ -112,10 +112,10 @@ export class RouteJudge {
     { source, key }: { readonly source: string; readonly key: string },
     reads: MeshReads,
   ): MeshService | undefined {
-    const { services, sources, settings } = this.#parts;
+    const { services, objects, settings } = this.#parts;
     const [namespace = '', name = ''] = key.split('/');
     if (source === 'Service') return reads.get(services, `${namespace}/${serviceHostname(name, namespace, settings)}`);
-    const host = reads.get(sources.ServiceEntry, key)?.spec.hosts[0];
+    const host = reads.get(objects.ServiceEntry, key)?.spec.hosts[0];
     return host === undefined ? undefined : reads.get(services, `${namespace}/${host}`);
   }
 

@@ -8,7 +8,7 @@ import type { GRPCRoute, HTTPRoute, ParentRef, TCPRoute, TLSRoute, VirtualServic
 import { type Age, compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
 import type { MeshPort, MeshService } from '../derive/mesh-service.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { ServiceView } from './backend-lookup.ts';
 import { withDelegates } from './delegate-routes.ts';
@@ -50,7 +50,7 @@ type AttachedRoute = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute;
 /** Finds the routes of services. */
 export class ServiceRoutes {
   readonly #settings: MeshSettings;
-  readonly #sources: MeshSources;
+  readonly #objects: MeshObjects;
   readonly #conversions: RouteConversions;
   readonly #http: Index<HTTPRoute>;
   readonly #grpc: Index<GRPCRoute>;
@@ -58,17 +58,17 @@ export class ServiceRoutes {
   readonly #tcp: Index<TCPRoute>;
   readonly #virtual: Index<VirtualService>;
 
-  constructor(sources: MeshSources, conversions: RouteConversions, settings: MeshSettings) {
+  constructor(objects: MeshObjects, conversions: RouteConversions, settings: MeshSettings) {
     this.#settings = settings;
-    this.#sources = sources;
+    this.#objects = objects;
     this.#conversions = conversions;
     const parents = ({ spec, metadata }: AttachedRoute): readonly string[] =>
       serviceParents(spec.parentRefs, metadata.namespace);
-    this.#http = sources.HTTPRoute.index('by-service', parents);
-    this.#grpc = sources.GRPCRoute.index('by-service', parents);
-    this.#tls = sources.TLSRoute.index('by-service', parents);
-    this.#tcp = sources.TCPRoute.index('by-service', parents);
-    this.#virtual = sources.VirtualService.index('by-host', ({ spec, metadata }) => [
+    this.#http = objects.HTTPRoute.index('by-service', parents);
+    this.#grpc = objects.GRPCRoute.index('by-service', parents);
+    this.#tls = objects.TLSRoute.index('by-service', parents);
+    this.#tcp = objects.TCPRoute.index('by-service', parents);
+    this.#virtual = objects.VirtualService.index('by-host', ({ spec, metadata }) => [
       ...new Set(spec.hosts.map((host) => fullHost(host, metadata.namespace, settings))),
     ]);
   }
@@ -116,7 +116,7 @@ export class ServiceRoutes {
     const place = this.#place(port, found);
     return virtual.map((resource) => {
       const rules = withDelegates(resource, (key) => {
-        const delegate = found.reads.get(this.#sources.VirtualService, key);
+        const delegate = found.reads.get(this.#objects.VirtualService, key);
         const { namespace } = resource.metadata;
         const isSeen =
           delegate !== undefined && isExportedTo(delegate.spec.exportTo, delegate.metadata.namespace, namespace);

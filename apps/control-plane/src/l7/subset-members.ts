@@ -2,7 +2,7 @@ import { type Collection, compareText, derive, type FetchContext, type Graph, ty
 import { type DestinationRule, type Labels, matchesLabels, type Pod, resourceName } from '@ambit/kube';
 import { inlineEndpoints, workloadEntryLabels } from '../derive/entry-workload.ts';
 import type { MeshService } from '../derive/mesh-service.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import { hasWorkload, podUid } from '../derive/pod-workload.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { coversHost, fullHost } from './host-names.ts';
@@ -71,19 +71,19 @@ function groupsOf(rule: DestinationRule, labels: readonly string[], all: readonl
 /** A collection of its own, so that a pod that comes or goes does not make routes be derived again. */
 export function subsetMembers(
   graph: Graph,
-  sources: MeshSources,
+  objects: MeshObjects,
   services: Collection<MeshService>,
   settings: MeshSettings,
 ): Collection<SubsetMembers> {
   const byHostname = services.index('by-hostname', ({ candidate }) => [candidate.hostname]);
   // Made when the first subset needs it: it holds every pod.
   let podsByNamespace: Index<Pod> | undefined;
-  const entriesByNamespace = sources.WorkloadEntry.index('by-namespace', (entry) => [entry.metadata.namespace]);
+  const entriesByNamespace = objects.WorkloadEntry.index('by-namespace', (entry) => [entry.metadata.namespace]);
   const membersOf = (context: FetchContext, { candidate }: MeshService): readonly Member[] => {
     const { namespace, selector, source, name } = candidate;
     const members: Member[] = [];
     if (Object.keys(selector).length > 0) {
-      podsByNamespace ??= sources.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
+      podsByNamespace ??= objects.Pod.index('by-namespace', (pod) => [pod.metadata.namespace]);
       for (const pod of context.lookup(podsByNamespace, namespace)) {
         const own = pod.metadata.labels;
         if (hasWorkload(pod) && matchesLabels(selector, own)) members.push({ uid: podUid(pod, settings), labels: own });
@@ -95,7 +95,7 @@ export function subsetMembers(
         members.push({ uid, labels: own });
       }
     }
-    const entry = source === 'ServiceEntry' ? context.get(sources.ServiceEntry, `${namespace}/${name}`) : undefined;
+    const entry = source === 'ServiceEntry' ? context.get(objects.ServiceEntry, `${namespace}/${name}`) : undefined;
     for (const { spec } of entry === undefined ? [] : inlineEndpoints(entry)) {
       const uid = `${settings.clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}/${spec.address}`;
       members.push({ uid, labels: spec.labels });
@@ -104,7 +104,7 @@ export function subsetMembers(
   };
   return derive<DestinationRule, SubsetMembers>(graph, {
     name: 'subset-members',
-    from: sources.DestinationRule,
+    from: objects.DestinationRule,
     keyOf: ({ key }) => key,
     transform: (rule, context) => {
       const labels = preferredLabels(rule);

@@ -5,7 +5,7 @@ import type { Telemetry } from '@ambit/kube';
 import { create, equals } from '@bufbuild/protobuf';
 import { compareAge } from '../derive/age-order.ts';
 import type { MeshReads } from '../derive/mesh-reads.ts';
-import type { MeshSources } from '../derive/mesh-sources.ts';
+import type { MeshObjects } from '../derive/mesh-objects.ts';
 import type { CollectorSettings, MeshSettings } from '../mesh-settings.ts';
 import { metricSettings } from './metric-settings.ts';
 import { accessLogs, type LogProvider } from './access-log-settings.ts';
@@ -23,10 +23,10 @@ export class TelemetryFinder {
   readonly #view: MeshView;
   readonly #byPlace: Index<Telemetry>;
 
-  constructor(sources: MeshSources, view: MeshView, settings: MeshSettings) {
+  constructor(objects: MeshObjects, view: MeshView, settings: MeshSettings) {
     this.#view = view;
     this.#settings = settings;
-    this.#byPlace = sources.Telemetry.index('by-place', ({ spec, metadata: { namespace } }) => {
+    this.#byPlace = objects.Telemetry.index('by-place', ({ spec, metadata: { namespace } }) => {
       if (selectsPods(spec)) return [`pods/${namespace}`];
       if (spec.targets.length === 0) return [`namespace/${namespace}`];
       return [...new Set(spec.targets.map(({ kind, name }) => `${kind}/${namespace}/${name}`))];
