@@ -1,6 +1,7 @@
 import { type Collection, derive, type Graph } from '@ambit/collections';
 import { type Resource, type ResourceKinds, resourceName } from '@ambit/kube';
 import type { MeshSources } from './mesh-sources.ts';
+import type { StatusKind } from './status-write.ts';
 
 /** What a status says before anybody has written one. */
 const nothingSaid = {
@@ -10,23 +11,12 @@ const nothingSaid = {
   gateway: { addresses: [], conditions: [], listeners: [], attachedListenerSets: undefined },
 } as const;
 
+/** Nothing but statuses is derived from these. */
+type ExtensionKind = 'EnvoyFilter' | 'TrafficExtension' | 'WasmPlugin';
+/** Their addresses are facts, and what is derived from them stays equal when a condition is written. */
+type FactKind = 'Service' | 'ServiceEntry' | 'WorkloadEntry';
 /** Kinds whose status says only what controllers found. The address of a waypoint is read from the source. */
-type JudgedKind =
-  | 'AuthorizationPolicy'
-  | 'BackendTLSPolicy'
-  | 'DestinationRule'
-  | 'GRPCRoute'
-  | 'Gateway'
-  | 'HTTPRoute'
-  | 'ListenerSet'
-  | 'PeerAuthentication'
-  | 'RateLimitPolicy'
-  | 'RequestAuthentication'
-  | 'TCPRoute'
-  | 'TLSRoute'
-  | 'Telemetry'
-  | 'UDPRoute'
-  | 'VirtualService';
+type JudgedKind = Exclude<StatusKind, ExtensionKind | FactKind>;
 
 /**
  * The sources as everything is derived from them but statuses: judged kinds have an empty one. One policy can be read by every
