@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { exitCodes, toAmbitError } from '@ambit/runtime';
+import { AmbitError, exitCodes, toAmbitError } from '@ambit/runtime';
 import { type ClusterKind, clusterKinds } from './control-plane/cluster.ts';
 import { runControlPlane } from './control-plane/run-control-plane.ts';
 import { interruptible } from './interruptible.ts';
@@ -114,11 +114,14 @@ program
       svg: string;
     }) => {
       const { pods, services, policies, clients, connections, changes, seconds, rounds } = options;
+      if (options.cluster === 'stand-in' && options.kubeconfig !== undefined) {
+        throw new AmbitError('BAD_ARGUMENT', '--kubeconfig is for a real API server: leave out --cluster stand-in');
+      }
       await interruptible((stack) =>
         runControlPlane({
           stack,
           cluster: options.cluster,
-          kubeconfig: options.cluster === 'api-server' ? options.kubeconfig : undefined,
+          kubeconfig: options.kubeconfig,
           size: { pods, services, policies, nodes: clients },
           connections,
           changesPerSecond: changes,
