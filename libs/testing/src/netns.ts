@@ -2,8 +2,9 @@
  * Network namespaces for tests: made with a prefix of their own, deleted on dispose. Needs root and iproute2; tests pass
  * `netnsSkipReason()` as `skip`, so that a machine without them reports a skip and not a pass.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 
 /** Why namespaces cannot be used here, or false. */
 export function netnsSkipReason(): string | false {
@@ -56,13 +57,14 @@ export interface LinkEnd {
   readonly addresses: readonly string[];
 }
 
-/** The namespaces of one test. `label` says whose they are: names are `ambt-<label>-<random>-<name>`. */
+/** The namespaces of one test. `label` says whose they are: names are `ambt-<label>-<process>-<random>-<name>`. */
 export class NetnsSet implements Disposable {
   readonly #prefix: string;
   readonly #made: Netns[] = [];
 
   constructor(label: string) {
-    this.#prefix = `ambt-${label}-${randomBytes(4).toString('hex')}`;
+    removeAbandoned();
+    this.#prefix = `ambt-${label}-${process.pid}-${randomBytes(4).toString('hex')}`;
   }
 
   /** Makes a namespace with loopback up. */
@@ -87,6 +89,24 @@ export class NetnsSet implements Disposable {
   /** Deletes the namespaces and with them their links. Sockets in them live until they are closed. */
   [Symbol.dispose](): void {
     for (const netns of this.#made.splice(0)) execute('ip', ['netns', 'delete', netns.name]);
+  }
+}
+
+/** What tests left behind that were killed. */
+function removeAbandoned(): void {
+  for (const name of listed()) {
+    const [, pid] = /^ambt-[a-z]+-(\d+)-/.exec(name) ?? [];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    // Another test may be at it as well.
+    spawnSync('ip', ['netns', 'delete', name], { stdio: 'ignore', timeout: 10_000 });
+  }
+}
+
+function listed(): readonly string[] {
+  try {
+    return readdirSync('/run/netns');
+  } catch {
+    return [];
   }
 }
 
