@@ -66,6 +66,7 @@ export class DataWorker {
   readonly #hbone: HbonePool;
   /** To backends with TLS of their own. */
   readonly #secured = new RevocableChannels();
+  readonly #rebalancer: Rebalancer;
   readonly #revocations: RevocationLists;
   readonly #upstreams: MeshUpstreams;
   readonly #inbound: HboneInbound;
@@ -183,7 +184,7 @@ export class DataWorker {
       onListsChanged: () => this.#revocations.lookAgain(),
       onListenFailed: (port, error) => this.#tell('error', 'listener', 'port cannot be opened', { port, error }),
     });
-    const rebalancer = new Rebalancer({
+    this.#rebalancer = new Rebalancer({
       loop,
       live: this.#live,
       replicas: () => countReplicas(this.#store, settings),
@@ -194,7 +195,7 @@ export class DataWorker {
     this.#repeat(refreshMs, () => {
       this.#upstreams.refresh();
       openStreams.set(this.#live.activeExchanges);
-      if (!this.#live.isDraining) rebalancer.look();
+      if (!this.#live.isDraining) this.#rebalancer.look();
     });
     this.#repeat(sweepMs, () => {
       this.#observer.letGo();
@@ -293,6 +294,8 @@ export class DataWorker {
       this.#post({ kind: 'listenFailed', error: `cannot listen on ${address} port ${hbonePort}: errno ${-fd}` });
       return;
     }
+    // Who is added from now on is added to these, however soon.
+    this.#rebalancer.look();
     this.#listeners = [new Listener(this.#loop, fd, (accepted) => this.#inbound.accept(accepted))];
     this.#isListening = true;
     if (this.#state.snapshot !== undefined) this.#servers.update(this.#state.snapshot);
