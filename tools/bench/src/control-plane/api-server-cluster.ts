@@ -92,8 +92,9 @@ export class ApiServerCluster implements BenchCluster {
     await this.#client.patch(ref, { metadata: { labels: { version: mark } } });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.resolve(this.#client.close());
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#client.close();
+    return Promise.resolve();
   }
 
   async #create(kind: ApiKind, object: PlainObject): Promise<void> {
